@@ -1,0 +1,6 @@
+"""`python -m deltasr`."""
+
+from deltasr.cli import main
+
+if __name__ == "__main__":
+    main()

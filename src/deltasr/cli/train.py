@@ -1,0 +1,168 @@
+"""`deltasr train`: learn weights from a folder of pictures."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import TaskID
+
+    from deltasr.training.recipes import Recipe
+    from deltasr.training.validation import Validation
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+def train_command(
+    data: Path | None = None,
+    /,
+    *,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    recipe: str | None = None,
+    config: Path | None = None,
+    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
+    resume: Annotated[bool, Parameter(negative=())] = False,
+    init: Path | None = None,
+    cache: Path | None = None,
+    minutes: float | None = None,
+    device: Literal["auto", "cpu"] = "auto",
+    show_recipe: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Train a model on a folder of pictures; stop it whenever you like and go on with --resume.
+
+    Parameters
+    ----------
+    data
+        Folder of training pictures, any size and format, searched recursively.
+    output
+        Folder of the run, for its recipe, state, metrics and weights (model.safetensors).
+    recipe
+        A named recipe: deltadiff-tiny-x4 (the default), deltadiff-small-x4 or deltadiff-base-x4.
+    config
+        TOML file of recipe values that replace the named recipe's.
+    set_
+        A recipe value as key=value, applied after --config; repeat it for more.
+    resume
+        Go on with the run in the output folder, with its own recipe.
+    init
+        Checkpoint whose weights to start from, for a new run.
+    cache
+        Folder for decoded pictures. By default 'cache' beside the output folder.
+    minutes
+        Stop after so many minutes, decoding included, with a saved state.
+    device
+        'auto' takes an accelerator where there is one.
+    show_recipe
+        Print the recipe that would be trained, and stop.
+    """
+    from deltasr.errors import SettingError
+
+    if minutes is not None and not minutes > 0:
+        raise SettingError(f"--minutes {minutes:g} is no time to train; give a number above 0.")
+    chosen = _chosen(output, recipe, config, set_, init, resume)
+    if show_recipe:
+        import msgspec
+
+        print(msgspec.json.format(msgspec.json.encode(chosen), indent=2).decode())
+        return
+    if data is None:
+        raise SettingError("Training needs a folder of pictures: deltasr train PICTURES --output RUN.")
+    from deltasr.training.trainer import Options, train
+
+    options = Options(
+        data=data,
+        cache=cache or output.parent / "cache",
+        run=output,
+        resume=resume,
+        initial=init,
+        minutes=minutes,
+        device=device,
+    )
+    with _ConsoleDisplay() as display:
+        train(chosen, options, display)
+
+
+def _chosen(
+    output: Path, name: str | None, config: Path | None, assignments: tuple[str, ...], init: Path | None, resume: bool
+) -> Recipe:
+    from deltasr.errors import SettingError
+    from deltasr.training.recipes import DEFAULT_RECIPE, from_assignments, from_toml, recipe_named
+
+    if resume:
+        given = {"--recipe": name, "--config": config, "--set": assignments or None, "--init": init}
+        for option, value in given.items():
+            if value is not None:
+                raise SettingError(f"--resume goes on with the run as it began; leave {option} out.")
+        from deltasr.training.run_folder import RunFolder
+
+        return RunFolder(output).recipe()
+    chosen = recipe_named(name or DEFAULT_RECIPE)
+    chosen = from_toml(chosen, config) if config is not None else chosen
+    return from_assignments(chosen, list(assignments))
+
+
+class _ConsoleDisplay:
+    """A progress bar on a terminal, plain lines elsewhere: there, one of progress every ten seconds."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+        self._console: Console = Console(highlight=False, soft_wrap=True)
+        self._is_terminal = self._console.is_terminal
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[facts]}"),
+            console=self._console,
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._last_line = float("-inf")
+
+    def __enter__(self) -> _ConsoleDisplay:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bars.stop()
+
+    def _show(self, name: str, done: int, total: int, facts: str) -> None:
+        if name not in self._tasks:
+            self._bars.start()
+            self._tasks[name] = self._bars.add_task(name, total=total, facts=facts)
+        self._bars.update(self._tasks[name], completed=done, total=total, facts=facts)
+
+    def caching(self, done: int, total: int) -> None:
+        if self._is_terminal:
+            self._show("decoding", done, total, "")
+        elif done == total:
+            self.note(f"decoded {total:,} pictures")
+
+    def progress(self, images: int, total: int, rate: float, loss: float) -> None:
+        facts = f"{rate:.1f} images/s, loss {loss:.5f}, {_duration((total - images) / rate)} to go"
+        if self._is_terminal:
+            self._show("training", images, total, facts)
+        elif time.monotonic() - self._last_line >= _SECONDS_BETWEEN_LINES or images >= total:
+            self._last_line = time.monotonic()
+            self.note(f"{images:,}/{total:,} images, {facts}")
+
+    def validation(self, images: int, result: Validation) -> None:
+        steps = " ".join(f"{value:.3f}" for value in result.steps)
+        self.note(f"validation at {images:,} images: PSNR-Y per step {steps} dB (bicubic {result.bicubic:.3f})")
+
+    def note(self, text: str) -> None:
+        if self._is_terminal:
+            self._console.print(text, markup=False)
+        else:
+            print(text, flush=True)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}"

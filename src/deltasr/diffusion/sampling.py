@@ -1,0 +1,62 @@
+"""The sampling loop: from the LR picture to the HR picture in T steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from deltasr.diffusion.process import reverse_step, start
+from deltasr.diffusion.schedule import Schedule
+from deltasr.errors import SettingError
+
+Predictor = Callable[[Tensor, int], Tensor]
+"""`f_theta`: (x_t, t) -> prediction of x_0, both (N, C, H, W)."""
+
+StepCallback = Callable[[int, Tensor, Tensor], None]
+"""Called at each step with (t, x_t, the prediction of x_0 made from it); it must not change the tensors."""
+
+
+def _draw(like: Tensor, generator: torch.Generator | None) -> Tensor | None:
+    if generator is None:
+        return None
+    noise = torch.randn(like.shape, generator=generator, device=generator.device, dtype=torch.float32)
+    return noise.to(like)
+
+
+def sample(
+    predict: Predictor,
+    y_0: Tensor,
+    schedule: Schedule,
+    *,
+    generator: torch.Generator | None = None,
+    callback: StepCallback | None = None,
+) -> Tensor:
+    """Run the reverse chain from `x_T` to `x_0` (ResShift's and DeltaDiff's inference).
+
+    Args:
+        predict: the network, (x_t, t) -> prediction of `x_0`.
+        y_0: the LR picture on the HR grid (or its first-stage code), (N, C, H, W).
+        schedule: the shifting sequence; with `kappa = 0` no random number is drawn.
+        generator: source of the noise, drawn in float32 on the generator's own device; needed when `kappa > 0`, and
+            left alone when `kappa = 0`.
+        callback: sees every step, from t = T down to 1: (t, x_t, prediction).
+
+    Returns:
+        `x_0`, (N, C, H, W).
+
+    Raises:
+        SettingError: `kappa > 0` and there is no generator.
+    """
+    if schedule.kappa > 0 and generator is None:
+        raise SettingError("Sampling with kappa > 0 draws noise; pass a torch.Generator so that it can be repeated.")
+    source = generator if schedule.kappa > 0 else None
+    x_t = start(y_0, schedule, _draw(y_0, source))
+    for t in range(schedule.steps, 0, -1):
+        prediction = predict(x_t, t)
+        if callback is not None:
+            callback(t, x_t, prediction)
+        noise = _draw(y_0, source) if t > 1 else None
+        x_t = reverse_step(x_t, prediction, t, schedule, noise)
+    return x_t

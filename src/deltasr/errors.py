@@ -1,0 +1,25 @@
+"""The errors that are meant for people: one sentence each, saying what was wrong, where, and what to do."""
+
+
+class DeltasrError(Exception):
+    """Base of every error that deltasr raises on purpose; the command line prints its text without a traceback."""
+
+
+class PictureError(DeltasrError):
+    """A picture cannot be read, or a result cannot be written."""
+
+
+class ModelError(DeltasrError):
+    """A model does not exist, cannot be built, or cannot do what was asked of it."""
+
+
+class CheckpointError(ModelError):
+    """A weights file is missing, damaged, of another format, or does not fit the model it names."""
+
+
+class SettingError(DeltasrError, ValueError):
+    """A setting has an unknown name, a wrong type, or a value outside its range."""
+
+
+class TrainingError(DeltasrError):
+    """Training cannot start or go on; the message names the file, the loss term or the state at fault."""

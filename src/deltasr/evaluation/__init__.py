@@ -1,0 +1,1 @@
+"""Measuring results: metrics, benchmark sets, tables."""

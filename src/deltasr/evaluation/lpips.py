@@ -1,0 +1,211 @@
+"""LPIPS v0.1 (Zhang et al. 2018, "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric").
+
+Two images go through a fixed classification network; LPIPS is the weighted squared distance between their
+channel-normalised features (eq. 1), averaged over places and summed over layers.
+"""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from deltasr.errors import CheckpointError, ModelError
+
+NetName = Literal["alex", "squeeze"]
+NET_NAMES: tuple[NetName, ...] = get_args(NetName)
+
+_SMALLEST_NORM = 1e-10
+
+
+class Lpips(nn.Module):
+    """LPIPS v0.1 as a metric and as a differentiable training loss; its weights never change.
+
+    Weights come from a file (`Lpips.from_file`): the convolution layers under torchvision's names
+    (`features.*`) and one linear head a layer (`lin*.model.1.weight`).
+
+    Attributes:
+        net: which network it looks through: "alex" (AlexNet) or "squeeze" (SqueezeNet 1.1).
+        smallest_side: the smallest height and width that this network can look at.
+    """
+
+    shift: Tensor
+    spread: Tensor
+
+    def __init__(self, *, net: NetName = "alex") -> None:
+        super().__init__()
+        self.net = net
+        self.features = _alexnet() if net == "alex" else _squeezenet()
+        self._taps = (1, 4, 7, 9, 11) if net == "alex" else (1, 4, 7, 9, 10, 11, 12)
+        widths = (64, 192, 384, 256, 256) if net == "alex" else (64, 128, 256, 384, 384, 512, 512)
+        for index, width in enumerate(widths):
+            self.add_module(f"lin{index}", _Head(width))
+        self.smallest_side = 31 if net == "alex" else 17
+        shift, spread = torch.tensor([-0.030, -0.088, -0.188]), torch.tensor([0.458, 0.448, 0.450])
+        self.register_buffer("shift", shift.view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("spread", spread.view(1, 3, 1, 1), persistent=False)
+        self.eval().requires_grad_(False)
+
+    @classmethod
+    def from_file(cls, path: Path | str, *, net: NetName | None = None) -> Lpips:
+        """Reads the weights.
+
+        Args:
+            path: a `.pth` file that holds one state dict, or a folder with `lpips_<net>_v0.1.pth` in it.
+            net: the network expected; by default the one that the file holds ("alex" for a folder).
+
+        Raises:
+            CheckpointError: the file is missing, damaged, not of LPIPS v0.1, or of another network.
+        """
+        path = Path(path)
+        if path.is_dir():
+            net = net or "alex"
+            path = path / f"lpips_{net}_v0.1.pth"
+        weights = _read_weights(path)
+        held = _net_of(weights)
+        if held is None:
+            raise CheckpointError(
+                f"{path} does not hold LPIPS v0.1 for AlexNet or SqueezeNet 1.1; "
+                "give lpips_alex_v0.1.pth or lpips_squeeze_v0.1.pth."
+            )
+        if net is not None and held != net:
+            raise CheckpointError(f"{path} holds LPIPS-{held}, not LPIPS-{net}; give lpips_{net}_v0.1.pth.")
+        module = cls(net=held)
+        try:
+            module.load_state_dict(weights)
+        except RuntimeError as error:
+            raise CheckpointError(
+                f"{path} does not hold all layers of LPIPS-{held} and no others; fetch the file again."
+            ) from error
+        return module
+
+    def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
+        """The distance between images: 0 for equal ones, around 0.1 to 0.5 between results and their truths.
+
+        Args:
+            sr: (N, 3, H, W), RGB in [0, 1].
+            hr: the truth, same shape.
+
+        Returns:
+            (N,), float32, at least 0.
+
+        Raises:
+            ModelError: shapes differ, or images are smaller than the network can look at.
+        """
+        if sr.shape != hr.shape:
+            raise ModelError(f"LPIPS compares equal shapes, not {tuple(sr.shape)} and {tuple(hr.shape)}.")
+        if min(sr.shape[-2:]) < self.smallest_side:
+            raise ModelError(
+                f"LPIPS-{self.net} needs images of at least {self.smallest_side} pixels on both sides, "
+                f"not {sr.shape[-1]}x{sr.shape[-2]}."
+            )
+        distance = torch.zeros(sr.shape[0], device=sr.device)
+        for index, (x, y) in enumerate(zip(self._layers(sr), self._layers(hr), strict=True)):
+            head = self.get_submodule(f"lin{index}")
+            difference = (_normalised(x) - _normalised(y)).square()
+            distance = distance + head(difference).mean(dim=(1, 2, 3))
+        return distance
+
+    def train(self, mode: bool = True) -> Lpips:
+        """Stays in evaluation mode: a loss must not depend on whether its owner trains."""
+        return super().train(False)
+
+    def _layers(self, image: Tensor) -> list[Tensor]:
+        x = (2 * image.float() - 1 - self.shift) / self.spread
+        found = []
+        for index, layer in enumerate(self.features):
+            x = layer(x)
+            if index in self._taps:
+                found.append(x)
+        return found
+
+
+class _Head(nn.Module):
+    """One layer's channel weights, under the names that the released files use."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.model = nn.Sequential(nn.Identity(), nn.Conv2d(width, 1, kernel_size=1, bias=False))
+
+    def forward(self, difference: Tensor) -> Tensor:
+        weighted: Tensor = self.model(difference)
+        return weighted
+
+
+class _Fire(nn.Module):
+    """SqueezeNet's block (Iandola et al. 2016): squeeze to few channels, expand by 1x1 and 3x3."""
+
+    def __init__(self, width: int, squeezed: int, expanded: int) -> None:
+        super().__init__()
+        self.squeeze = nn.Conv2d(width, squeezed, kernel_size=1)
+        self.expand1x1 = nn.Conv2d(squeezed, expanded, kernel_size=1)
+        self.expand3x3 = nn.Conv2d(squeezed, expanded, kernel_size=3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.squeeze(x).relu()
+        return torch.cat([self.expand1x1(x), self.expand3x3(x)], dim=1).relu()
+
+
+def _alexnet() -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(3, 64, kernel_size=11, stride=4, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(3, stride=2),
+        nn.Conv2d(64, 192, kernel_size=5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(3, stride=2),
+        nn.Conv2d(192, 384, kernel_size=3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(384, 256, kernel_size=3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(256, 256, kernel_size=3, padding=1),
+        nn.ReLU(),
+    )
+
+
+def _squeezenet() -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(3, 64, kernel_size=3, stride=2),
+        nn.ReLU(),
+        nn.MaxPool2d(3, stride=2, ceil_mode=True),
+        _Fire(64, 16, 64),
+        _Fire(128, 16, 64),
+        nn.MaxPool2d(3, stride=2, ceil_mode=True),
+        _Fire(128, 32, 128),
+        _Fire(256, 32, 128),
+        nn.MaxPool2d(3, stride=2, ceil_mode=True),
+        _Fire(256, 48, 192),
+        _Fire(384, 48, 192),
+        _Fire(384, 64, 256),
+        _Fire(512, 64, 256),
+    )
+
+
+def _normalised(features: Tensor) -> Tensor:
+    features = features.float()
+    # The clamp keeps the gradient finite where all channels are zero.
+    norm = features.square().sum(dim=1, keepdim=True).clamp_min(_SMALLEST_NORM**2).sqrt()
+    return features / (norm + _SMALLEST_NORM)
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise CheckpointError(f"There is no LPIPS weights file {path}; check the name.")
+    try:
+        weights = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
+        raise CheckpointError(f"{path} cannot be read as PyTorch weights; fetch the file again.") from error
+    if not isinstance(weights, dict):
+        raise CheckpointError(f"{path} does not hold a state dict; give lpips_alex_v0.1.pth.")
+    return weights
+
+
+def _net_of(weights: dict[str, Tensor]) -> NetName | None:
+    if "lin0.model.1.weight" not in weights:
+        return None
+    if "features.3.squeeze.weight" in weights:
+        return "squeeze"
+    return "alex" if "features.8.weight" in weights else None

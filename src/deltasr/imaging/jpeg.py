@@ -1,0 +1,47 @@
+"""JPEG's segments before the pixels: resolution (JFIF), EXIF, XMP, and ICC profile (ICC.1, annex B.4)."""
+
+from __future__ import annotations
+
+import struct
+
+from deltasr.imaging.picture import Metadata
+
+_LONGEST_SEGMENT = 65_533
+_EXIF = b"Exif\0\0"
+_XMP = b"http://ns.adobe.com/xap/1.0/\0"
+_ICC = b"ICC_PROFILE\0"
+_ICC_PART = _LONGEST_SEGMENT - len(_ICC) - 2
+
+LARGEST_EXIF = _LONGEST_SEGMENT - len(_EXIF)
+LARGEST_XMP = _LONGEST_SEGMENT - len(_XMP)
+LARGEST_ICC = 255 * _ICC_PART
+
+
+def with_metadata(head: bytes, metadata: Metadata) -> bytes | None:
+    """The start of a JPEG stream without application segments, `metadata` added; None if `head` is too short.
+
+    The pieces must not be larger than `LARGEST_EXIF`, `LARGEST_XMP` and `LARGEST_ICC`.
+    """
+    if len(head) < 2:
+        return None
+    segments = _segment(0xE0, b"JFIF\0\1\1" + _density(metadata.resolution) + b"\0\0")
+    if metadata.exif:
+        segments += _segment(0xE1, _EXIF + metadata.exif)
+    if metadata.xmp:
+        segments += _segment(0xE1, _XMP + metadata.xmp)
+    icc = metadata.icc or b""
+    parts = [icc[start : start + _ICC_PART] for start in range(0, len(icc), _ICC_PART)]
+    for number, part in enumerate(parts, start=1):
+        segments += _segment(0xE2, _ICC + bytes((number, len(parts))) + part)
+    return head[:2] + segments + head[2:]
+
+
+def _density(resolution: tuple[float, float] | None) -> bytes:
+    if resolution is None:
+        return struct.pack(">BHH", 0, 1, 1)
+    per_inch = (min(max(round(dots_per_mm * 25.4), 1), 65_535) for dots_per_mm in resolution)
+    return struct.pack(">BHH", 1, *per_inch)
+
+
+def _segment(marker: int, data: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, len(data) + 2) + data

@@ -1,0 +1,148 @@
+"""Pictures into files."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from deltasr.errors import PictureError, SettingError
+from deltasr.imaging import exif as exif_block
+from deltasr.imaging import jpeg, png
+from deltasr.imaging.alpha import over_white
+from deltasr.imaging.colour import as_8_bits, profile_fits
+from deltasr.imaging.encode import ENCODERS
+from deltasr.imaging.formats import FORMATS, Format, format_named
+from deltasr.imaging.picture import Metadata, Picture
+
+DEFAULT_QUALITY = 95
+
+
+def write_picture(
+    picture: Picture,
+    path: str | os.PathLike[str],
+    *,
+    format: str | None = None,
+    quality: int | None = None,
+    strip: bool = False,
+) -> list[str]:
+    """Write a picture; the file appears under its name only when complete, and replaces one that was there.
+
+    PNG and TIFF (deflate) are lossless and keep 8 and 16 bits. JPEG has no chroma subsampling. What a format
+    cannot hold is converted: 16 bits are rounded to 8 in JPEG, WebP and BMP, transparency is laid on white in
+    JPEG and BMP, grey becomes RGB in WebP. The same picture and settings give the same bytes.
+
+    Args:
+        picture: what to write.
+        path: where to; its suffix names the format unless `format` does. The folder must exist.
+        format: one of `WRITABLE_FORMATS`, or a suffix.
+        quality: 1 to 100, for JPEG and WebP; 95 unless given; WebP is lossless at 100.
+        strip: leave out profile, EXIF, XMP, text and resolution.
+
+    Returns:
+        One sentence for each thing that the format could not hold.
+
+    Raises:
+        SettingError: the format cannot be written, or the quality is out of range.
+        PictureError: the picture is too large for the format, or the file cannot be written.
+    """
+    path = Path(path)
+    target = _target_format(path, format)
+    if quality is not None and not 1 <= quality <= 100:
+        raise SettingError(f"The quality is {quality}; it goes from 1 to 100.")
+    if max(picture.width, picture.height) > target.largest_side:
+        raise PictureError(
+            f"{path} cannot be written: {target.title} holds at most {target.largest_side} pixels a side, "
+            f"and the picture is {picture.width} x {picture.height}; choose PNG or TIFF."
+        )
+    picture, notes = _fitted(picture, target, strip=strip)
+    if quality is not None and target.name not in ("jpeg", "webp"):
+        notes.append(f"{target.title} is lossless: the quality setting has no effect.")
+    with _complete_or_absent(path) as file:
+        notes += ENCODERS[target.name](picture, file, quality or DEFAULT_QUALITY)
+    return notes
+
+
+def _target_format(path: Path, name: str | None) -> Format:
+    if name is not None:
+        return format_named(name)
+    if not path.suffix:
+        raise SettingError(f"{path} has no suffix to name a format; give one of {', '.join(FORMATS)}.")
+    return format_named(path.suffix)
+
+
+def _fitted(picture: Picture, target: Format, *, strip: bool) -> tuple[Picture, list[str]]:
+    """The picture as the format can hold it, its metadata set to its size, and what was lost."""
+    notes = []
+    pixels, alpha = picture.pixels, picture.alpha
+    if alpha is not None and not target.alpha:
+        if (alpha != np.iinfo(alpha.dtype).max).any():
+            notes.append(f"{target.title} has no transparency: the picture was laid on white.")
+            pixels = over_white(pixels, alpha)
+        alpha = None
+    if picture.bits == 16 and not target.sixteen_bits:
+        notes.append(f"{target.title} has 8 bits per channel: 16 bits were rounded.")
+        pixels, alpha = as_8_bits(pixels), None if alpha is None else as_8_bits(alpha)
+    metadata = Metadata()
+    if not strip:
+        metadata, lost = _fitted_metadata(picture, target)
+        notes += lost
+    return Picture(pixels=pixels, alpha=alpha, metadata=metadata), notes
+
+
+def _fitted_metadata(picture: Picture, target: Format) -> tuple[Metadata, list[str]]:
+    metadata, lost = picture.metadata, []
+    exif, xmp, icc, text = metadata.exif, metadata.xmp, metadata.icc, metadata.text
+    if exif:
+        try:
+            exif = exif_block.sized(exif_block.block(exif), picture.width, picture.height)
+        except ValueError as error:
+            exif, lost = None, [f"the EXIF data, which are damaged ({error})"]
+    if xmp:
+        xmp = exif_block.xmp_sized(xmp, picture.width, picture.height)
+    if icc and not profile_fits(icc, 3 if target.name == "webp" else picture.channels):
+        lost.append("the ICC profile, which is for other channels than the file's")
+        icc = None
+    if target.name == "jpeg":
+        if exif and len(exif) > jpeg.LARGEST_EXIF:
+            lost, exif = [*lost, "the EXIF data, which are over 64 kB"], None
+        if xmp and len(xmp) > jpeg.LARGEST_XMP:
+            lost, xmp = [*lost, "the XMP packet, which is over 64 kB"], None
+        if icc and len(icc) > jpeg.LARGEST_ICC:
+            lost, icc = [*lost, "the ICC profile, which is over 16 MB"], None
+    if target.name == "bmp":
+        named = (("the ICC profile", icc), ("the EXIF data", exif), ("the XMP packet", xmp))
+        lost += [name for name, value in named if value]
+        icc = exif = xmp = None
+    homeless = [key for key in text if target.name != "png" or not png.storable_keyword(key)]
+    if homeless:
+        lost.append(f"the text of {', '.join(homeless)}")
+        text = {key: value for key, value in text.items() if key not in homeless}
+    fitted = replace(metadata, exif=exif, xmp=xmp, icc=icc, text=text)
+    return fitted, [f"{target.title} cannot hold {thing}." for thing in lost]
+
+
+@contextmanager
+def _complete_or_absent(path: Path) -> Iterator[BinaryIO]:
+    """A new file beside `path` that takes its name at the end, and is removed when anything goes wrong."""
+    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
+    if path.is_dir():
+        raise PictureError(f"{path} cannot be written: it is a folder.")
+    try:
+        try:
+            with temporary.open("x+b") as file:
+                yield file
+            temporary.replace(path)
+        finally:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+    except FileNotFoundError as error:
+        raise PictureError(f"{path} cannot be written: the folder {path.parent} does not exist.") from error
+    except OSError as error:
+        raise PictureError(f"{path} cannot be written: {error.strerror or error}.") from error

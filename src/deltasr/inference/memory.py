@@ -1,0 +1,126 @@
+"""How much memory there is, how much a model takes, and so how large a tile may be."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from math import isqrt
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_iter
+
+MINIMUM_TILE = 32
+"""The smallest tile, in LR pixels, that running out of memory leads to."""
+
+_LARGEST_TILE = {"cpu": 256}
+_LARGEST_ELSEWHERE = 1024
+_SHARE = 0.5
+_UNKNOWN_FREE = 2 << 30
+
+
+def free_bytes(device: torch.device) -> int:
+    """How many bytes of a device's memory are free now; 2 GiB where the system does not say."""
+    if device.type == "cuda":
+        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + unused
+    if device.type == "mps":
+        return max(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory(), 0)
+    free = [value for value in (_available_bytes(), _cgroup_bytes()) if value is not None]
+    return min(free, default=_UNKNOWN_FREE)
+
+
+def _available_bytes() -> int | None:
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return None
+
+
+def _cgroup_bytes(folder: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """What a container may still take: its limit less what it holds beyond the page cache."""
+    try:
+        limit = int((folder / "memory.max").read_text())
+        used = int((folder / "memory.current").read_text())
+        statistics = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+    except (OSError, ValueError):
+        return None
+    return max(limit - used + int(statistics.get("inactive_file", 0)), 0)
+
+
+class _LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Follows the tensors that come into being under it; `peak` is the most bytes they held together."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.live = self.peak = 0
+        self._seen: weakref.WeakSet[torch.UntypedStorage] = weakref.WeakSet()
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for tensor in tree_iter(result):
+            if isinstance(tensor, torch.Tensor):
+                self._follow(tensor.untyped_storage())
+        return result
+
+    def _follow(self, storage: torch.UntypedStorage) -> None:
+        if storage in self._seen:
+            return
+        self._seen.add(storage)
+        size = storage.nbytes()
+        self.live += size
+        self.peak = max(self.peak, self.live)
+        weakref.finalize(storage, self._forget, size)
+
+    def _forget(self, size: int) -> None:
+        self.live -= size
+
+
+def bytes_per_pixel(run: Callable[[int], object], *, side: int = 32) -> float:
+    """How many bytes of tensors a run holds at once for each LR pixel, measured on a small one.
+
+    Args:
+        run: runs everything that a tile takes, for a window of the given height and width.
+        side: the window, in LR pixels.
+    """
+    with _LiveBytes() as meter:
+        run(side)
+    return float(meter.peak / side**2)
+
+
+def default_tile(device: torch.device, *, free: int, pixel_bytes: float, margin: int) -> int:
+    """The largest usual tile that fits into half of the free memory.
+
+    Usual tiles are 1024, 512, 256, 128, 64 and 32 LR pixels, at most 256 on the CPU, where larger ones fall
+    out of its caches and are no faster in all. There are few sizes so that a picture gets the same tiles, and
+    so the same bytes, unless memory is really short.
+
+    Args:
+        device: what the model runs on.
+        free: bytes.
+        pixel_bytes: what one LR pixel takes, from `bytes_per_pixel`.
+        margin: LR pixels on either side of a tile that the model sees as well.
+    """
+    side = isqrt(int(max(free, 0) * _SHARE / pixel_bytes))
+    tile = _LARGEST_TILE.get(device.type, _LARGEST_ELSEWHERE)
+    while tile > MINIMUM_TILE and tile + 2 * margin > side:
+        tile //= 2
+    return tile
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that memory, the machine's or the accelerator's, ran out."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(
+        phrase in text for phrase in ("out of memory", "not enough memory", "can't allocate memory")
+    )

@@ -1,0 +1,62 @@
+"""The one padding routine: brings any picture to a size that a model accepts, and its result back."""
+
+from __future__ import annotations
+
+from math import ceil
+
+import torch
+from torch import Tensor
+
+from deltasr.models.base import Model, SizeRequirements
+
+
+def padded_size(height: int, width: int, requirements: SizeRequirements) -> tuple[int, int]:
+    """The smallest allowed (height, width), in LR pixels, that holds a picture of the given size."""
+    height, width = max(height, requirements.minimum), max(width, requirements.minimum)
+    if requirements.square:
+        height = width = max(height, width)
+    step = requirements.multiple_of
+    return ceil(height / step) * step, ceil(width / step) * step
+
+
+def mirrored(length: int, size: int) -> Tensor:
+    """Indices (size,), int64, that extend `length` samples to `size` by mirroring them, as often as it takes.
+
+    The border sample itself repeats, so that one sample is enough: 0 1 2 | 2 1 0 | 0 1 2.
+    """
+    period = torch.arange(size) % (2 * length)
+    return torch.where(period < length, period, 2 * length - 1 - period)
+
+
+def pad(lr: Tensor, requirements: SizeRequirements) -> Tensor:
+    """Mirror a picture beyond its bottom and right borders until a model accepts its size.
+
+    Args:
+        lr: (N, C, h, w), any values, h and w at least 1.
+        requirements: the model's `size_requirements`.
+
+    Returns:
+        (N, C, H, W) with `lr` in its top left corner; `lr` itself where its size is allowed already.
+    """
+    height, width = lr.shape[-2:]
+    target = padded_size(height, width, requirements)
+    if target == (height, width):
+        return lr
+    rows = mirrored(height, target[0]).to(lr.device)
+    columns = mirrored(width, target[1]).to(lr.device)
+    return lr.index_select(-2, rows).index_select(-1, columns)
+
+
+def run_padded(model: Model, lr: Tensor) -> Tensor:
+    """Run a model on a picture of any size.
+
+    Args:
+        model: any model.
+        lr: (N, 3, h, w), RGB in [0, 1], h and w at least 1.
+
+    Returns:
+        (N, 3, scale * h, scale * w), RGB in [0, 1].
+    """
+    height, width = lr.shape[-2:]
+    result: Tensor = model(pad(lr, model.size_requirements))
+    return result[..., : height * model.scale, : width * model.scale]

@@ -1,0 +1,81 @@
+"""The loop over all tiles of a picture, and what happens when memory runs out in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from torch import Tensor
+
+from deltasr.inference.memory import MINIMUM_TILE, is_out_of_memory
+from deltasr.inference.tiling import Axis, Span
+
+
+class Sink(Protocol):
+    """What takes the results of tiles, row by row (`inference.blending`)."""
+
+    def start_row(self, row: Span) -> None: ...
+
+    def add(self, row: Span, column: Span, values: Tensor) -> None: ...
+
+    def end_row(self, row: Span) -> None: ...
+
+
+def run_tiles(
+    compute: Callable[[Span, Span], Tensor],
+    rows: Axis,
+    columns: Axis,
+    *,
+    tile: int,
+    sink: Sink,
+    before_retry: Callable[[], None],
+    report: Callable[[float], None],
+) -> None:
+    """Compute all tiles, from the top left to the bottom right.
+
+    When memory runs out, the row of tiles begins again with tiles of half the side, down to `MINIMUM_TILE`;
+    the rows above it stay.
+
+    Args:
+        compute: makes one tile's values (K, rows, columns) from its spans.
+        rows, columns: the picture's axes.
+        tile: LR pixels a side, at first.
+        sink: takes the values.
+        before_retry: called between running out of memory and the next attempt.
+        report: told the share of the picture that is done, after every tile.
+
+    Raises:
+        MemoryError, RuntimeError: memory runs out with the smallest tiles, or `compute` failed otherwise.
+    """
+    start = 0
+    while start < rows.length:
+        row = rows.first(tile, start)
+        if _run_row(compute, row, columns, tile=tile, sink=sink, report=lambda s: report(s / rows.length)):
+            start = row.core.stop
+        else:
+            tile = max(tile // 2, MINIMUM_TILE)
+            before_retry()
+
+
+def _run_row(
+    compute: Callable[[Span, Span], Tensor],
+    row: Span,
+    columns: Axis,
+    *,
+    tile: int,
+    sink: Sink,
+    report: Callable[[float], None],
+) -> bool:
+    """One row of tiles; False when memory ran out and smaller tiles may help."""
+    try:
+        sink.start_row(row)
+        for column in columns.spans(tile):
+            if not (row.empty or column.empty):
+                sink.add(row, column, compute(row, column))
+            report(row.core.start + (row.core.stop - row.core.start) * column.core.stop / columns.length)
+        sink.end_row(row)
+    except (MemoryError, RuntimeError) as error:
+        if tile <= MINIMUM_TILE or not is_out_of_memory(error):
+            raise
+        return False
+    return True

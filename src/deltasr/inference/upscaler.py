@@ -1,0 +1,285 @@
+"""`Upscaler`: from any picture to a larger one, in bounded memory."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from deltasr.errors import ModelError, PictureError, SettingError
+from deltasr.imaging import Picture, fill_transparent, picture_from
+from deltasr.inference import alpha, consistency, memory
+from deltasr.inference.blending import Blended, Cropped
+from deltasr.inference.device import DTYPES, find_device, release
+from deltasr.inference.padding import run_padded
+from deltasr.inference.runner import run_tiles
+from deltasr.inference.tiling import FADE, Axis, Span
+from deltasr.models.base import Model
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+Progress = Callable[[float], None]
+"""Called after every tile with the share of the work that is done, in (0, 1]."""
+
+UNBOUNDED_OVERLAP = 32
+"""Overlap, in LR pixels, for models that do not say how far they see; their tiles are cross-faded as well."""
+
+
+@dataclass(frozen=True)
+class _Planes:
+    """Colour (H, W, 1 or 3) and alpha (H, W) of one picture, of one type."""
+
+    pixels: Pixels
+    alpha: Pixels | None
+
+
+class Upscaler:
+    """Upscales pictures with one model.
+
+    Args:
+        model: moved to the device, and put into evaluation mode.
+        device: `auto` (CUDA, else MPS, else the CPU), or any name that torch knows.
+        dtype: what the network computes in: `float32`, or `bfloat16` or `float16` by autocast.
+        tile: LR pixels a side that a tile has to itself; 0 for the whole picture at once; None for what the
+            free memory allows. Running out of memory halves it.
+        consistency: whether results are projected so that, downscaled, they are the input; None for what the
+            model asks.
+
+    Raises:
+        SettingError: the device is not there, or another setting has no such value.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        device: str | torch.device = "auto",
+        dtype: str = "float32",
+        tile: int | None = None,
+        consistency: bool | None = None,
+    ) -> None:
+        if dtype not in DTYPES:
+            raise SettingError(f"There is no dtype '{dtype}'; choose one of {', '.join(DTYPES)}.")
+        if tile is not None and tile < 0:
+            raise SettingError(f"A tile of {tile} pixels is not possible; give 1 or more, or 0 for the whole picture.")
+        self.device = find_device(device)
+        self.model = model.to(device=self.device)
+        self.model.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        self.dtype = DTYPES[dtype]
+        self.tile = tile
+        self.consistent = model.consistent if consistency is None else consistency
+        self._pixel_bytes: float | None = None
+
+    @property
+    def overlap(self) -> int:
+        """LR pixels on either side of a tile that the model sees as well."""
+        reach = UNBOUNDED_OVERLAP if self.model.receptive_field is None else self.model.receptive_field
+        return max(reach, alpha.REACH) + (consistency.REACH if self.consistent else 0)
+
+    def upscale(
+        self,
+        source: str | os.PathLike[str] | Image | NDArray[np.generic] | Tensor | Picture,
+        *,
+        scale: float | None = None,
+        progress: Progress | None = None,
+    ) -> Picture:
+        """Upscale one picture; grey stays grey, alpha stays alpha, 16 bits stay 16 bits, metadata are kept.
+
+        It takes memory for the result and for one tile; nothing else grows with the picture. A model without
+        a receptive field takes a row of tiles as well, a factor beyond the model's own the picture between
+        passes.
+
+        Args:
+            source: a path, a Pillow image, an array or a tensor as `imaging.picture_from` takes them, or a
+                `Picture`.
+            scale: any factor above 0; None for the model's own. A smaller one is the model's result resized
+                with anti-aliasing, a larger one runs the model again on its own result.
+            progress: told how far it is.
+
+        Returns:
+            The picture, `round(scale * height)` by `round(scale * width)` pixels, at least 1 by 1.
+
+        Raises:
+            PictureError: the source is no picture, or the result does not fit into memory.
+            ModelError: not even small tiles fit into memory, or the model's values are not finite.
+            SettingError: the factor is not possible.
+        """
+        picture = source if isinstance(source, Picture) else picture_from(source)
+        pixels = picture.pixels if picture.alpha is None else fill_transparent(picture.pixels, picture.alpha)
+        planes = _Planes(pixels, picture.alpha)
+        sizes = list(self._sizes(picture, scale))
+        passes = [(picture.height, picture.width), *sizes]
+        work = [height * width for height, width in passes[:-1]]
+        for number, size in enumerate(sizes):
+            last = number == len(sizes) - 1
+
+            def report(share: float, number: int = number) -> None:
+                if progress is not None:
+                    progress((sum(work[:number]) + share * work[number]) / sum(work))
+
+            planes = self._run(planes, size, picture.pixels.dtype if last else np.dtype(np.uint16), report)
+        return replace(picture, pixels=planes.pixels, alpha=planes.alpha)
+
+    def result_size(self, picture: Picture, scale: float | None = None) -> tuple[int, int]:
+        """The (height, width) that `upscale` gives a picture.
+
+        Raises:
+            SettingError: the factor is not possible.
+        """
+        return list(self._sizes(picture, scale))[-1]
+
+    def _sizes(self, picture: Picture, scale: float | None) -> Iterator[tuple[int, int]]:
+        """The (height, width) after each pass of the model."""
+        own = self.model.scale
+        height, width = picture.height, picture.width
+        scale = own if scale is None else scale
+        if not (math.isfinite(scale) and scale > 0):
+            raise SettingError(f"A picture cannot be scaled by {scale}; give a factor above 0.")
+        if own < 2 and scale > own:
+            raise SettingError(f"The model {self.model.name} does not enlarge, so it cannot scale by {scale}.")
+        reached = own
+        while reached < scale:
+            yield height * reached, width * reached
+            reached *= own
+        yield max(round(height * scale), 1), max(round(width * scale), 1)
+
+    @torch.inference_mode()
+    def _run(self, source: _Planes, size: tuple[int, int], dtype: np.dtype, report: Progress) -> _Planes:
+        """One pass of the model over a picture, resized to `size` where that is not what the model makes."""
+        channels = source.pixels.shape[2]
+        result = _empty(size, channels, dtype, alpha=source.alpha is not None)
+        tile = self._tile(source, result)
+        bounded = self.model.receptive_field is not None
+        rows, columns = (
+            Axis(
+                length=length,
+                size=target,
+                scale=self.model.scale,
+                overlap=self.overlap,
+                multiple_of=self.model.size_requirements.multiple_of,
+                fade=0 if bounded else min(FADE, tile // 4),
+            )
+            for length, target in zip(source.pixels.shape[:2], size, strict=True)
+        )
+
+        def emit(row: slice, column: slice, values: Tensor) -> None:
+            levels = _quantised(values, dtype)
+            result.pixels[row, column] = levels[..., :channels]
+            if result.alpha is not None:
+                result.alpha[row, column] = levels[..., channels]
+
+        planes = channels + (source.alpha is not None)
+        sink = Cropped(emit) if bounded else Blended(emit, width=size[1], planes=planes)
+        try:
+            run_tiles(
+                lambda row, column: self._result(source, rows, row, columns, column),
+                rows,
+                columns,
+                tile=tile,
+                sink=sink,
+                before_retry=lambda: release(self.device),
+                report=report,
+            )
+        except (MemoryError, RuntimeError) as error:
+            if memory.is_out_of_memory(error):
+                raise ModelError(self._too_large()) from error
+            raise
+        return result
+
+    def _result(self, source: _Planes, rows: Axis, row: Span, columns: Axis, column: Span) -> Tensor:
+        """One tile of the final picture, (K, rows, columns) in [0, 1]: colour, then alpha."""
+        pixels = self._as_input(source.pixels[row.window, column.window])
+        grey = source.pixels.shape[2] == 1
+        batch = [pixels]
+        opacity = None if source.alpha is None else source.alpha[row.window, column.window]
+        flat = opacity is None or bool(opacity.min() == opacity.max())
+        if opacity is not None and not flat:
+            batch.append(self._as_input(opacity[..., None]))
+        sr = self._window(torch.cat(batch))
+        if not flat:
+            sr[1] = alpha.keep_flat(sr[1], batch[1][0])
+        sr = sr[..., rows.crop(row), columns.crop(column)]
+        vertical, horizontal = rows.resize(row), columns.resize(column)
+        if vertical is not None:
+            sr = vertical.to(sr) @ sr
+        if horizontal is not None:
+            sr = sr @ horizontal.to(sr).mT
+        sr = sr.clamp(0, 1)
+        planes = [sr[0].mean(dim=0, keepdim=True) if grey else sr[0]]
+        if opacity is not None:
+            level = float(opacity[0, 0]) / np.iinfo(opacity.dtype).max
+            planes.append(torch.full_like(planes[0][:1], level) if flat else sr[1].mean(dim=0, keepdim=True))
+        return torch.cat(planes)
+
+    def _window(self, lr: Tensor) -> Tensor:
+        """All that happens to a window: (N, 3, h, w) to (N, 3, scale * h, scale * w), float32 in [0, 1]."""
+        with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32):
+            sr = run_padded(self.model, lr.contiguous(memory_format=torch.channels_last)).float()
+        if not torch.isfinite(sr.sum()):
+            raise ModelError(
+                f"The model {self.model.name} gave values that are not finite; choose dtype float32 or another model."
+            )
+        return consistency.project(sr, lr) if self.consistent else sr
+
+    def _as_input(self, levels: Pixels) -> Tensor:
+        """(h, w, 1 or 3) integers to (1, 3, h, w) in [0, 1] on the device."""
+        values = torch.from_numpy(levels.astype(np.float32)).to(self.device) / np.iinfo(levels.dtype).max
+        return values.permute(2, 0, 1)[None].expand(1, 3, -1, -1)
+
+    def _tile(self, source: _Planes, result: _Planes) -> int:
+        """LR pixels a side of the tiles to begin with."""
+        longest = max(source.pixels.shape[:2])
+        if self.tile is not None:
+            return int(self.tile or longest)
+        if longest <= memory.MINIMUM_TILE + 2 * self.overlap:
+            return int(longest)
+        if self._pixel_bytes is None:
+            side = max(32, self.model.size_requirements.minimum)
+            self._pixel_bytes = memory.bytes_per_pixel(
+                lambda side: self._window(_pattern(side, self.device)), side=side
+            )
+        unwritten = sum(plane.nbytes for plane in (result.pixels, result.alpha) if plane is not None)
+        free = memory.free_bytes(self.device) - (unwritten if self.device.type == "cpu" else 0)
+        return memory.default_tile(
+            self.device,
+            free=free,
+            pixel_bytes=self._pixel_bytes * (1 if source.alpha is None else 2),
+            margin=self.overlap,
+        )
+
+    def _too_large(self) -> str:
+        return (
+            f"Not even small tiles fit into the memory of {self.device} with the model {self.model.name}; "
+            "close other programs, or choose dtype float16, another device or another model."
+        )
+
+
+def _empty(size: tuple[int, int], channels: int, dtype: np.dtype, *, alpha: bool) -> _Planes:
+    try:
+        return _Planes(np.empty((*size, channels), dtype), np.empty(size, dtype) if alpha else None)
+    except (MemoryError, ValueError) as error:
+        raise PictureError(
+            f"A result of {size[1]}x{size[0]} pixels does not fit into memory; choose a smaller scale."
+        ) from error
+
+
+def _quantised(values: Tensor, dtype: np.dtype) -> Pixels:
+    """(K, rows, columns) in [0, 1] to (rows, columns, K), rounded to the nearest level."""
+    levels = (values * np.iinfo(dtype).max).round_().permute(1, 2, 0)
+    integers = torch.uint8 if dtype == np.uint8 else torch.int32
+    result: Pixels = levels.to(integers).contiguous().cpu().numpy().astype(dtype, copy=False)
+    return result
+
+
+def _pattern(side: int, device: torch.device) -> Tensor:
+    """(1, 3, side, side): something that is not flat."""
+    return (torch.arange(3 * side * side, device=device) % 7 / 6).reshape(1, 3, side, side)

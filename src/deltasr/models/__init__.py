@@ -1,0 +1,1 @@
+"""Models: networks, process, metadata and weights behind one call."""

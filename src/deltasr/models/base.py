@@ -1,0 +1,58 @@
+"""What every model promises, whatever is inside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, kw_only=True)
+class SizeRequirements:
+    """The LR sizes a model accepts; `inference.padding.pad` brings any picture there.
+
+    Attributes:
+        minimum: smallest height and width, in LR pixels.
+        multiple_of: height and width must be multiples of this.
+        square: height and width must be equal.
+    """
+
+    minimum: int = 1
+    multiple_of: int = 1
+    square: bool = False
+
+
+class Model(nn.Module):
+    """A super-resolution model: networks, process, metadata and weights behind one call.
+
+    `model(lr)` maps a float tensor (N, 3, h, w), RGB in [0, 1], to (N, 3, scale * h, scale * w) in [0, 1]. Any batch;
+    any h and w that `size_requirements` allow. It holds no global state and moves with `.to()`. A deterministic model
+    never touches a random generator.
+
+    Attributes:
+        name: the catalogue's or the checkpoint's name for it.
+        description: one line for `deltasr models`.
+        scale: the factor from LR to HR.
+        size_requirements: the LR sizes it accepts.
+        receptive_field: how far, in LR pixels, one result pixel can see; None where it is not bounded or not known.
+        consistent: whether an `Upscaler` projects its results onto the pictures that downscale to the input, unless
+            told otherwise (`inference.consistency`).
+    """
+
+    architecture: ClassVar[str] = ""
+    """The name under which checkpoints record this class; empty for models that have no checkpoints."""
+
+    name: str = ""
+    description: str = ""
+    scale: int = 4
+    size_requirements: SizeRequirements = SizeRequirements()
+    receptive_field: int | None = None
+    consistent: bool = False
+
+    def forward(self, lr: Tensor) -> Tensor:
+        raise TypeError(f"{type(self).__name__} does not define forward")
+
+    def arguments(self) -> dict[str, object]:
+        """The keyword arguments that build this model again, as JSON values (for a checkpoint's header)."""
+        raise TypeError(f"{type(self).__name__} has no checkpoints")

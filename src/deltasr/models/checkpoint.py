@@ -1,0 +1,193 @@
+"""Checkpoints: one `.safetensors` file whose header carries everything needed to build the model again."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+from torch import Tensor
+
+from deltasr.errors import CheckpointError, ModelError
+from deltasr.models.base import Model
+from deltasr.models.deltadiff import DeltaDiff
+
+_HEADER_KEY = "deltasr"
+_FORMAT = 1
+
+ARCHITECTURES: dict[str, type[Model]] = {DeltaDiff.architecture: DeltaDiff}
+"""Every class that checkpoints may name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """What a checkpoint says of itself.
+
+    Attributes:
+        architecture: a name in `ARCHITECTURES`.
+        arguments: the keyword arguments of its class.
+        name: what the model calls itself.
+        description: one line.
+        training: how the weights came about (recipe, images seen, ...), as JSON values.
+        format: version of this header.
+    """
+
+    architecture: str
+    arguments: dict[str, Any]
+    name: str
+    description: str
+    training: dict[str, Any] = field(default_factory=dict)
+    format: int = _FORMAT
+
+
+class _Version(msgspec.Struct):
+    """The one field that headers of every format have."""
+
+    format: int = _FORMAT
+
+
+def save(
+    model: Model,
+    path: str | os.PathLike[str],
+    *,
+    state: Mapping[str, Tensor] | None = None,
+    training: dict[str, Any] | None = None,
+) -> None:
+    """Write a model to one `.safetensors` file; the file appears whole or not at all.
+
+    Args:
+        model: a model whose class is in `ARCHITECTURES`.
+        path: the file to write.
+        state: weights to write instead of the model's own (an average of them, say), with the same names.
+        training: facts for the header, as JSON values.
+
+    Raises:
+        CheckpointError: the model has no checkpoint format, `state` does not fit it, or the file cannot be written.
+    """
+    from safetensors.torch import save as serialise
+
+    if model.architecture not in ARCHITECTURES:
+        raise CheckpointError(f"{type(model).__name__} models cannot be saved: they have no checkpoint format.")
+    weights = model.state_dict() if state is None else state
+    if misfit := _misfit(model, weights):
+        raise CheckpointError(f"{os.fspath(path)} was not written, because its weights do not fit the model: {misfit}.")
+    header = Header(
+        architecture=model.architecture,
+        arguments=model.arguments(),
+        name=model.name,
+        description=model.description,
+        training=training or {},
+    )
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    content = serialise(tensors, metadata={_HEADER_KEY: msgspec.json.encode(header).decode()})
+    write_whole(Path(path), content)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write bytes to `path`, and make its folder, so that the name shows either the old content or all of the new.
+
+    Raises:
+        CheckpointError: the file cannot be written.
+    """
+    partial = path.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with partial.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be written: {error.strerror or error}.") from error
+
+
+def read_header(path: str | os.PathLike[str]) -> Header:
+    """The header of a checkpoint, without its weights.
+
+    Raises:
+        CheckpointError: the file is missing, is no safetensors file, or was not written by this deltasr or an
+            earlier one.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(os.fspath(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+    except FileNotFoundError as error:
+        raise CheckpointError(f"There is no checkpoint at {os.fspath(path)}.") from error
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{os.fspath(path)} is not a readable safetensors file ({error}).") from error
+    if _HEADER_KEY not in metadata:
+        raise CheckpointError(f"{os.fspath(path)} has no deltasr header, so the model it belongs to is not known.")
+    try:
+        written_as = msgspec.json.decode(metadata[_HEADER_KEY], type=_Version).format
+        if written_as > _FORMAT:
+            raise CheckpointError(
+                f"{os.fspath(path)} was written by a newer deltasr (format {written_as}, not {_FORMAT}); "
+                "update deltasr."
+            )
+        return msgspec.json.decode(metadata[_HEADER_KEY], type=Header)
+    except msgspec.MsgspecError as error:
+        raise CheckpointError(f"The header of {os.fspath(path)} is damaged ({error}).") from error
+
+
+def build(header: Header, source: str) -> Model:
+    """The model a header describes, with fresh weights; `source` names the file in error messages.
+
+    Raises:
+        CheckpointError: its class is unknown or its arguments do not fit.
+    """
+    if header.architecture not in ARCHITECTURES:
+        raise CheckpointError(
+            f"{source} holds a '{header.architecture}' model, which this deltasr does not know; update deltasr."
+        )
+    try:
+        model = ARCHITECTURES[header.architecture](**header.arguments)
+    except (TypeError, ValueError, ModelError) as error:
+        reason = str(error).rstrip(".")
+        raise CheckpointError(f"The arguments in the header of {source} do not fit its model ({reason}).") from error
+    model.name, model.description = header.name, header.description
+    return model
+
+
+def _misfit(model: Model, weights: Mapping[str, Tensor]) -> str | None:
+    """The first reason why these weights are not a model's; None where they are."""
+    expected = model.state_dict()
+    for name, tensor in expected.items():
+        if name not in weights:
+            return f"'{name}' is missing"
+        found, needed = tuple(weights[name].shape), tuple(tensor.shape)
+        if found != needed:
+            return f"'{name}' has the shape {found}, not {needed}"
+    unknown = [name for name in weights if name not in expected]
+    return f"'{unknown[0]}' has no place in it" if unknown else None
+
+
+def load(path: str | os.PathLike[str], *, device: str | torch.device = "cpu") -> Model:
+    """The model of a checkpoint, in evaluation mode.
+
+    Args:
+        path: a file that `save` wrote.
+        device: where to put the model.
+
+    Raises:
+        CheckpointError: the file cannot be read, or its weights do not fit its model.
+    """
+    from safetensors.torch import load_file
+
+    source = os.fspath(path)
+    model = build(read_header(path), source)
+    weights = load_file(source)
+    if misfit := _misfit(model, weights):
+        raise CheckpointError(f"The weights in {source} do not fit its model: {misfit}.")
+    model.load_state_dict(weights)
+    return model.to(device).eval()

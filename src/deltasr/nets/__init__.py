@@ -1,0 +1,1 @@
+"""Networks, one a file. Tensors in, tensors out: no files, no pictures, no command line."""

@@ -1,0 +1,1 @@
+"""Learning weights: data, losses, the loop, recipes."""

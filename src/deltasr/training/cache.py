@@ -1,0 +1,151 @@
+"""Training pictures, decoded once into a folder of arrays that crops are read from."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from deltasr.degradation.bicubic import downscale
+from deltasr.errors import PictureError, TrainingError
+from deltasr.imaging import READABLE_SUFFIXES, read_rgb8
+
+_CACHE_VERSION = 1
+
+
+@dataclass(frozen=True)
+class CachedPicture:
+    """A decoded picture and its LR partner, as memory-mapped files.
+
+    Attributes:
+        source: the picture it came from.
+        hr_file: NumPy file, (H, W, 3) uint8 RGB; H and W are multiples of the scale.
+        lr_file: NumPy file, (H / scale, W / scale, 3) uint8 RGB.
+        height, width: of the HR picture.
+    """
+
+    source: Path
+    hr_file: Path
+    lr_file: Path
+    height: int
+    width: int
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        """The HR and the LR picture, read as they are touched."""
+        return np.load(self.hr_file, mmap_mode="r"), np.load(self.lr_file, mmap_mode="r")
+
+
+def find_pictures(folder: Path) -> list[Path]:
+    """Every picture below a folder, sorted by path.
+
+    Raises:
+        TrainingError: the folder does not exist or holds no picture.
+    """
+    if not folder.is_dir():
+        raise TrainingError(f"{folder} is not a folder; training needs a folder of pictures.")
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in READABLE_SUFFIXES and not path.is_dir())
+    if not found:
+        raise TrainingError(f"There is no picture below {folder}; readable are {', '.join(sorted(READABLE_SUFFIXES))}.")
+    return found
+
+
+def degrade(hr: np.ndarray, scale: int) -> np.ndarray:
+    """The LR partner of an HR picture: (H, W, 3) uint8 to (H / scale, W / scale, 3) uint8, anti-aliased bicubic."""
+    tensor = torch.from_numpy(hr).permute(2, 0, 1)[None].float() / 255
+    lr = (downscale(tensor, scale) * 255).round().to(torch.uint8)
+    return np.ascontiguousarray(lr[0].permute(1, 2, 0).numpy())
+
+
+def build_cache(
+    pictures: list[Path],
+    cache: Path,
+    *,
+    scale: int,
+    smallest: int,
+    progress: Callable[[int], None] | None = None,
+) -> tuple[list[CachedPicture], list[str]]:
+    """Decode pictures into a cache folder; what is there already is not decoded again.
+
+    Args:
+        pictures: files of any format and size.
+        cache: folder for the decoded arrays; files in it are named by path, size and time of their picture.
+        scale: the factor of the LR partners.
+        smallest: least height and width, in HR pixels; smaller pictures are left out.
+        progress: called with the number of pictures done.
+
+    Returns:
+        The usable pictures in the order given, and one sentence for each that was left out.
+
+    Raises:
+        TrainingError: no picture is usable, or the cache cannot be written.
+    """
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"The cache {cache} cannot be made: {error.strerror}.") from error
+    usable, complaints = [], []
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        for done, result in enumerate(pool.map(lambda path: _cached(path, cache, scale), pictures), start=1):
+            if isinstance(result, str):
+                complaints.append(result)
+            elif min(result.height, result.width) < smallest:
+                complaints.append(
+                    f"{result.source} is {result.width}x{result.height}, less than a crop of {smallest}x{smallest}."
+                )
+            else:
+                usable.append(result)
+            if progress is not None:
+                progress(done)
+    if not usable:
+        raise TrainingError(f"None of the {len(pictures)} pictures can be used for training: {complaints[0]}")
+    return usable, complaints
+
+
+def _cached(path: Path, cache: Path, scale: int) -> CachedPicture | str:
+    try:
+        facts = path.stat()
+    except OSError as error:
+        return f"{path} cannot be read: {error.strerror}."
+    identity = f"{_CACHE_VERSION}|{path.resolve()}|{facts.st_size}|{facts.st_mtime_ns}|{scale}"
+    stem = hashlib.sha256(identity.encode()).hexdigest()[:24]
+    hr_file, lr_file = cache / f"{stem}.hr.npy", cache / f"{stem}.lr.npy"
+    size = _size_of(hr_file, lr_file)
+    if size is None:
+        try:
+            hr = read_rgb8(path)
+        except PictureError as error:
+            return str(error)
+        hr = hr[: hr.shape[0] // scale * scale, : hr.shape[1] // scale * scale]
+        if hr.size == 0:
+            return f"{path} is smaller than {scale}x{scale} pixels."
+        _save_whole(lr_file, degrade(np.ascontiguousarray(hr), scale))
+        _save_whole(hr_file, hr)
+        size = hr.shape[:2]
+    return CachedPicture(path, hr_file, lr_file, *size)
+
+
+def _size_of(hr_file: Path, lr_file: Path) -> tuple[int, int] | None:
+    """Height and width of a cached HR picture; None where it or its LR partner is missing or damaged."""
+    try:
+        height, width = np.load(hr_file, mmap_mode="r").shape[:2]
+        np.load(lr_file, mmap_mode="r")
+    except (OSError, ValueError, EOFError):
+        return None
+    return height, width
+
+
+def _save_whole(path: Path, array: np.ndarray) -> None:
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with partial.open("wb") as file:
+            np.save(file, array)
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise TrainingError(f"The cache file {path} cannot be written: {error.strerror}.") from error

@@ -1,0 +1,98 @@
+"""Crops in an order that depends on nothing but a seed and a position.
+
+The crop of a position is computed from (seed, position) alone. A run can therefore stop and go on anywhere, and the
+number of worker processes changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from deltasr.training.cache import CachedPicture
+
+_ORIENTATIONS = 8
+_MOST_OPEN = 8_192
+"""Pictures kept open at a time, two maps each; Linux allows a process 65,530 maps."""
+
+
+class Crops(Dataset):
+    """An endless sequence of aligned crops; item k is the same whoever asks for it and whenever.
+
+    An epoch shows every picture in proportion to its area, so that on average each HR pixel is seen once. Item k is a
+    pair of uint8 tensors: LR (3, crop, crop) and HR (3, scale crop, scale crop), turned and mirrored together.
+
+    Args:
+        pictures: from `build_cache`, none smaller than a crop.
+        scale: the factor between the two.
+        crop: side of the LR crop in pixels.
+        seed: decides order, places and orientations.
+    """
+
+    def __init__(self, pictures: list[CachedPicture], *, scale: int, crop: int, seed: int) -> None:
+        self.pictures, self.scale, self.crop, self.seed = pictures, scale, crop, seed
+        crop_area = (scale * crop) ** 2
+        counts = [max(1, round(picture.height * picture.width / crop_area)) for picture in pictures]
+        self._slots = np.repeat(np.arange(len(pictures)), counts)
+        self._order: tuple[int, np.ndarray] = (-1, self._slots)
+        self._arrays: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+
+    @property
+    def epoch_length(self) -> int:
+        """Crops in an epoch."""
+        return len(self._slots)
+
+    def picture_at(self, position: int) -> int:
+        """Which of the pictures the crop of a position comes from."""
+        epoch, index = divmod(position, self.epoch_length)
+        if self._order[0] != epoch:
+            order = np.random.default_rng((self.seed, epoch)).permutation(self._slots)
+            self._order = (epoch, order)
+        return int(self._order[1][index])
+
+    def _open(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        if number not in self._arrays:
+            if len(self._arrays) >= _MOST_OPEN:
+                self._arrays.clear()
+            self._arrays[number] = self.pictures[number].arrays()
+        return self._arrays[number]
+
+    def __getitem__(self, position: int) -> tuple[Tensor, Tensor]:
+        hr, lr = self._open(self.picture_at(position))
+        epoch, index = divmod(position, self.epoch_length)
+        rng = np.random.default_rng((self.seed, epoch, index))
+        top = int(rng.integers(lr.shape[0] - self.crop + 1))
+        left = int(rng.integers(lr.shape[1] - self.crop + 1))
+        orientation = int(rng.integers(_ORIENTATIONS))
+        return (
+            oriented(_window(lr, top, left, self.crop), orientation),
+            oriented(_window(hr, top * self.scale, left * self.scale, self.crop * self.scale), orientation),
+        )
+
+
+def _window(picture: np.ndarray, top: int, left: int, side: int) -> np.ndarray:
+    return picture[top : top + side, left : left + side]
+
+
+def oriented(crop: np.ndarray, orientation: int) -> Tensor:
+    """One of the eight symmetries of a square, 0 to 7, of a (side, side, 3) crop, as a (3, side, side) tensor."""
+    turned = np.rot90(crop, orientation % 4)
+    mirrored = turned[:, ::-1] if orientation >= 4 else turned
+    return torch.from_numpy(np.ascontiguousarray(mirrored.transpose(2, 0, 1)))
+
+
+class Positions(Sampler[int]):
+    """The positions of a run, from where it stands to its end."""
+
+    def __init__(self, start: int, end: int) -> None:
+        self.start, self.end = start, end
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(self.start, self.end))
+
+    def __len__(self) -> int:
+        return self.end - self.start

@@ -1,0 +1,30 @@
+"""Pixel losses, each a mean over all values of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+PixelLoss = Callable[[Tensor, Tensor], Tensor]
+"""(prediction, target), both (N, C, H, W), to a scalar."""
+
+_CHARBONNIER_EPSILON = 1e-3
+
+
+def l1(prediction: Tensor, target: Tensor) -> Tensor:
+    """Mean absolute difference."""
+    return (prediction - target).abs().mean()
+
+
+def l2(prediction: Tensor, target: Tensor) -> Tensor:
+    """Mean squared difference."""
+    return (prediction - target).square().mean()
+
+
+def charbonnier(prediction: Tensor, target: Tensor) -> Tensor:
+    """Mean of `sqrt(d^2 + epsilon^2)`, epsilon = 1e-3 for values in [0, 1] (Charbonnier et al., 1994; LapSRN)."""
+    return ((prediction - target).square() + _CHARBONNIER_EPSILON**2).sqrt().mean()
+
+
+PIXEL_LOSSES: dict[str, PixelLoss] = {"l1": l1, "l2": l2, "charbonnier": charbonnier}

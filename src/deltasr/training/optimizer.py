@@ -1,0 +1,102 @@
+"""Optimizers and the learning rate's course."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from deltasr.training.recipes import Recipe
+
+_NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+_NEWTON_SCHULZ_STEPS = 5
+_ADAM_RMS = 0.2
+
+
+def orthogonalised(matrices: Tensor) -> Tensor:
+    """The nearest semi-orthogonal matrices, roughly, by a quintic Newton-Schulz iteration (K. Jordan, Muon, 2024).
+
+    Args:
+        matrices: (N, rows, columns), any scale.
+
+    Returns:
+        (N, rows, columns) with all singular values near 1.
+    """
+    a, b, c = _NEWTON_SCHULZ
+    x = matrices / (matrices.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    tall = x.shape[-2] > x.shape[-1]
+    x = x.mT if tall else x
+    for _ in range(_NEWTON_SCHULZ_STEPS):
+        gram = x @ x.mT
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return x.mT if tall else x
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum whose update is orthogonalised, for the kernels of convolutions, each seen as an (outputs, rest) matrix.
+
+    Updates are scaled by 0.2 sqrt(max(rows, columns)), the typical size of AdamW's (Liu et al., arXiv:2502.16982), so
+    that one learning rate serves both. `torch.optim.Muon` takes matrices only.
+
+    Args:
+        params: weights of two or more dimensions.
+        lr: learning rate.
+        momentum: of the gradient's running mean, with Nesterov's look-ahead.
+    """
+
+    def __init__(self, params: Iterable[nn.Parameter], *, lr: float, momentum: float = 0.95) -> None:
+        super().__init__(params, {"lr": lr, "momentum": momentum})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """Update every weight that has a gradient; equal shapes are orthogonalised together."""
+        for group in self.param_groups:
+            by_shape: dict[torch.Size, list[tuple[nn.Parameter, Tensor]]] = {}
+            for weight in group["params"]:
+                if weight.grad is None:
+                    continue
+                mean = self.state[weight].setdefault("mean", torch.zeros_like(weight))
+                mean.lerp_(weight.grad, 1 - group["momentum"])
+                look_ahead = weight.grad.lerp(mean, group["momentum"])
+                by_shape.setdefault(weight.shape, []).append((weight, look_ahead))
+            for same in by_shape.values():
+                updates = orthogonalised(torch.stack([update.flatten(1) for _, update in same]))
+                size = _ADAM_RMS * math.sqrt(max(updates.shape[-2:]))
+                for (weight, _), update in zip(same, updates, strict=True):
+                    weight.add_(update.reshape(weight.shape), alpha=-group["lr"] * size)
+
+
+def optimizers(model: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
+    """The optimizers of a recipe: AdamW for everything, or Muon for the inner convolutions and AdamW for the rest.
+
+    Inner convolutions are those between two hidden layers: the first and last layers, biases and the time embedding
+    keep AdamW.
+    """
+    named = [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
+    inner = [weight for name, weight in named if recipe.optimizer == "muon" and _is_inner(name, weight)]
+    inner_ids = {id(weight) for weight in inner}
+    rest = [weight for _, weight in named if id(weight) not in inner_ids]
+    adamw = torch.optim.AdamW(rest, lr=recipe.learning_rate, betas=recipe.betas, weight_decay=recipe.weight_decay)
+    return [adamw, Muon(inner, lr=recipe.learning_rate)] if inner else [adamw]
+
+
+def _is_inner(name: str, weight: Tensor) -> bool:
+    return weight.ndim == 4 and not name.endswith(("head.weight", "tail.weight"))
+
+
+def learning_rate_factor(images: int, recipe: Recipe) -> float:
+    """The share of the peak learning rate after so many images: a linear warm-up, then half a cosine down to zero."""
+    if images < recipe.warmup:
+        return (images + recipe.batch) / (recipe.warmup + recipe.batch)
+    rest = max(1, recipe.images - recipe.warmup)
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (images - recipe.warmup) / rest)))
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, value: float) -> None:
+    """Give every parameter group this learning rate."""
+    group: dict[str, Any]
+    for group in optimizer.param_groups:
+        group["lr"] = value

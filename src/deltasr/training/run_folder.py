@@ -1,0 +1,139 @@
+"""The folder of a training run: its recipe, its state, its metrics and the weights it has learnt so far."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+
+from deltasr.errors import TrainingError
+from deltasr.models.checkpoint import write_whole
+from deltasr.training.recipes import Recipe
+
+_STATE_FORMAT = 1
+
+
+class RunFolder:
+    """Paths and files of a run.
+
+    Attributes:
+        recipe_file: `recipe.json`, what was asked for; it is written last, so a folder with it can be resumed.
+        pictures_file: `pictures.json`, the pictures that the order of crops was made from.
+        state_file: `state.pt`, everything that resuming needs; written whole or not at all.
+        metrics_file: `metrics.jsonl`, one object a line.
+        weights_file: `model.safetensors`, the averaged weights as a model that `deltasr upscale --model` takes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.recipe_file = path / "recipe.json"
+        self.pictures_file = path / "pictures.json"
+        self.state_file = path / "state.pt"
+        self.metrics_file = path / "metrics.jsonl"
+        self.weights_file = path / "model.safetensors"
+
+    def require_empty(self) -> None:
+        """Make sure that no run is here.
+
+        Raises:
+            TrainingError: there is one.
+        """
+        if self.recipe_file.exists():
+            raise TrainingError(f"{self.path} holds a run already; go on with it by --resume, or name another folder.")
+
+    def begin(self, recipe: Recipe, state: dict[str, Any]) -> None:
+        """Start a new run here, with the state that its first step starts from.
+
+        Raises:
+            TrainingError: the folder holds a run already.
+            CheckpointError: its files cannot be written.
+        """
+        self.require_empty()
+        self.metrics_file.unlink(missing_ok=True)
+        self.save_state(state)
+        write_whole(self.recipe_file, msgspec.json.format(msgspec.json.encode(recipe), indent=2) + b"\n")
+
+    def keep_pictures(self, pictures: list[tuple[str, int, int]]) -> None:
+        """Note which pictures a run learns from, or make sure that a resumed one has the same as before.
+
+        With others, the crops to come would not be those of an uninterrupted run, and pictures that were held out for
+        validation could end up in training.
+
+        Args:
+            pictures: name, height and width of each, in order.
+
+        Raises:
+            TrainingError: the run began with other pictures.
+        """
+        content = b"[\n" + b",\n".join(msgspec.json.encode(picture) for picture in pictures) + b"\n]\n"
+        if not (self.recipe_file.exists() and self.pictures_file.exists()):
+            write_whole(self.pictures_file, content)
+        elif self.pictures_file.read_bytes() != content:
+            raise TrainingError(
+                f"The pictures are not those that the run began with, which {self.pictures_file} lists; bring them "
+                "back, or begin a new run from its weights (--init)."
+            )
+
+    def recipe(self) -> Recipe:
+        """The recipe of the run that is here.
+
+        Raises:
+            TrainingError: there is none, or it cannot be read.
+        """
+        try:
+            return msgspec.json.decode(self.recipe_file.read_bytes(), type=Recipe)
+        except FileNotFoundError as error:
+            raise TrainingError(f"{self.path} holds no run to resume.") from error
+        except (OSError, msgspec.MsgspecError) as error:
+            raise TrainingError(f"The recipe {self.recipe_file} cannot be read: {error}.") from error
+
+    def save_state(self, state: dict[str, Any]) -> None:
+        """Write the state; a run killed meanwhile finds the one before."""
+        buffer = io.BytesIO()
+        torch.save({"format": _STATE_FORMAT, **state}, buffer)
+        write_whole(self.state_file, buffer.getvalue())
+
+    def load_state(self) -> dict[str, Any]:
+        """The last state, on the CPU.
+
+        Raises:
+            TrainingError: there is none, or the file is damaged or of another format.
+        """
+        try:
+            state = torch.load(self.state_file, map_location="cpu", weights_only=True)
+        except FileNotFoundError as error:
+            raise TrainingError(f"{self.path} holds no state to resume from; begin a new run elsewhere.") from error
+        except Exception as error:  # torch.load has no common base for what a damaged file raises
+            raise TrainingError(f"The training state {self.state_file} cannot be read: {error}.") from error
+        if not isinstance(state, dict) or state.get("format") != _STATE_FORMAT:
+            raise TrainingError(f"The training state {self.state_file} is of another format than this deltasr writes.")
+        return state
+
+    def log(self, entry: dict[str, Any]) -> None:
+        """Append one object to the metrics.
+
+        Raises:
+            TrainingError: the file cannot be written.
+        """
+        try:
+            with self.metrics_file.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(entry) + "\n")
+        except OSError as error:
+            raise TrainingError(f"The metrics {self.metrics_file} cannot be written: {error.strerror}.") from error
+
+    def forget_after(self, images: int) -> None:
+        """Drop metrics of images that a resumed run is going to see again."""
+        if not self.metrics_file.exists():
+            return
+        kept = []
+        for line in self.metrics_file.read_text(encoding="utf-8").splitlines():
+            try:
+                if json.loads(line)["images"] <= images:
+                    kept.append(line)
+            except (json.JSONDecodeError, KeyError, TypeError):
+                continue
+        write_whole(self.metrics_file, "".join(line + "\n" for line in kept).encode())

@@ -1,0 +1,255 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+from torch.utils.data import DataLoader
+
+from deltasr.errors import SettingError, TrainingError
+from deltasr.models import checkpoint
+from deltasr.training.cache import CachedPicture, build_cache, find_pictures
+from deltasr.training.crops import Crops, Positions
+from deltasr.training.display import Display, Silence
+from deltasr.training.learner import Learner, build_model
+from deltasr.training.metrics import Means, Metrics, Window
+from deltasr.training.recipes import Recipe, checked, ignored
+from deltasr.training.run_folder import RunFolder
+from deltasr.training.stopping import Stopping, leave_signals_to_the_main_process
+from deltasr.training.validation import split, validate
+
+_STEPS_BETWEEN_LOGS = 20
+_PACKAGES = ("accelerate", "tensorboard")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What does not change the weights that come out.
+
+    Attributes:
+        data: folder of training pictures.
+        cache: folder for decoded pictures.
+        run: the run's folder.
+        resume: go on with the run that is there.
+        initial: a checkpoint whose weights to start from; None for fresh ones.
+        minutes: stop, with a saved state, after so long, decoding included; None for no limit.
+        device: `auto`, or `cpu` even where there is an accelerator.
+    """
+
+    data: Path
+    cache: Path
+    run: Path
+    resume: bool = False
+    initial: Path | None = None
+    minutes: float | None = None
+    device: str = "auto"
+
+
+def train(recipe: Recipe, options: Options, display: Display) -> Path:
+    """Train a model, or go on training it, until its recipe's images are seen or it is asked to stop.
+
+    It stops, with a saved state, when `options.minutes` are over and at the first SIGINT or SIGTERM (when called from
+    the main thread). A resumed run has the recipe that it began with; `recipe` is then left aside.
+
+    Returns:
+        The file of the averaged weights.
+
+    Raises:
+        TrainingError: packages are missing; data, run folder or state cannot be used; or a loss term is not finite.
+        SettingError: the recipe has a wrong value or does not fit this machine.
+        CheckpointError: `options.initial` cannot be read, or a file of the run cannot be written.
+    """
+    stopping = Stopping(options.minutes)
+    missing = [package for package in _PACKAGES if find_spec(package) is None]
+    if missing:
+        raise TrainingError(f"Training needs {' and '.join(missing)}: pip install 'deltasr[train]' installs it.")
+    folder = RunFolder(options.run)
+    if options.resume:
+        recipe = folder.recipe()
+    else:
+        recipe = checked(recipe)
+        folder.require_empty()
+    _Run(recipe, options, folder, display).loop(stopping)
+    return folder.weights_file
+
+
+class _Run:
+    """A run in progress: a learner, its pictures, and the folder that both are recorded in."""
+
+    def __init__(self, recipe: Recipe, options: Options, folder: RunFolder, display: Display) -> None:
+        self.recipe, self.options, self.folder = recipe, options, folder
+        self.accelerator = _accelerator(options.device)
+        self.device: torch.device = self.accelerator.device
+        self.is_main = bool(self.accelerator.is_main_process)
+        self.display = display if self.is_main else Silence()
+        self._check_machine()
+        model = build_model(recipe, None if options.resume else options.initial).to(self.device)
+        self.learner = Learner(recipe, model, self.accelerator)
+        self._seconds_before, self._started = 0.0, time.monotonic()
+        if options.resume:
+            self._restore()
+        pictures = self._cached_pictures()
+        self.training, self.held_out = split(pictures, recipe.validation_pictures)
+        if len(self.held_out) < recipe.validation_pictures:
+            self.display.note(
+                f"note: validation_pictures is {recipe.validation_pictures}, but of {len(pictures)} pictures only "
+                f"{len(self.held_out)} are held out"
+            )
+        if self.is_main:
+            folder.keep_pictures([(p.source.relative_to(options.data).as_posix(), p.height, p.width) for p in pictures])
+            if not options.resume:
+                folder.begin(recipe, self._state())
+        self.accelerator.wait_for_everyone()
+
+    def _check_machine(self) -> None:
+        processes = self.accelerator.num_processes
+        if self.recipe.batch % processes:
+            raise SettingError(f"A batch of {self.recipe.batch} cannot be shared by {processes} processes equally.")
+        wants_bf16 = self.recipe.precision == "bf16" and self.device.type == "cuda"
+        if wants_bf16 and not torch.cuda.is_bf16_supported():
+            raise SettingError("This GPU has no bf16; set precision to float32.")
+        for text in ignored(self.recipe, device=self.device.type):
+            self.display.note(text)
+
+    def _cached_pictures(self) -> list[CachedPicture]:
+        found = find_pictures(self.options.data)
+
+        def cached(progress: Callable[[int], None] | None = None) -> tuple[list[CachedPicture], list[str]]:
+            smallest = self.recipe.crop * self.recipe.scale
+            return build_cache(found, self.options.cache, scale=self.recipe.scale, smallest=smallest, progress=progress)
+
+        if not self.is_main:
+            self.accelerator.wait_for_everyone()
+            return cached()[0]
+        pictures, complaints = cached(lambda done: self.display.caching(done, len(found)))
+        for complaint in complaints:
+            self.display.note(f"left out: {complaint}")
+        self.accelerator.wait_for_everyone()
+        return pictures
+
+    def _state(self) -> dict[str, Any]:
+        return {**self.learner.state(), "seconds": self.seconds}
+
+    def _restore(self) -> None:
+        state = self.folder.load_state()
+        self.learner.restore(state)
+        self._seconds_before = float(state["seconds"])
+        if self.is_main:
+            self.folder.forget_after(self.images)
+        self.display.note(f"resumed at {self.images:,} of {self.recipe.images:,} images")
+
+    def _save(self) -> None:
+        if not self.is_main:
+            return
+        self.folder.save_state(self._state())
+        facts = {
+            "recipe": msgspec.to_builtins(self.recipe),
+            "images": self.images,
+            "seconds": round(self.seconds, 1),
+        }
+        checkpoint.save(self.learner.average, self.folder.weights_file, training=facts)
+
+    @property
+    def images(self) -> int:
+        """Where the run stands."""
+        return self.learner.images
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock time of the loop, of all the run's processes so far."""
+        return self._seconds_before + time.monotonic() - self._started
+
+    def _batches(self) -> Any:
+        crops = Crops(self.training, scale=self.recipe.scale, crop=self.recipe.crop, seed=self.recipe.seed)
+        loader = DataLoader(
+            crops,
+            batch_size=self.recipe.batch,
+            sampler=Positions(self.images, self.recipe.images // self.recipe.batch * self.recipe.batch),
+            num_workers=self.recipe.workers,
+            pin_memory=self.device.type == "cuda",
+            drop_last=True,
+            worker_init_fn=leave_signals_to_the_main_process,
+            generator=torch.Generator(),  # of its own: the loader draws from it when it starts, also after a resume
+        )
+        return self.accelerator.prepare(loader)
+
+    def loop(self, stopping: Stopping) -> None:
+        """Run until the images are seen or it has to stop; the state is saved in each case.
+
+        Every save comes after a look at the window, so that no state with values that are not finite is written.
+        """
+        metrics = Metrics(self.folder, self.images) if self.is_main else None
+        self._started = time.monotonic()
+        window = Window(self.learner.terms, self.images, self.device)
+        try:
+            with stopping:
+                for lr, hr in self._batches():
+                    window.add(*self.learner.step(lr, hr))
+                    ends = self._is_over() or self._must_stop(stopping)
+                    validates = self._is_over() or self._crossed(self.recipe.validate_every)
+                    saves = self._crossed(self.recipe.save_every)
+                    if ends or validates or saves or self._crossed(_STEPS_BETWEEN_LOGS * self.recipe.batch):
+                        self._log(metrics, window.look(self.images, self.accelerator.reduce))
+                    if validates:
+                        self._validate(metrics)
+                    if ends:
+                        break
+                    if saves:
+                        self._save()
+                    if validates or saves:
+                        window.skip_time()
+                self._save()
+                self.accelerator.wait_for_everyone()
+        finally:
+            if metrics is not None:
+                metrics.close()
+        if not self._is_over():
+            self.display.note(
+                f"stopped at {self.images:,} of {self.recipe.images:,} images; --resume goes on from there"
+            )
+        self.display.note(f"weights: {self.folder.weights_file}")
+
+    def _is_over(self) -> bool:
+        return self.images + self.recipe.batch > self.recipe.images
+
+    def _crossed(self, interval: int) -> bool:
+        return self.images // interval != (self.images - self.recipe.batch) // interval
+
+    def _must_stop(self, stopping: Stopping) -> bool:
+        """Whether any process has to stop: all of them then do, after the same step."""
+        if self.accelerator.num_processes == 1:
+            return stopping.wanted
+        wanted = torch.tensor(int(stopping.wanted), device=self.device)
+        return bool(self.accelerator.reduce(wanted, "sum") > 0)
+
+    def _log(self, metrics: Metrics | None, means: Means) -> None:
+        if metrics is not None:
+            metrics.train(self.images, self.seconds, means, self.learner.learning_rate)
+        self.display.progress(self.images, self.recipe.images, means.rate, means.loss)
+
+    def _validate(self, metrics: Metrics | None) -> None:
+        if metrics is None or not self.held_out:
+            return
+        result = validate(self.learner.average, self.held_out, self.device)
+        metrics.validation(self.images, self.seconds, result)
+        self.display.validation(self.images, result)
+
+
+def _accelerator(device: str) -> Any:
+    from accelerate import Accelerator, DataLoaderConfiguration
+
+    try:
+        return Accelerator(
+            cpu=device == "cpu",
+            mixed_precision="no",  # the loop says itself where autocast is on
+            dataloader_config=DataLoaderConfiguration(split_batches=True, non_blocking=True),
+        )
+    except ValueError as error:
+        raise SettingError(f"Accelerate was set up in another way in this process: {error}") from error

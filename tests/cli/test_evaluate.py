@@ -1,0 +1,155 @@
+"""`deltasr evaluate` from the command line to its table and files."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from deltasr.cli import main
+from deltasr.evaluation.lpips import Lpips
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs `deltasr evaluate` and returns its exit status and what it printed."""
+    monkeypatch.delenv("DELTASR_LPIPS", raising=False)
+    monkeypatch.setitem(sys.modules, "lpips", None)
+
+    def run_with(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as exit_:
+            main(["evaluate", "--device", "cpu", *map(str, arguments)])
+        printed = capsys.readouterr()
+        assert isinstance(exit_.value.code, int)
+        return exit_.value.code, printed.out, printed.err
+
+    return run_with
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    """A set `Tiny` with HR and LR, and a set `Other` with HR alone."""
+    for name, count in (("Tiny", 2), ("Other", 1)):
+        (tmp_path / name / "HR").mkdir(parents=True)
+        for index in range(count):
+            coarse = np.random.default_rng(index).integers(0, 256, (5, 6, 3), dtype=np.uint8)
+            hr = Image.fromarray(coarse).resize((48, 40), Image.Resampling.BICUBIC)
+            hr.save(tmp_path / name / "HR" / f"{index}.png")
+            if name == "Tiny":
+                (tmp_path / "Tiny" / "LR_x4").mkdir(exist_ok=True)
+                hr.resize((12, 10), Image.Resampling.BICUBIC).save(tmp_path / "Tiny" / "LR_x4" / f"{index}x4.png")
+    return tmp_path
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_models_and_sets_make_a_table_and_files(run: Run, tiny: Path):
+    status, table, _ = run(
+        *("bicubic", "bicubic-pillow", "--hr", tiny / "Tiny", "--hr", tiny / "Other"),
+        *("--csv", tiny / "scores.csv", "--markdown", tiny / "table.md", "--save", tiny / "results"),
+    )
+    assert status == 0
+    lines = table.splitlines()
+    assert cells(lines[0]) == [
+        *("model", "Tiny PSNR-Y", "SSIM-Y", "LR-PSNR"),
+        *("Other PSNR-Y", "SSIM-Y", "LR-PSNR"),
+    ]
+    assert [cells(line)[0] for line in lines[2:4]] == ["bicubic", "bicubic-pillow"]
+    assert "LPIPS is left out" in table
+    assert (tiny / "table.md").read_text() == table
+    rows = list(csv.DictReader((tiny / "scores.csv").read_text().splitlines()))
+    assert [(r["model"], r["set"], r["image"]) for r in rows] == [
+        (model, name, image)
+        for model in ("bicubic", "bicubic-pillow")
+        for name, image in (("Tiny", "0"), ("Tiny", "1"), ("Other", "0"))
+    ]
+    mean = sum(float(r["psnr_y_db"]) for r in rows[:2]) / 2
+    assert cells(lines[2])[1] == f"{mean:.2f}"
+    assert all(float(r["seconds_wall"]) > 0 for r in rows)
+    assert Image.open(tiny / "results" / "bicubic" / "Tiny" / "1.png").size == (48, 40)
+
+
+def test_saved_results_score_the_same_without_a_model(run: Run, tiny: Path):
+    sets = ("--hr", tiny / "Tiny", "--hr", tiny / "Other")
+    _, made, _ = run("bicubic", *sets, "--save", tiny / "results")
+    status, scored, _ = run("--results", tiny / "results" / "bicubic", *sets, "--scale", 4)
+    assert status == 0
+    assert scored == made
+
+
+def test_one_set_takes_a_plain_folder_of_results_beside_models(run: Run, tiny: Path):
+    status, table, _ = run("nearest", "--results", tiny / "Tiny" / "HR", "--hr", tiny / "Tiny")
+    assert status == 0
+    assert [cells(line)[0] for line in table.splitlines()[2:4]] == ["nearest", "HR"]
+    assert cells(table.splitlines()[3])[1:3] == ["inf", "1.0000"]
+
+
+def test_separate_lr_folders(run: Run, tiny: Path):
+    with_lr = run("bicubic", "--hr", tiny / "Tiny" / "HR", "--lr", tiny / "Tiny" / "LR_x4")
+    assert with_lr == run("bicubic", "--hr", tiny / "Tiny")
+    assert "LR made from HR" in run("bicubic", "--hr", tiny / "Tiny" / "HR")[1]
+
+
+def test_crop_for_all_sets_or_for_each(run: Run, tiny: Path):
+    sets = ("--hr", tiny / "Tiny", "--hr", tiny / "Other")
+    assert run("bicubic", *sets)[1].count("border of 4") == 2
+    assert run("bicubic", *sets, "--crop", 0)[1].count("whole images.") == 1
+    mixed = run("bicubic", *sets, "--crop", 2, "--crop", 0)[1]
+    assert "Tiny: 2 images, x4, border of 2 left out" in mixed
+    assert "Other: 1 image, x4, whole images" in mixed
+
+
+def test_both_lpips_networks(run: Run, tiny: Path):
+    for net in ("alex", "squeeze"):
+        torch.save(Lpips(net=net).state_dict(), tiny / f"lpips_{net}_v0.1.pth")
+    given = ("--lpips", tiny, "--lpips-net", "alex", "--lpips-net", "squeeze")
+    status, table, _ = run("bicubic", "--hr", tiny / "Tiny", *given, "--csv", tiny / "scores.csv")
+    assert status == 0
+    assert cells(table.splitlines()[0])[3:5] == ["LPIPS-alex", "LPIPS-squeeze"]
+    assert "lpips_alex,lpips_squeeze,seconds_wall" in (tiny / "scores.csv").read_text()
+
+
+def test_consistency_brings_the_input_back(run: Run, tiny: Path):
+    def lr_psnr(*options: str) -> float:
+        return float(cells(run("nearest", "--hr", tiny / "Tiny", *options)[1].splitlines()[2])[3])
+
+    assert lr_psnr("--consistency") > lr_psnr("--no-consistency") + 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--hr", "Tiny"], "nothing to measure"),
+        (["absent-model", "--hr", "Tiny"], "no model called 'absent-model'"),
+        (["bicubic", "--hr", "Absent"], "There is no folder"),
+        (["bicubic", "--hr", "Tiny", "--hr", "Tiny"], "Two sets are called Tiny"),
+        (["bicubic", "bicubic", "--hr", "Tiny"], "bicubic is given twice"),
+        (["bicubic", "--hr", "Tiny", "--hr", "Other", "--lr", "Tiny/LR_x4"], "--lr is given 1 times"),
+        (["bicubic", "--hr", "Tiny", "--crop", "4", "--crop", "0"], "--crop is given 2 times for 1 sets"),
+        (["bicubic", "--hr", "Tiny", "--crop", "-1"], "--crop -1 is not a border"),
+        (["bicubic", "--hr", "Tiny", "--scale", "0", "--results", "Tiny/HR"], "A scale of 0"),
+        (["bicubic", "--hr", "Tiny", "--scale", "2"], "--scale is for --results only"),
+        (["bicubic", "--hr", "Tiny", "--lpips", "absent.pth"], "no LPIPS weights file"),
+        (["--results", "Tiny/HR", "--hr", "Tiny", "--hr", "Other"], "holds no folder Tiny"),
+    ],
+)
+def test_mistakes_get_one_sentence(
+    arguments: list[str], words: str, run: Run, tiny: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tiny)
+    status, table, message = run(*arguments)
+    assert status == 1
+    assert table == ""
+    assert message.startswith("deltasr: ")
+    assert words in message
+    assert message.count("\n") == 1
