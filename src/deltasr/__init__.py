@@ -1,7 +1,7 @@
 """deltasr: make small pictures large without inventing what was not there.
 
-`load(name_or_path)` gives a model, `Upscaler(model).upscale(picture)` a larger picture; `names()` lists the names. torch is
-imported with the first of them, not with this package.
+`load(name_or_path)` gives a model, `Upscaler(model).upscale(picture)` a larger picture; `names()` lists the names.
+torch is imported with the first of them, not with this package.
 """
 
 from __future__ import annotations

@@ -154,12 +154,12 @@ def test_orientation_and_sizes_in_xmp(tmp_path, samples):
 
 def test_png_text_of_every_kind(tmp_path, samples):
     text = PngImagePlugin.PngInfo()
-    text.add_text("Title", "Wörter in Latin-1")
+    text.add_text("Titel für", "Wörter in Latin-1")
     text.add_text("Long", "z" * 5000, zip=True)
     text.add_itxt("Author", "日本語", "ja", "著者")
     text.add_itxt("Packed", "ж" * 5000, zip=True)
     Image.fromarray(samples.rgb8).save(tmp_path / "a.png", pnginfo=text)
-    expected = {"Title": "Wörter in Latin-1", "Long": "z" * 5000, "Author": "日本語", "Packed": "ж" * 5000}
+    expected = {"Titel für": "Wörter in Latin-1", "Long": "z" * 5000, "Author": "日本語", "Packed": "ж" * 5000}
     picture = read_picture(tmp_path / "a.png")
     assert picture.metadata.text == expected
     write_picture(picture, tmp_path / "b.png")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -215,6 +216,19 @@ def test_a_signature_alone_is_refused(tmp_path, head):
     (tmp_path / "a.png").write_bytes(head + b"and then nothing of the kind" * 3)
     with pytest.raises(PictureError, match=r"a\.png is cut short or damaged \("):
         read_picture(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_random_damage_ends_in_a_picture_or_a_sentence(tmp_path, samples, suffix):
+    content = saved(tmp_path, f"a{suffix}", samples.rgb8).read_bytes()
+    random = np.random.default_rng(5)
+    for _ in range(200):
+        damaged = bytearray(content)
+        for place in random.integers(0, min(len(content), 400), 4):
+            damaged[place] = random.integers(0, 256)
+        (tmp_path / "b").write_bytes(damaged)
+        with suppress(PictureError):
+            read_picture(tmp_path / "b")
 
 
 def test_what_is_no_picture_is_refused(tmp_path):

@@ -196,17 +196,19 @@ def _pictures_below(folder: Path, output: Path) -> tuple[list[Path], int, list[O
 
 
 def _without_clashes(wanted: list[tuple[Path, Path]]) -> tuple[list[Job], list[Outcome]]:
-    """Jobs whose results have a file each, none of them an input; and the others, as failures."""
+    """Jobs whose results have a file each, none of them an input; the others, as failures. Repeated inputs are one."""
     sources = {_key(source) for source, _ in wanted}
     taken: dict[str, Path] = {}
     jobs: list[Job] = []
     failures: list[Outcome] = []
     for source, target in wanted:
-        first = taken.setdefault(_key(target), source)
-        if first is not source:
-            if _key(first) != _key(source):
-                reason = f"its result would be {target}, and so would that of {first}; upscale them one at a time"
-                failures.append(_failed(source, f"{source}: {reason}, or without --output-format."))
+        first = taken.get(_key(target))
+        taken.setdefault(_key(target), source)
+        if first is not None and _key(first) == _key(source):
+            continue
+        if first is not None:
+            reason = f"its result would be {target}, and so would that of {first}; upscale them one at a time"
+            failures.append(_failed(source, f"{source}: {reason}, or without --output-format."))
         elif _key(target) in sources:
             reason = f"its result would be {target}, which is an input; name another output folder."
             failures.append(_failed(source, f"{source}: {reason}"))

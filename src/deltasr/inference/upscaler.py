@@ -115,19 +115,26 @@ class Upscaler:
         """
         picture = source if isinstance(source, Picture) else picture_from(source)
         pixels = picture.pixels if picture.alpha is None else fill_transparent(picture.pixels, picture.alpha)
-        planes = _Planes(pixels, picture.alpha)
         sizes = list(self._sizes(picture, scale))
-        passes = [(picture.height, picture.width), *sizes]
-        work = [height * width for height, width in passes[:-1]]
+        work = [height * width for height, width in [(picture.height, picture.width), *sizes[:-1]]]
+        source_planes = _Planes(pixels, picture.alpha)
+        final = _empty(source_planes, sizes[-1], picture.pixels.dtype)
         for number, size in enumerate(sizes):
             last = number == len(sizes) - 1
+            result = final if last else _empty(source_planes, size, np.dtype(np.uint16))
 
             def report(share: float, number: int = number) -> None:
                 if progress is not None:
                     progress((sum(work[:number]) + share * work[number]) / sum(work))
 
-            planes = self._run(planes, size, picture.pixels.dtype if last else np.dtype(np.uint16), report)
-        return replace(picture, pixels=planes.pixels, alpha=planes.alpha)
+            try:
+                self._run(source_planes, result, report)
+            except (MemoryError, RuntimeError) as error:
+                if memory.is_out_of_memory(error):
+                    raise ModelError(self._too_large()) from error
+                raise
+            source_planes = result
+        return replace(picture, pixels=final.pixels, alpha=final.alpha)
 
     def result_size(self, picture: Picture, scale: float | None = None) -> tuple[int, int]:
         """The (height, width) that `upscale` gives a picture.
@@ -153,10 +160,9 @@ class Upscaler:
         yield max(round(height * scale), 1), max(round(width * scale), 1)
 
     @torch.inference_mode()
-    def _run(self, source: _Planes, size: tuple[int, int], dtype: np.dtype, report: Progress) -> _Planes:
-        """One pass of the model over a picture, resized to `size` where that is not what the model makes."""
+    def _run(self, source: _Planes, result: _Planes, report: Progress) -> None:
+        """One pass of the model over a picture, resized where `result` has not the size that the model makes."""
         channels = source.pixels.shape[2]
-        result = _empty(size, channels, dtype, alpha=source.alpha is not None)
         tile = self._tile(source, result)
         bounded = self.model.receptive_field is not None
         rows, columns = (
@@ -168,32 +174,26 @@ class Upscaler:
                 multiple_of=self.model.size_requirements.multiple_of,
                 fade=0 if bounded else min(FADE, tile // 4),
             )
-            for length, target in zip(source.pixels.shape[:2], size, strict=True)
+            for length, target in zip(source.pixels.shape[:2], result.pixels.shape[:2], strict=True)
         )
 
         def emit(row: slice, column: slice, values: Tensor) -> None:
-            levels = _quantised(values, dtype)
+            levels = _quantised(values, result.pixels.dtype)
             result.pixels[row, column] = levels[..., :channels]
             if result.alpha is not None:
                 result.alpha[row, column] = levels[..., channels]
 
         planes = channels + (source.alpha is not None)
-        sink = Cropped(emit) if bounded else Blended(emit, width=size[1], planes=planes)
-        try:
-            run_tiles(
-                lambda row, column: self._result(source, rows, row, columns, column),
-                rows,
-                columns,
-                tile=tile,
-                sink=sink,
-                before_retry=lambda: release(self.device),
-                report=report,
-            )
-        except (MemoryError, RuntimeError) as error:
-            if memory.is_out_of_memory(error):
-                raise ModelError(self._too_large()) from error
-            raise
-        return result
+        sink = Cropped(emit) if bounded else Blended(emit, width=columns.size, planes=planes)
+        run_tiles(
+            lambda row, column: self._result(source, rows, row, columns, column),
+            rows,
+            columns,
+            tile=tile,
+            sink=sink,
+            before_retry=lambda: release(self.device),
+            report=report,
+        )
 
     def _result(self, source: _Planes, rows: Axis, row: Span, columns: Axis, column: Span) -> Tensor:
         """One tile of the final picture, (K, rows, columns) in [0, 1]: colour, then alpha."""
@@ -263,9 +263,11 @@ class Upscaler:
         )
 
 
-def _empty(size: tuple[int, int], channels: int, dtype: np.dtype, *, alpha: bool) -> _Planes:
+def _empty(like: _Planes, size: tuple[int, int], dtype: np.dtype) -> _Planes:
+    """Planes for a result, not filled."""
     try:
-        return _Planes(np.empty((*size, channels), dtype), np.empty(size, dtype) if alpha else None)
+        pixels = np.empty((*size, like.pixels.shape[2]), dtype)
+        return _Planes(pixels, None if like.alpha is None else np.empty(size, dtype))
     except (MemoryError, ValueError) as error:
         raise PictureError(
             f"A result of {size[1]}x{size[0]} pixels does not fit into memory; choose a smaller scale."

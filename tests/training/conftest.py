@@ -1,0 +1,124 @@
+"""A few small pictures to learn from, and what a run says while it learns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from deltasr.training.recipes import Recipe
+from deltasr.training.trainer import Options, train
+from deltasr.training.validation import Validation
+
+
+def smooth_pixels(seed: int, height: int, width: int) -> np.ndarray:
+    """(height, width, 3) uint8: soft blobs of colour."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (6, 7, 3), dtype=np.uint8)
+    return np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of five PNG pictures of several sizes, one of them in a folder inside."""
+    folder = tmp_path_factory.mktemp("pictures")
+    (folder / "more").mkdir()
+    for seed, (name, height, width) in enumerate(
+        [("a.png", 48, 64), ("b.png", 50, 41), ("c.png", 64, 64), ("d.png", 40, 96), ("more/e.png", 61, 47)]
+    ):
+        Image.fromarray(smooth_pixels(seed, height, width)).save(folder / name)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def decoded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache that all tests share."""
+    return tmp_path_factory.mktemp("decoded")
+
+
+@dataclass
+class Recorder:
+    """A display that keeps what it is shown."""
+
+    decoded: list[tuple[int, int]] = field(default_factory=list)
+    images: list[int] = field(default_factory=list)
+    validations: list[tuple[int, Validation]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    on_progress: Callable[[int], None] = lambda images: None
+
+    def caching(self, done: int, total: int) -> None:
+        self.decoded.append((done, total))
+
+    def progress(self, images: int, total: int, rate: float, loss: float) -> None:
+        self.images.append(images)
+        self.on_progress(images)
+
+    def validation(self, images: int, result: Validation) -> None:
+        self.validations.append((images, result))
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def recipe() -> Recipe:
+    """Six steps of two small crops."""
+    return Recipe(crop=8, batch=2, images=12, warmup=4, validation_pictures=1, validate_every=1_000, save_every=1_000)
+
+
+@dataclass
+class Trained:
+    """A run's folder and what it saved."""
+
+    folder: Path
+
+    @property
+    def state(self) -> dict[str, Any]:
+        return torch.load(self.folder / "state.pt", weights_only=True)
+
+
+Learn = Callable[..., Trained]
+
+
+@pytest.fixture
+def learn(pictures: Path, decoded: Path, tmp_path: Path) -> Learn:
+    """Trains in this process, on the CPU; keywords replace those of `Options`."""
+
+    def learn_with(recipe: Recipe, name: str = "run", *, display: Any = None, **options: Any) -> Trained:
+        given = Options(data=pictures, cache=decoded, run=tmp_path / name, device="cpu")
+        train(recipe, replace(given, **options), display or Recorder())
+        return Trained(tmp_path / name)
+
+    return learn_with
+
+
+def assert_same(left: Any, right: Any) -> None:
+    """Two states are equal to the last bit, the time they took aside."""
+    assert type(left) is type(right)
+    if isinstance(left, dict):
+        assert left.keys() == right.keys()
+        for key in left.keys() - {"seconds"}:
+            assert_same(left[key], right[key])
+    elif isinstance(left, list):
+        assert len(left) == len(right)
+        for one, other in zip(left, right, strict=True):
+            assert_same(one, other)
+    elif isinstance(left, torch.Tensor):
+        assert torch.equal(left, right)
+    else:
+        assert left == right
+
+
+@pytest.fixture(name="assert_same")
+def assert_same_fixture() -> Callable[[Any, Any], None]:
+    return assert_same

@@ -1,0 +1,128 @@
+"""The order, the places and the orientations of crops."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from deltasr.training import crops as crops_module
+from deltasr.training.cache import CachedPicture, build_cache, degrade, find_pictures
+from deltasr.training.crops import Crops, Positions, oriented
+
+
+@pytest.fixture
+def cached(pictures: Path, decoded: Path) -> list[CachedPicture]:
+    return build_cache(find_pictures(pictures), decoded, scale=4, smallest=32)[0]
+
+
+def _crops(cached: list[CachedPicture], *, crop: int = 8, seed: int = 0) -> Crops:
+    return Crops(cached, scale=4, crop=crop, seed=seed)
+
+
+def _fingerprints(crops: Crops, positions: range) -> list[bytes]:
+    return [b"".join(part.numpy().tobytes() for part in crops[position]) for position in positions]
+
+
+def test_a_crop_depends_on_seed_and_position_alone(cached: list[CachedPicture]):
+    forwards = _fingerprints(_crops(cached), range(40))
+    backwards = _fingerprints(_crops(cached), range(39, -1, -1))
+    assert forwards == backwards[::-1]
+    assert forwards != _fingerprints(_crops(cached, seed=1), range(40))
+
+
+def test_the_order_of_a_seed_never_changes(cached: list[CachedPicture]):
+    """Saved runs are resumed by later versions: a new order would show them other crops."""
+    crops = _crops(cached)
+    order = [crops.picture_at(position) for position in range(2 * crops.epoch_length)]
+    assert order == [
+        *(0, 3, 1, 3, 0, 1, 2, 2, 4, 3, 2, 3, 4, 2, 0, 4),
+        *(3, 0, 3, 2, 1, 0, 4, 3, 1, 4, 2, 4, 2, 3, 0, 2),
+    ]
+
+
+def test_the_places_and_orientations_of_a_seed_never_change(tmp_path: Path):
+    """The red of an LR pixel is its row, the green its column."""
+    rows, columns = np.mgrid[:30, :40].astype(np.uint8)
+    np.save(tmp_path / "lr.npy", np.stack([rows, columns, columns], axis=2))
+    np.save(tmp_path / "hr.npy", np.zeros((60, 80, 3), np.uint8))
+    crops = Crops([CachedPicture(Path("x"), tmp_path / "hr.npy", tmp_path / "lr.npy", 60, 80)], scale=2, crop=4, seed=7)
+    corners = [tuple(crops[position][0][:2, corner, 0].tolist()) for position in range(5) for corner in (0, -1)]
+    print(corners)
+    assert corners == CORNERS
+
+
+def test_each_epoch_has_an_order_of_its_own(cached: list[CachedPicture]):
+    crops = _crops(cached)
+    length = crops.epoch_length
+    first, second = ([crops.picture_at(k) for k in range(n * length, (n + 1) * length)] for n in range(2))
+    assert first != second
+    assert Counter(first) == Counter(second)
+
+
+def test_an_epoch_covers_pictures_in_proportion_to_their_area(cached: list[CachedPicture]):
+    crops = _crops(cached, crop=4)
+    seen = Counter(crops.picture_at(position) for position in range(crops.epoch_length))
+    for number, picture in enumerate(cached):
+        assert seen[number] == round(picture.height * picture.width / 16**2)
+
+
+def test_workers_change_nothing(cached: list[CachedPicture]):
+    def batches(workers: int) -> list[torch.Tensor]:
+        loader = DataLoader(_crops(cached), batch_size=3, sampler=Positions(5, 17), num_workers=workers)
+        return [hr for _, hr in loader]
+
+    alone, shared = batches(0), batches(2)
+    assert len(alone) == 4
+    assert all(torch.equal(one, other) for one, other in zip(alone, shared, strict=True))
+
+
+def test_positions_run_from_where_a_run_stands_to_its_end():
+    assert list(Positions(4, 9)) == [4, 5, 6, 7, 8]
+    assert len(Positions(4, 9)) == 5
+
+
+def test_lr_and_hr_show_the_same_place(cached: list[CachedPicture]):
+    """Away from the borders, where the kernel sees nothing beyond the crop, the LR crop is the HR crop's downscaling."""
+    crops = _crops(cached)
+    for position in range(30):
+        lr, hr = crops[position]
+        assert lr.shape == (3, 8, 8)
+        assert hr.shape == (3, 32, 32)
+        assert lr.dtype == hr.dtype == torch.uint8
+        again = degrade(hr.permute(1, 2, 0).numpy(), 4)
+        difference = lr.permute(1, 2, 0).numpy().astype(int) - again
+        assert np.abs(difference[2:-2, 2:-2]).max() <= 1
+
+
+def test_the_eight_orientations_are_the_symmetries_of_the_square():
+    square = np.random.default_rng(0).integers(0, 256, (5, 5, 3), dtype=np.uint8)
+    image = torch.from_numpy(square).permute(2, 0, 1)
+    expected = {
+        transposed.flip(sides).contiguous().numpy().tobytes()
+        for transposed in (image, image.mT)
+        for sides in ([], [1], [2], [1, 2])
+    }
+    assert len(expected) == 8
+    assert {oriented(square, number).numpy().tobytes() for number in range(8)} == expected
+    assert torch.equal(oriented(square, 0), image)
+
+
+def test_every_orientation_and_every_place_occurs(tmp_path: Path):
+    """Of a picture one LR pixel larger than a crop, 4 places times 8 orientations can be seen."""
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 20, 3), dtype=np.uint8)
+    for name, array in (("hr", pixels), ("lr", degrade(pixels, 4))):
+        np.save(tmp_path / f"{name}.npy", array)
+    picture = CachedPicture(Path("x.png"), tmp_path / "hr.npy", tmp_path / "lr.npy", 20, 20)
+    seen = set(_fingerprints(Crops([picture], scale=4, crop=4, seed=0), range(400)))
+    assert len(seen) == 32
+
+
+def test_pictures_are_not_all_kept_open(cached: list[CachedPicture], monkeypatch: pytest.MonkeyPatch):
+    whole = _fingerprints(_crops(cached), range(20))
+    monkeypatch.setattr(crops_module, "_MOST_OPEN", 2)
+    assert _fingerprints(_crops(cached), range(20)) == whole
