@@ -97,9 +97,7 @@ def test_the_first_posterior_is_x_0_itself(schedule: Schedule):
     from_step=st.integers(1, 20),
     size=st.floats(0.01, 100),
 )
-def test_the_true_prediction_leads_back_from_any_state(
-    steps: int, p: float, eta_1: float, from_step: int, size: float
-):
+def test_the_true_prediction_leads_back_from_any_state(steps: int, p: float, eta_1: float, from_step: int, size: float):
     schedule = geometric_schedule(steps=steps, p=p, kappa=0.0, eta_1=eta_1, eta_T=0.99)
     x_0, x_t = pictures()[0], size * pictures(seed=7)[1]
     for t in range(min(from_step, steps), 0, -1):

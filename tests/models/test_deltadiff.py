@@ -153,10 +153,11 @@ def gigaflops(model: DeltaDiff, lr: Tensor) -> float:
 
 
 def test_the_counter_counts_multiply_and_add_as_two():
-    convolution = torch.nn.Conv2d(3, 8, 3, padding=1)
-    with FlopCounterMode(display=False) as counter:
-        convolution(picture(1, 3, 10, 12))
-    assert counter.get_total_flops() == 2 * 10 * 12 * 8 * 3 * 3 * 3
+    for groups in (1, 3):
+        convolution = torch.nn.Conv2d(3, 6, 3, padding=1, groups=groups)
+        with FlopCounterMode(display=False) as counter:
+            convolution(picture(1, 3, 10, 12))
+        assert counter.get_total_flops() == 2 * (10 * 12) * 6 * (3 // groups) * (3 * 3)
 
 
 @pytest.mark.parametrize(("size", "most"), [("tiny", 60), ("small", 60), ("base", 200)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -130,11 +131,11 @@ def test_adamw_alone_gets_everything_with_the_recipe_s_values():
 def test_the_learning_rate_rises_linearly_peaks_and_ends_at_zero():
     recipe = Recipe(images=1_000, warmup=200, batch=10)
     factors = [learning_rate_factor(images, recipe) for images in range(0, 1_001, 10)]
-    rises = [later - earlier for earlier, later in zip(factors[:20], factors[1:21], strict=True)]
+    rises = [later - earlier for earlier, later in pairwise(factors[:21])]
     assert rises == pytest.approx([10 / 210] * 20)
     assert factors[0] == pytest.approx(10 / 210)
     assert max(factors) == factors[20] == 1
-    assert all(later < earlier for earlier, later in zip(factors[20:], factors[21:], strict=False))
+    assert all(later < earlier for earlier, later in pairwise(factors[20:]))
     assert learning_rate_factor(600, recipe) == pytest.approx(0.5)
     assert factors[-1] == pytest.approx(0, abs=1e-12)
 

@@ -120,34 +120,37 @@ def run_jobs(
 
     Yields:
         One outcome a job, when it is finished.
+
+    Raises:
+        SettingError: a setting is wrong for every file.
     """
-    for job in jobs:
+
+    def upscaled(job: Job) -> Outcome:
         started = time.monotonic()
-        if job.target.exists() and existing != "overwrite":
-            if existing == "skip":
-                yield Outcome(source=job.source, target=job.target, status="skipped")
-            else:
-                there = f"{job.target} exists already; choose --overwrite or --skip-existing, or another output."
-                yield _failed(job.source, f"{job.source}: {there}")
+        picture = read_picture(job.source)
+        size = upscaler.result_size(picture, scale)
+        _check_size(job.target, size, output_format)
+        result = upscaler.upscale(picture, scale=scale, progress=partial(progress, job))
+        job.target.parent.mkdir(parents=True, exist_ok=True)
+        lost = write_picture(result, job.target, format=output_format, quality=quality, strip=strip)
+        seconds = time.monotonic() - started
+        notes = (*picture.notes, *lost)
+        return Outcome(source=job.source, target=job.target, status="done", notes=notes, size=size, seconds=seconds)
+
+    for job in jobs:
+        if job.target.exists() and existing == "skip":
+            yield Outcome(source=job.source, target=job.target, status="skipped")
+            continue
+        if job.target.exists() and existing == "fail":
+            reason = f"{job.target} exists already; choose --overwrite or --skip-existing, or another output."
+            yield _failed(job.source, f"{job.source}: {reason}")
             continue
         try:
-            picture = read_picture(job.source)
-            size = upscaler.result_size(picture, scale)
-            _check_size(job.target, size, output_format)
-            result = upscaler.upscale(picture, scale=scale, progress=partial(progress, job))
-            job.target.parent.mkdir(parents=True, exist_ok=True)
-            lost = write_picture(result, job.target, format=output_format, quality=quality, strip=strip)
+            yield upscaled(job)
+        except SettingError:
+            raise
         except (DeltasrError, OSError, MemoryError) as error:
             yield _failed(job.source, _named(error, job))
-        else:
-            yield Outcome(
-                source=job.source,
-                target=job.target,
-                status="done",
-                notes=(*picture.notes, *lost),
-                size=size,
-                seconds=time.monotonic() - started,
-            )
 
 
 def _failed(source: Path, reason: str) -> Outcome:

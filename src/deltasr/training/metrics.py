@@ -1,8 +1,7 @@
-"""A run's numbers: sums between two looks, JSON lines and TensorBoard."""
+"""A run's numbers: steps between two looks, JSON lines and TensorBoard."""
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,26 +36,24 @@ class Means:
 
 
 class Window:
-    """Sums since the last look. They stay on the device, so that no step waits for the one before to be computed.
+    """The steps since the last look. Their numbers stay on the device until then, so that no step waits for another.
 
     Args:
         names: of the loss terms.
         images: where the run stands.
-        device: where the terms are computed.
     """
 
-    def __init__(self, names: list[str], images: int, device: torch.device) -> None:
-        self._names, self._device = names, device
+    def __init__(self, names: list[str], images: int) -> None:
+        self._names = names
         self._begin(images)
 
     def _begin(self, images: int) -> None:
-        self._first, self._steps, self._started = images, 0, time.monotonic()
-        self._sums = torch.zeros(len(self._names) + 1, device=self._device)
+        self._first, self._started = images, time.monotonic()
+        self._rows: list[Tensor] = []
 
     def add(self, terms: Tensor, gradient_norm: Tensor) -> None:
         """Count a step: its loss terms (terms,) and the norm of its gradient, a scalar."""
-        self._sums += torch.cat([terms, gradient_norm[None]])
-        self._steps += 1
+        self._rows.append(torch.cat([terms, gradient_norm[None]]))
 
     def look(self, images: int, reduce: Any) -> Means:
         """The means up to here; the next window begins.
@@ -66,12 +63,16 @@ class Window:
             reduce: `Accelerator.reduce`, which averages over processes.
 
         Raises:
-            TrainingError: a loss term or the gradient was not finite in any step since the last look; it names them.
+            TrainingError: a loss term or the gradient was not finite in some step since the last look; it names them.
         """
+        rows = reduce(torch.stack(self._rows), "mean").cpu()
         seconds = time.monotonic() - self._started
-        *terms, norm = (reduce(self._sums, "mean") / self._steps).tolist()
-        if not all(map(math.isfinite, (*terms, norm))):
-            raise TrainingError(self._not_finite(terms, images))
+        finite = rows.isfinite()
+        if not finite.all():
+            step = int(finite.all(dim=1).int().argmin())  # the first one: it spoils all after it
+            batch = (images - self._first) // len(rows)
+            raise TrainingError(self._not_finite(finite[step].tolist(), self._first + step * batch))
+        *terms, norm = rows.mean(dim=0).tolist()
         rate = (images - self._first) / max(seconds, 1e-9)
         self._begin(images)
         return Means(terms=dict(zip(self._names, terms, strict=True)), gradient_norm=norm, rate=rate)
@@ -80,12 +81,12 @@ class Window:
         """Do not count the seconds since the last look: a validation or a saved state took them."""
         self._started = time.monotonic()
 
-    def _not_finite(self, terms: list[float], images: int) -> str:
-        bad = [name for name, value in zip(self._names, terms, strict=True) if not math.isfinite(value)]
-        subject = f"The loss term {', '.join(bad)} is" if bad else "The gradient is"
+    def _not_finite(self, finite: list[bool], images: int) -> str:
+        bad = [name for name, is_finite in zip(self._names, finite, strict=False) if not is_finite]
+        subject = f"The loss term {', '.join(bad)}" if bad else "The gradient"
         return (
-            f"{subject} not finite between {self._first:,} and {images:,} images; the last saved state is kept: begin "
-            "a new run from its weights (--init) with a lower learning_rate or clip."
+            f"{subject} is not finite in the step after {images:,} images; the last saved state is kept: begin a new "
+            "run from its weights (--init) with a lower learning_rate or clip."
         )
 
 

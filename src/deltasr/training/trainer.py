@@ -187,7 +187,7 @@ class _Run:
         """
         metrics = Metrics(self.folder, self.images) if self.is_main else None
         self._started = time.monotonic()
-        window = Window(self.learner.terms, self.images, self.device)
+        window = Window(self.learner.terms, self.images)
         try:
             with stopping:
                 for lr, hr in self._batches():

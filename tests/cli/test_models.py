@@ -1,0 +1,126 @@
+"""`deltasr models` and `deltasr info`, and how the program answers mistakes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from deltasr.cli import main
+from deltasr.models import catalogue, checkpoint
+from deltasr.models.deltadiff import DeltaDiff
+
+Printed = tuple[int, str, str]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]):
+    """Runs `deltasr` and returns its exit status and what it printed on either stream."""
+
+    def run_with(*arguments: object) -> Printed:
+        with pytest.raises(SystemExit) as exit_:
+            main([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        assert isinstance(exit_.value.code, int)
+        return exit_.value.code, printed.out, printed.err
+
+    return run_with
+
+
+def test_models_lists_the_catalogue_and_marks_the_default(run):
+    status, out, err = run("models")
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    assert [line.split()[0] for line in lines] == catalogue.names()
+    for line in lines:
+        assert catalogue.describe(line.split()[0]).description in line
+    assert [line.split()[0] for line in lines if line.endswith("(default)")] == [catalogue.DEFAULT]
+
+
+def test_info_of_a_name(run):
+    status, out, _ = run("info", "bicubic")
+    assert status == 0
+    assert "bicubic: x4 bicubic interpolation" in out
+    assert "scale 4, 0 parameters, receptive field 2 LR pixels" in out
+
+
+def test_info_of_the_default_prints_its_card(run):
+    status, out, _ = run("info", "deltadiff-x4")
+    card = catalogue.bundled_file("deltadiff-x4", ".md").read_text(encoding="utf-8")
+    assert status == 0
+    assert out.startswith("deltadiff-x4: ")
+    assert card.rstrip() in out
+
+
+def test_info_of_a_checkpoint_prints_its_header(run, tmp_path: Path):
+    model = DeltaDiff(scale=3, steps=2)
+    path = tmp_path / "mine.safetensors"
+    checkpoint.save(model, path, training={"images": 320, "recipe": {"loss": "charbonnier"}})
+    status, out, _ = run("info", path)
+    parameters = sum(weight.numel() for weight in model.parameters())
+    assert status == 0
+    assert out.startswith(f"deltadiff-tiny-x3: {model.description}\n")
+    assert f"scale 3, {parameters:,} parameters, receptive field {model.receptive_field} LR pixels" in out
+    assert 'architecture deltadiff {"size": "tiny", "scale": 3, "steps": 2' in out
+    assert '"images": 320' in out
+    assert '"loss": "charbonnier"' in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["info", "deltadif"], "deltasr: There is no model called 'deltadif'; known are deltadiff-x4, "),
+        (["info", "gone.safetensors"], "deltasr: There is no checkpoint at gone.safetensors."),
+    ],
+)
+def test_errors_are_one_sentence(run, arguments: list[str], said: str):
+    status, out, err = run(*arguments)
+    assert (status, out) == (1, "")
+    assert err.startswith(said)
+    assert err.count("\n") == 1
+
+
+def test_damaged_checkpoints_are_one_sentence(run, tmp_path: Path):
+    path = tmp_path / "damaged.safetensors"
+    torch.save({"weights": torch.zeros(3)}, path)
+    status, out, err = run("info", path)
+    assert (status, out) == (1, "")
+    assert err.startswith(f"deltasr: {path} is not a readable safetensors file (")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [["models", "--sideways"], ["info"], ["upskale"], ["info", "bicubic", "lanczos"]])
+def test_the_program_refuses_what_it_does_not_know(run, arguments: list[str]):
+    status, out, err = run(*arguments)
+    assert status != 0
+    assert "Traceback" not in out + err
+    assert out + err
+
+
+def test_the_version_is_the_package_s(run):
+    from deltasr import __version__
+
+    assert run("--version")[:2] == (0, f"{__version__}\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes are POSIX's")
+def test_a_reader_that_leaves_early_gets_no_traceback():
+    program = subprocess.Popen(
+        [sys.executable, "-m", "deltasr", "models"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert program.stdout is not None
+    assert program.stderr is not None
+    program.stdout.close()
+    said = program.stderr.read()
+    assert program.wait() == 1
+    assert said == "deltasr: what reads the output closed it before the end\n"
+
+
+def test_python_m_deltasr_is_the_program():
+    answered = subprocess.run([sys.executable, "-m", "deltasr", "info", "nope"], capture_output=True, text=True)
+    assert answered.returncode == 1
+    assert answered.stderr.startswith("deltasr: There is no model called 'nope'")
+    assert "Traceback" not in answered.stderr

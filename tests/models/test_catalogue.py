@@ -1,0 +1,114 @@
+"""The catalogue: its names, what it loads, and the weights that come with the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from deltasr.degradation.bicubic import downscale
+from deltasr.errors import CheckpointError, ModelError
+from deltasr.evaluation.metrics import psnr_y, to_8_bit_levels
+from deltasr.models import catalogue, checkpoint
+from deltasr.models.base import Model
+from deltasr.models.deltadiff import DeltaDiff
+from deltasr.models.interpolation import Interpolation
+
+BOWL = Path(__file__).resolve().parents[1] / "data" / "bowl.png"
+
+
+def test_names_begin_with_the_default():
+    assert catalogue.names()[0] == catalogue.DEFAULT == "deltadiff-x4"
+    assert {"nearest", "bilinear", "bicubic", "bicubic-pillow", "lanczos"} < set(catalogue.names())
+    assert len(set(catalogue.names())) == len(catalogue.names())
+
+
+@pytest.mark.parametrize("name", catalogue.names())
+def test_every_name_is_described(name: str):
+    entry = catalogue.describe(name)
+    assert entry.name == name
+    assert "x4" in entry.description
+    assert "\n" not in entry.description
+    assert (entry.card is not None) == (name in catalogue.BUNDLED)
+
+
+@pytest.mark.parametrize("name", catalogue.names())
+def test_every_name_loads(name: str):
+    model = catalogue.load(name)
+    assert isinstance(model, Model)
+    assert model.name == name
+    assert model.scale == 4
+    assert not model.training
+    with torch.inference_mode():
+        assert model(torch.rand(1, 3, 3, 2)).shape == (1, 3, 12, 8)
+
+
+def test_the_default_is_loaded_without_a_name():
+    assert catalogue.load().name == catalogue.DEFAULT
+
+
+def test_interpolation_comes_as_such():
+    model = catalogue.load("bicubic", device=torch.device("cpu"))
+    assert isinstance(model, Interpolation)
+
+
+@pytest.mark.parametrize("as_text", [True, False])
+def test_checkpoints_load_by_path(tmp_path: Path, as_text: bool):
+    path = tmp_path / "mine"
+    checkpoint.save(DeltaDiff(), path)
+    model = catalogue.load(str(path) if as_text else path)
+    assert isinstance(model, DeltaDiff)
+    assert model.name == "deltadiff-tiny-x4"
+    assert not model.training
+
+
+def test_unknown_names_are_answered_with_the_known_ones():
+    with pytest.raises(
+        ModelError, match=r"no model called 'deltadif'; known are deltadiff-x4, .*, or a checkpoint's path"
+    ):
+        catalogue.load("deltadif")
+    with pytest.raises(ModelError, match="no model called ''"):
+        catalogue.describe("")
+
+
+def test_paths_that_lead_nowhere_are_answered_as_paths(tmp_path: Path):
+    with pytest.raises(CheckpointError, match="There is no checkpoint at .*gone.safetensors"):
+        catalogue.load(tmp_path / "gone.safetensors")
+
+
+@pytest.mark.parametrize("name", catalogue.BUNDLED)
+def test_bundled_weights_come_with_a_card(name: str):
+    card = catalogue.bundled_file(name, ".md").read_text(encoding="utf-8")
+    assert name in card
+    header = checkpoint.read_header(catalogue.bundled_file(name, ".safetensors"))
+    assert header.training["images"] > 0
+
+
+@pytest.mark.parametrize("name", catalogue.BUNDLED)
+def test_bundled_weights_beat_bicubic_by_a_decibel(name: str):
+    hr = torch.from_numpy(np.asarray(Image.open(BOWL)).copy()).permute(2, 0, 1)[None] / 255
+    lr = to_8_bit_levels(downscale(hr, 4))
+    with torch.inference_mode():
+        ours, bicubic = (
+            float(psnr_y(to_8_bit_levels(catalogue.load(model)(lr)), hr, border=4)) for model in (name, "bicubic")
+        )
+    assert ours > bicubic + 1
+
+
+@pytest.mark.parametrize("name", catalogue.BUNDLED)
+def test_bundled_weights_do_not_get_worse_from_step_to_step(name: str):
+    model = catalogue.load(name)
+    assert isinstance(model, DeltaDiff)
+    hr = torch.from_numpy(np.asarray(Image.open(BOWL)).copy()).permute(2, 0, 1)[None] / 255
+    scores: list[float] = []
+
+    def score(t: int, x_t: torch.Tensor, prediction: torch.Tensor) -> None:
+        scores.append(float(psnr_y(to_8_bit_levels(model.decode(prediction)), hr, border=4)))
+
+    with torch.inference_mode():
+        model(to_8_bit_levels(downscale(hr, 4)), callback=score)
+    assert len(scores) == model.schedule.steps
+    assert scores[-1] >= scores[0] - 0.01

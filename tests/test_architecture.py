@@ -1,0 +1,114 @@
+"""The rooms of the package: imports point downwards only, and importing the package or its command line is cheap."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import deltasr
+
+PACKAGE = Path(deltasr.__file__).parent
+
+MAY_USE: dict[str, set[str]] = {
+    "errors": set(),
+    "imaging": set(),
+    "degradation": set(),
+    "diffusion": set(),
+    "nets": {"degradation"},
+    "models": {"nets", "diffusion", "degradation"},
+    "inference": {"models", "imaging", "degradation"},
+    "evaluation": {"inference", "models", "imaging", "degradation"},
+    "training": {"inference", "evaluation", "models", "nets", "diffusion", "imaging", "degradation"},
+    "cli": {"inference", "training", "evaluation", "models", "imaging", "degradation"},
+}
+"""Room to the rooms whose names may stand in its imports; all may use `errors` and their own."""
+
+HEAVY = ("torch", "numpy", "pyvips", "PIL", "safetensors", "accelerate", "scipy", "skimage", "diffusers")
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(module: Path) -> str:
+    """The first part of a module's place in the package; `__init__` for the package itself."""
+    return module.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported_rooms(module: Path) -> Iterator[tuple[int, str]]:
+    """Line and room of every import of ours in a module: at the top, inside functions and for types alike."""
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}:{node.lineno} imports relatively"
+            base = node.module or ""
+            names = [f"{base}.{alias.name}" for alias in node.names] if base == "deltasr" else [base]
+        else:
+            continue
+        for name in names:
+            first, _, rest = name.partition(".")
+            if first == "deltasr":
+                yield node.lineno, rest.partition(".")[0]
+
+
+def test_every_room_is_known():
+    rooms = {room_of(module) for module in modules()}
+    assert rooms - {"__init__", "__main__"} == set(MAY_USE)
+
+
+@pytest.mark.parametrize("module", modules(), ids=lambda module: str(module.relative_to(PACKAGE)))
+def test_imports_point_downwards(module: Path):
+    room = room_of(module)
+    if room in ("__init__", "__main__"):
+        return
+    allowed = MAY_USE[room] | {room, "errors", "__version__"}
+    upwards = [f"line {line}: deltasr.{used}" for line, used in imported_rooms(module) if used not in allowed]
+    assert not upwards
+
+
+def test_rooms_do_not_use_each_other_in_circles():
+    left = dict(MAY_USE)
+    while left:
+        lowest = [room for room, used in left.items() if not used & left.keys()]
+        assert lowest, f"a circle among {sorted(left)}"
+        for room in lowest:
+            del left[room]
+
+
+def test_files_stay_small():
+    long = {
+        str(module.relative_to(PACKAGE)): len(module.read_text(encoding="utf-8").splitlines()) for module in modules()
+    }
+    assert {name: lines for name, lines in long.items() if lines > 300} == {}
+
+
+@pytest.mark.parametrize(
+    "statement", ["import deltasr", "import deltasr.cli", "import deltasr.errors", "import deltasr.imaging"]
+)
+def test_imports_are_cheap(statement: str):
+    loaded = f"{statement}; import sys; print(*[name for name in {HEAVY!r} if name in sys.modules])"
+    printed = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True).stdout
+    assert printed.split() == []
+
+
+def test_help_is_cheap():
+    """The help of the program reads every command's signature, and still loads nothing heavy."""
+    asked = f"""
+import sys
+from deltasr.cli import main
+try:
+    main(["--help"])
+except SystemExit as exit_:
+    assert exit_.code == 0, exit_.code
+print("heavy:", *[name for name in {HEAVY!r} if name in sys.modules])
+"""
+    printed = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout
+    assert printed.splitlines()[-1].split() == ["heavy:"]
+    for command in ("upscale", "models", "info", "steps", "evaluate", "train"):
+        assert command in printed

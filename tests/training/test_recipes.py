@@ -1,0 +1,175 @@
+"""Recipes: what they accept, and what they say about a mistake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+import pytest
+
+from deltasr.errors import SettingError
+from deltasr.models.deltadiff import SIZES
+from deltasr.training.recipes import (
+    DEFAULT_RECIPE,
+    RECIPES,
+    Recipe,
+    Size,
+    checked,
+    from_assignments,
+    from_toml,
+    ignored,
+    recipe_named,
+)
+
+
+def _toml(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "recipe.toml"
+    path.write_text(text)
+    return path
+
+
+def test_sizes_are_those_of_the_model():
+    assert set(get_args(Size)) == set(SIZES)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_named_recipes_are_right(name: str):
+    assert checked(recipe_named(name)) == RECIPES[name]
+
+
+def test_the_default_recipe_exists_and_others_are_named():
+    assert recipe_named(DEFAULT_RECIPE) == Recipe()
+    with pytest.raises(SettingError, match="no recipe called 'huge'; known are deltadiff-tiny-x4"):
+        recipe_named("huge")
+
+
+def test_every_key_is_described_in_the_class_and_in_the_manual():
+    manual = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    for field in msgspec.structs.fields(Recipe):
+        assert field.name in (Recipe.__doc__ or "")
+        assert f"`{field.name}`" in manual
+
+
+def test_a_recipe_survives_json():
+    recipe = Recipe(step_weights=(1.0, 2.0, 3.0, 4.0), optimizer="muon", betas=(0.5, 0.75), compile=True)
+    assert msgspec.json.decode(msgspec.json.encode(recipe), type=Recipe) == recipe
+
+
+def test_toml_replaces_what_it_names(tmp_path: Path):
+    text = (
+        'loss = "l2"\nbatch = 8\nlearning_rate = 1\ncompile = true\nstep_weights = [1, 0.5, 0, 0]\nbetas = [0.5, 0.6]'
+    )
+    recipe = from_toml(RECIPES["deltadiff-small-x4"], _toml(tmp_path, text))
+    assert (recipe.loss, recipe.batch, recipe.learning_rate, recipe.compile) == ("l2", 8, 1.0, True)
+    assert (recipe.step_weights, recipe.betas) == ((1, 0.5, 0, 0), (0.5, 0.6))
+    assert (recipe.size, recipe.crop) == ("small", 48)
+
+
+def test_assignments_read_numbers_booleans_and_lists():
+    recipe = from_assignments(
+        Recipe(),
+        ["batch = 8", "learning_rate=2e-3", "compile=true", "step_weights=[1, 0.5,0,0]", "betas=0.5,0.6", "loss=l2"],
+    )
+    assert (recipe.batch, recipe.learning_rate, recipe.compile, recipe.loss) == (8, 2e-3, True, "l2")
+    assert (recipe.step_weights, recipe.betas) == ((1, 0.5, 0, 0), (0.5, 0.6))
+    assert from_assignments(recipe, ["step_weights="]).step_weights == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("batches = 8", "'batches', which no recipe has; the keys are size, "),
+        ('batch = "8"', "cannot set 'batch' to '8': expected `int`, got `str`"),
+        ('loss = "l2"\nbatch = "8"', "cannot set 'batch' to '8'"),
+        ("batch = 8.0", "'batch'"),
+        ("batch = true", "'batch'"),
+        ("batch = 0", "cannot set 'batch' to 0: expected `int` >= 1"),
+        ("compile = 1", "'compile'"),
+        ('compile = "true"', "'compile'"),
+        ("learning_rate = -1.0", "'learning_rate'"),
+        ("learning_rate = inf", "learning_rate is not finite"),
+        ("clip = nan", "'clip'"),
+        ("loss = 3", "'loss'"),
+        ('loss = "l3"', "cannot set 'loss' to 'l3': invalid enum value"),
+        ('size = "gigantic"', "'size'"),
+        ('step_weights = ["1", "1", "1", "1"]', "'step_weights'"),
+        ("step_weights = [1, 1]", "step_weights has 2 values for 4 steps"),
+        ("step_weights = [0, 0, 0, 0]", "step_weights are all zero"),
+        ("step_weights = [1, 1, 1, -1]", "'step_weights'"),
+        ("betas = [0.9]", "'betas'"),
+        ("betas = [0.9, 1.0]", "'betas'"),
+        ("betas = 0.9", "'betas'"),
+        ("eta_1 = 0.995", "eta_1 is 0.995, which is not less than eta_T"),
+        ("images = 15", "images is 15, which is less than one batch of 16"),
+        ("[training]\nbatch = 8", "'training'"),
+        ("batch == 8", "is not valid TOML"),
+    ],
+)
+def test_a_mistake_in_toml_is_named(text: str, words: str, tmp_path: Path):
+    with pytest.raises(SettingError) as error:
+        from_toml(Recipe(), _toml(tmp_path, text))
+    assert "recipe.toml" in str(error.value)
+    assert words in str(error.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path):
+    with pytest.raises(SettingError, match=r"absent\.toml cannot be read: No such file"):
+        from_toml(Recipe(), tmp_path / "absent.toml")
+
+
+@pytest.mark.parametrize(
+    ("assignment", "words"),
+    [
+        ("batches=8", "--set sets 'batches', which no recipe has"),
+        ("batch", "--set takes key=value; 'batch' has no '='"),
+        ("batch=eight", "--set cannot set 'batch' to 'eight': expected `int`"),
+        ("batch=8.5", "'batch'"),
+        ("batch=", "'batch'"),
+        ("compile=maybe", "'compile'"),
+        ("learning_rate=nan", "'learning_rate'"),
+        ("learning_rate=0", "expected `float` > 0.0"),
+        ("eta_T=1.5", "expected `float` <= 1.0"),
+        ("unroll=sideways", "'unroll'"),
+        ("betas=0.9,nine", "'betas'"),
+        ("step_weights=1,1", "step_weights has 2 values for 4 steps"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_named(assignment: str, words: str):
+    with pytest.raises(SettingError) as error:
+        from_assignments(Recipe(), [assignment])
+    assert words in str(error.value)
+
+
+def test_a_key_given_twice_is_a_mistake():
+    with pytest.raises(SettingError, match="--set gives 'batch' twice"):
+        from_assignments(Recipe(), ["batch=8", "loss=l1", "batch=9"])
+
+
+@pytest.mark.parametrize("changes", [{"crop": "24"}, {"unroll": "sideways"}, {"crop": 3}, {"scale": 1}])
+def test_recipes_made_in_python_are_checked_too(changes: dict[str, Any]):
+    (key,) = changes
+    with pytest.raises(SettingError, match=f"The recipe cannot set '{key}'"):
+        checked(Recipe(**changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"unroll": "teacher-forced", "step_weights": (1.0, 1.0, 1.0, 1.0)}, "step_weights has no effect"),
+        ({"optimizer": "muon", "weight_decay": 0.1}, "weight_decay acts on"),
+        ({"precision": "bf16"}, "precision is float32 on cpu"),
+        ({"warmup": 320_000}, "warmup is not over"),
+        ({"steps": 2, "p": 0.5}, "p has no effect"),
+        ({"steps": 1, "eta_1": 0.1}, "eta_1 has no effect"),
+        ({"images": 1_605, "warmup": 0}, "the last 5 images"),
+    ],
+)
+def test_settings_without_effect_are_told(changes: dict[str, Any], words: str):
+    (note,) = ignored(Recipe(**changes), device="cpu")
+    assert words in note
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_nothing_is_told_where_all_settings_count(name: str):
+    assert ignored(RECIPES[name], device="cuda") == []

@@ -1,0 +1,314 @@
+"""Whole runs, in this process."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import torch
+from torch import Tensor
+
+from deltasr.errors import SettingError, TrainingError
+from deltasr.models import checkpoint
+from deltasr.models.deltadiff import DeltaDiff
+from deltasr.training import objective as objective_module
+from deltasr.training import trainer as trainer_module
+from deltasr.training.cache import build_cache, find_pictures
+from deltasr.training.crops import Crops
+from deltasr.training.recipes import Recipe
+from deltasr.training.validation import split, validate
+
+replace = msgspec.structs.replace
+
+
+def _entries(folder: Path, kind: str) -> list[dict[str, Any]]:
+    lines = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
+    return [line for line in lines if line["kind"] == kind]
+
+
+def test_a_run_leaves_recipe_pictures_state_metrics_and_weights(learn: Any, recipe: Recipe, recorder: Any):
+    run = learn(replace(recipe, save_every=4), display=recorder)
+    names = {path.name for path in run.folder.iterdir()}
+    assert names == {"recipe.json", "pictures.json", "state.pt", "metrics.jsonl", "model.safetensors", "tensorboard"}
+    assert msgspec.json.decode((run.folder / "recipe.json").read_bytes(), type=Recipe) == replace(recipe, save_every=4)
+    assert run.state["images"] == 12
+    assert [line["images"] for line in _entries(run.folder, "train")] == recorder.images == [4, 8, 12]
+    assert recorder.decoded[-1] == (5, 5)
+    assert recorder.notes[-1] == f"weights: {run.folder / 'model.safetensors'}"
+
+
+def test_the_keys_of_a_state_never_change(learn: Any, recipe: Recipe):
+    """Saved runs are resumed by later versions."""
+    state = learn(replace(recipe, optimizer="muon")).state
+    assert set(state) == {"format", "model", "average", "optimizers", "images", "seconds", "random"}
+    assert state["format"] == 1
+    assert state["model"].keys() == DeltaDiff(size="tiny").state_dict().keys()
+    assert state["average"].keys() == {"n_averaged", *(f"module.{key}" for key in state["model"])}
+    assert [len(optimizer["state"]) > 0 for optimizer in state["optimizers"]] == [True, True]
+
+
+def test_the_released_weights_are_the_average(learn: Any, recipe: Recipe):
+    run = learn(recipe)
+    state, released = run.state, checkpoint.load(run.folder / "model.safetensors")
+    assert isinstance(released, DeltaDiff)
+    for name, weight in released.state_dict().items():
+        assert torch.equal(weight, state["average"][f"module.{name}"])
+        assert weight.ndim != 4 or not torch.equal(weight, state["model"][name])
+    header = checkpoint.read_header(run.folder / "model.safetensors")
+    assert header.training["images"] == 12
+    assert msgspec.convert(header.training["recipe"], Recipe) == recipe
+
+
+def test_the_seed_decides_the_weights_and_workers_do_not(learn: Any, recipe: Recipe, assert_same: Any):
+    one = learn(recipe, "one").state
+    assert_same(one, learn(replace(recipe, workers=2), "other").state)
+    reseeded = learn(replace(recipe, seed=1), "reseeded").state
+    assert not torch.equal(one["model"]["net.tail.weight"], reseeded["model"]["net.tail.weight"])
+
+
+def test_a_run_learns(learn: Any, recipe: Recipe):
+    run = learn(replace(recipe, images=200, warmup=8, validate_every=40, learning_rate=3e-3, ema=0.9))
+    losses = [line["loss"] for line in _entries(run.folder, "train")]
+    assert losses[-1] < 0.8 * losses[0]
+    last = _entries(run.folder, "validation")[-1]
+    assert last["psnr_y_per_step"][-1] > last["bicubic_psnr_y"]
+
+
+def test_crops_are_taken_in_order_from_training_pictures_alone(
+    learn: Any, recipe: Recipe, pictures: Path, decoded: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Two pictures of five are wanted for validation, and one is held out: it is never cropped."""
+    made: list[Crops] = []
+    asked: list[int] = []
+
+    class Watched(Crops):
+        def __init__(self, *arguments: Any, **settings: Any) -> None:
+            super().__init__(*arguments, **settings)
+            made.append(self)
+
+        def __getitem__(self, position: int) -> tuple[Tensor, Tensor]:
+            asked.append(position)
+            return super().__getitem__(position)
+
+    monkeypatch.setattr(trainer_module, "Crops", Watched)
+    learn(replace(recipe, validation_pictures=2))
+    (crops,) = made
+    assert asked == list(range(12))
+    usable, _ = build_cache(find_pictures(pictures), decoded, scale=4, smallest=32)
+    training, held_out = split(usable, 2)
+    assert crops.pictures == training
+    assert len(held_out) == 1
+    assert Counter(crops.pictures)[held_out[0]] == 0
+
+
+def test_validation_is_logged_per_step_with_the_averaged_weights(
+    learn: Any, recipe: Recipe, recorder: Any, pictures: Path, decoded: Path
+):
+    run = learn(replace(recipe, validate_every=4, learning_rate=3e-3, ema=0.5), display=recorder)
+    assert [images for images, _ in recorder.validations] == [4, 8, 12]
+    usable, _ = build_cache(find_pictures(pictures), decoded, scale=4, smallest=32)
+    model = checkpoint.load(run.folder / "model.safetensors")
+    assert isinstance(model, DeltaDiff)
+    expected = validate(model, split(usable, 1)[1], torch.device("cpu"))
+    assert recorder.validations[-1][1].steps == pytest.approx(expected.steps, abs=1e-6)
+    logged = _entries(run.folder, "validation")
+    assert [line["images"] for line in logged] == [4, 8, 12]
+    assert logged[-1]["psnr_y_per_step"] == list(recorder.validations[-1][1].steps)
+
+
+def test_without_held_out_pictures_nothing_is_validated(learn: Any, recipe: Recipe, recorder: Any):
+    run = learn(replace(recipe, validation_pictures=0), display=recorder)
+    assert recorder.validations == []
+    assert _entries(run.folder, "validation") == []
+
+
+@pytest.mark.parametrize("changes", [{}, {"unroll": "teacher-forced"}, {"optimizer": "muon", "workers": 1}])
+def test_stopped_and_resumed_equals_uninterrupted(
+    changes: dict[str, Any], learn: Any, recipe: Recipe, recorder: Any, assert_same: Any
+):
+    """Stopped after its first step by the time, then by Ctrl-C, then left to its end."""
+    recipe = replace(recipe, save_every=2, images=13, **changes)
+    whole = learn(recipe, "whole")
+
+    first = learn(recipe, "parts", minutes=1e-9)
+    assert first.state["images"] == 2
+    recorder.on_progress = lambda images: os.kill(os.getpid(), signal.SIGINT) if images == 6 else None
+    second = learn(Recipe(), "parts", resume=True, display=recorder)
+    assert 6 <= second.state["images"] <= 8
+    assert recorder.notes[-2].endswith("of 13 images; --resume goes on from there")
+    parts = learn(Recipe(), "parts", resume=True)
+
+    assert_same(parts.state, whole.state)
+    released = [checkpoint.load(run.folder / "model.safetensors").state_dict() for run in (parts, whole)]
+    assert_same(dict(released[0]), dict(released[1]))
+    numbers = [
+        [{k: line[k] for k in ("images", "loss", "terms", "learning_rate")} for line in _entries(run.folder, "train")]
+        for run in (parts, whole)
+    ]
+    assert numbers[0] == numbers[1]
+
+
+def test_metrics_of_lost_steps_are_not_there_twice(learn: Any, recipe: Recipe):
+    run = learn(replace(recipe, validate_every=2, save_every=6), minutes=1e-9)
+    with (run.folder / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps({"kind": "train", "images": 4, "loss": 9}) + "\n")
+    learn(recipe, resume=True)
+    images = [line["images"] for line in _entries(run.folder, "train")]
+    assert images == [2, 4, 6, 8, 10, 12]
+    assert all(line["loss"] < 9 for line in _entries(run.folder, "train"))
+
+
+def test_a_run_that_is_complete_can_be_resumed(learn: Any, recipe: Recipe, assert_same: Any):
+    run = learn(recipe)
+    before = run.state
+    (run.folder / "model.safetensors").unlink()
+    assert_same(learn(recipe, resume=True).state, before)
+    assert (run.folder / "model.safetensors").exists()
+
+
+def test_a_run_killed_before_its_first_step_still_knows_where_it_started_from(
+    learn: Any, recipe: Recipe, assert_same: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    initial = tmp_path / "initial.safetensors"
+    torch.manual_seed(42)
+    checkpoint.save(DeltaDiff(size="tiny"), initial)
+    whole = learn(recipe, "whole", initial=initial)
+
+    def killed(*arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer_module._Run, "loop", killed)
+        with pytest.raises(KeyboardInterrupt):
+            learn(recipe, "killed", initial=initial)
+    assert_same(learn(Recipe(), "killed", resume=True).state, whole.state)
+    fresh = learn(recipe, "fresh").state
+    assert not torch.equal(fresh["model"]["net.head.weight"], whole.state["model"]["net.head.weight"])
+
+
+def _loss_that_fails(monkeypatch: pytest.MonkeyPatch, at: int, failure: Any) -> None:
+    calls = Counter[str]()
+    usual = objective_module.PIXEL_LOSSES["l1"]
+
+    def loss(prediction: Tensor, target: Tensor) -> Tensor:
+        calls["l1"] += 1
+        return failure(prediction) if calls["l1"] == at else usual(prediction, target)
+
+    monkeypatch.setitem(objective_module.PIXEL_LOSSES, "l1", loss)
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        (lambda prediction: prediction.mean() * float("nan"), "The loss term step-2 is not finite"),
+        (lambda prediction: prediction.mean() + float("inf"), "The loss term step-2 is not finite"),
+        (lambda prediction: (prediction.mean() * 0).sqrt(), "The gradient is not finite"),
+    ],
+)
+def test_a_loss_that_is_not_finite_stops_the_run_and_overwrites_nothing(
+    failure: Any, words: str, learn: Any, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """In the third step, of four terms each, after two that were saved."""
+    _loss_that_fails(monkeypatch, 4 + 4 + 2, failure)
+    with pytest.raises(TrainingError, match=f"{words} in the step after 4 images"):
+        learn(replace(recipe, save_every=4))
+    state = torch.load(tmp_path / "run" / "state.pt", weights_only=True)
+    assert state["images"] == 4
+    assert all(weight.isfinite().all() for weight in state["model"].values())
+    released = checkpoint.load(tmp_path / "run" / "model.safetensors")
+    assert all(weight.isfinite().all() for weight in released.parameters())
+    assert [line["images"] for line in _entries(tmp_path / "run", "train")] == [4]
+
+
+def test_a_loss_that_is_not_finite_in_the_last_step_is_found(
+    learn: Any, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    _loss_that_fails(monkeypatch, 4 * 6, lambda prediction: prediction.mean() * float("nan"))
+    with pytest.raises(TrainingError, match="step-4"):
+        learn(recipe)
+    assert torch.load(tmp_path / "run" / "state.pt", weights_only=True)["images"] == 0
+    assert not (tmp_path / "run" / "model.safetensors").exists()
+
+
+def test_training_works_in_another_thread(learn: Any, recipe: Recipe):
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            learn(recipe)
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert failures == []
+
+
+def test_settings_without_effect_are_told(learn: Any, recipe: Recipe, recorder: Any):
+    learn(replace(recipe, precision="bf16", validation_pictures=3), display=recorder)
+    assert "note: precision is float32 on cpu: bf16 is for CUDA" in recorder.notes
+    assert "note: validation_pictures is 3, but of 5 pictures only 1 are held out" in recorder.notes
+
+
+def test_pictures_that_are_left_out_are_told(learn: Any, recipe: Recipe, recorder: Any):
+    run = learn(replace(recipe, crop=11), display=recorder)
+    left_out = [note for note in recorder.notes if note.startswith("left out: ")]
+    assert [Path(note.split()[2]).name for note in left_out] == ["b.png", "d.png"]
+    assert [name for name, *_ in json.loads((run.folder / "pictures.json").read_text())] == [
+        "a.png",
+        "c.png",
+        "more/e.png",
+    ]
+
+
+def test_a_folder_that_holds_a_run_is_refused_before_anything_is_decoded(learn: Any, recipe: Recipe, recorder: Any):
+    learn(recipe)
+    with pytest.raises(TrainingError, match="holds a run already"):
+        learn(recipe, display=recorder)
+    assert recorder.decoded == []
+
+
+def test_mistakes_are_told(learn: Any, recipe: Recipe, tmp_path: Path):
+    with pytest.raises(TrainingError, match="holds no run to resume"):
+        learn(recipe, "absent", resume=True)
+    with pytest.raises(TrainingError, match="nowhere is not a folder"):
+        learn(recipe, "no-data", data=tmp_path / "nowhere")
+    with pytest.raises(SettingError, match="The recipe cannot set 'crop' to 3"):
+        learn(replace(recipe, crop=3), "wrong")
+
+
+def test_other_pictures_than_at_the_beginning_are_refused(learn: Any, recipe: Recipe, pictures: Path, tmp_path: Path):
+    fewer = tmp_path / "fewer"
+    fewer.mkdir()
+    for name in ("a.png", "c.png"):
+        (fewer / name).write_bytes((pictures / name).read_bytes())
+    learn(recipe, minutes=1e-9)
+    with pytest.raises(TrainingError, match="not those that the run began with"):
+        learn(recipe, resume=True, data=fewer)
+
+
+def test_the_same_pictures_may_have_moved(learn: Any, recipe: Recipe, pictures: Path, tmp_path: Path, assert_same: Any):
+    whole = learn(recipe, "whole")
+    learn(recipe, minutes=1e-9)
+    moved = tmp_path / "moved"
+    (moved / "more").mkdir(parents=True)
+    for path in find_pictures(pictures):
+        (moved / path.relative_to(pictures)).write_bytes(path.read_bytes())
+    resumed = learn(recipe, resume=True, data=moved, cache=tmp_path / "cache")
+    assert_same(resumed.state, whole.state)
+
+
+@pytest.mark.parametrize("package", ["accelerate", "tensorboard"])
+def test_a_missing_package_is_named(package: str, learn: Any, recipe: Recipe, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(TrainingError, match=rf"Training needs {package}: pip install 'deltasr\[train\]'"):
+        learn(recipe)

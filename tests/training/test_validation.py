@@ -1,0 +1,77 @@
+"""PSNR-Y per step on held-out pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from deltasr.evaluation.metrics import psnr_y, to_8_bit_levels
+from deltasr.models.deltadiff import DeltaDiff
+from deltasr.training.cache import CachedPicture, build_cache, degrade, find_pictures
+from deltasr.training.validation import split, validate
+
+
+def _stand_ins(count: int) -> list[CachedPicture]:
+    return [CachedPicture(Path(f"{n}.png"), Path("hr"), Path("lr"), 64, 64) for n in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("count", "wanted", "held_out"),
+    [(451, 16, 16), (100, 16, 16), (40, 16, 10), (8, 16, 2), (3, 16, 1), (2, 1, 1), (1, 16, 0), (9, 0, 0)],
+)
+def test_split_holds_out_what_was_asked_for_but_not_too_much(count: int, wanted: int, held_out: int):
+    pictures = _stand_ins(count)
+    training, validation = split(pictures, wanted)
+    assert len(validation) == held_out
+    assert not set(training) & set(validation)
+    assert sorted([*training, *validation], key=pictures.index) == pictures
+
+
+def test_split_is_evenly_spaced():
+    _, validation = split(_stand_ins(100), 4)
+    assert [picture.source.stem for picture in validation] == ["12", "37", "62", "87"]
+
+
+@pytest.fixture
+def model() -> DeltaDiff:
+    torch.manual_seed(0)
+    model = DeltaDiff(size="tiny").eval()
+    with torch.no_grad():
+        model.net.tail.weight.normal_(0, 0.01)
+    return model
+
+
+def test_values_are_those_of_the_model_s_own_predictions(model: DeltaDiff, pictures: Path, decoded: Path):
+    usable, _ = build_cache(find_pictures(pictures), decoded, scale=4, smallest=32)
+    expected = []
+    for picture in usable[:2]:
+        hr, lr = (torch.from_numpy(array.copy()).permute(2, 0, 1)[None] / 255 for array in picture.arrays())
+        shown: list[torch.Tensor] = [model.upsample(lr)]
+        with torch.no_grad():
+            result = model(lr, callback=lambda t, x_t, prediction, shown=shown: shown.append(prediction))
+        assert torch.equal(result, model.decode(shown[-1]).clamp(0, 1))
+        levels = [to_8_bit_levels(model.decode(code)) for code in shown]
+        expected.append([psnr_y(level, hr, border=4).item() for level in levels])
+    result = validate(model, usable[:2], torch.device("cpu"))
+    assert [result.bicubic, *result.steps] == pytest.approx(np.mean(expected, axis=0).tolist(), abs=1e-6)
+    assert len(set(result.steps)) == 4
+
+
+def test_the_middle_of_a_large_picture_is_enough(model: DeltaDiff, tmp_path: Path):
+    hr = np.random.default_rng(0).integers(0, 256, (4 * 110, 4 * 100, 3), dtype=np.uint8)
+    lr = degrade(hr, 4)
+
+    def picture(name: str, rows: slice, columns: slice) -> CachedPicture:
+        large = [slice(4 * side.start, 4 * side.stop) for side in (rows, columns)]
+        np.save(tmp_path / f"{name}.hr.npy", hr[large[0], large[1]])
+        np.save(tmp_path / f"{name}.lr.npy", lr[rows, columns])
+        size = (large[0].stop - large[0].start, large[1].stop - large[1].start)
+        return CachedPicture(Path(name), tmp_path / f"{name}.hr.npy", tmp_path / f"{name}.lr.npy", *size)
+
+    whole = picture("whole", slice(0, 110), slice(0, 100))
+    middle = picture("middle", slice(7, 103), slice(2, 98))
+    cpu = torch.device("cpu")
+    assert validate(model, [whole], cpu) == validate(model, [middle], cpu)
