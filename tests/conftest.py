@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import zlib
 from pathlib import Path
+from typing import Any, ClassVar
 
+import numpy as np
 import pytest
+import torch
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -17,3 +22,53 @@ def shared() -> Path:
     if not (folder / "data" / "eval").is_dir():
         pytest.skip("needs the evaluation data in ../shared (or DELTASR_SHARED)")
     return folder
+
+
+class Reference:
+    """Entries of the papers' networks, and the outputs of tiny ones with known weights for known inputs.
+
+    Attributes:
+        names: `swin_unet_paper`, `swin_unet_tiny`, `vq_f4_paper`, `vq_f4_tiny`: published name to shape.
+        golden: the outputs.
+        denoiser, autoencoder: arguments of the tiny networks.
+    """
+
+    denoiser: ClassVar[dict[str, Any]] = {
+        "model_channels": 32,
+        "num_res_blocks": [1, 2, 1, 1],
+        "swin_embed_dim": 64,
+        "num_head_channels": 16,
+        "mlp_ratio": 2,
+    }
+    autoencoder: ClassVar[dict[str, Any]] = {"widths": [32, 64, 128], "codes": 64}
+
+    def __init__(self) -> None:
+        folder = Path(__file__).parent / "data" / "reference"
+        lists = json.loads((folder / "keys.json").read_text(encoding="utf-8"))
+        self.names = {net: {name: tuple(shape) for name, shape in entries} for net, entries in lists.items()}
+        self.golden = dict(np.load(folder / "golden_tiny.npz"))
+
+    @staticmethod
+    def drawn(name: str, shape: tuple[int, ...]) -> np.ndarray:
+        """Normal values that depend on the name alone."""
+        generator = np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
+        return generator.standard_normal(shape, dtype=np.float32)
+
+    def weights(self, net: str) -> dict[str, torch.Tensor]:
+        """A published state dict with known values; what networks compute themselves holds zeros."""
+        return {name: torch.from_numpy(self._filled(name, shape)) for name, shape in self.names[net].items()}
+
+    def _filled(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
+        if name.endswith(("attn_mask", "relative_position_index")):
+            return np.zeros(shape, np.float32)
+        values = self.drawn(name, shape)
+        if len(shape) > 1:
+            return values / np.float32(np.sqrt(np.prod(shape[1:])))
+        values = values * np.float32(0.1)
+        return values + np.float32(1) if name.endswith("weight") else values
+
+
+@pytest.fixture(scope="session")
+def reference() -> Reference:
+    """The published networks as facts to test against."""
+    return Reference()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +17,13 @@ from deltasr.models import catalogue, checkpoint
 from deltasr.models.deltadiff import DeltaDiff
 from deltasr.nets.first_stage import BicubicCode, decode
 
+Run = Callable[..., tuple[int, str, str]]
+
 GAP = 4
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]):
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs `deltasr steps` and returns its exit status and what it printed on either stream."""
 
     def run_with(*arguments: object) -> tuple[int, str, str]:
@@ -70,7 +74,7 @@ def panels(strip: NDArray[np.uint8], count: int) -> list[NDArray[np.uint8]]:
     return [strip[:, number * (width + GAP) : number * (width + GAP) + width] for number in range(count)]
 
 
-def test_the_strip_goes_from_bicubic_to_the_result(run, picture: Path, model: Path, tmp_path: Path):
+def test_the_strip_goes_from_bicubic_to_the_result(run: Run, picture: Path, model: Path, tmp_path: Path):
     output = tmp_path / "steps.png"
     status, out, err = run(picture, "--output", output, "--model", model)
     assert (status, err) == (0, "")
@@ -86,16 +90,16 @@ def test_the_strip_goes_from_bicubic_to_the_result(run, picture: Path, model: Pa
     for panel, prediction in zip(strip[1:], seen, strict=True):
         np.testing.assert_array_equal(panel, as_levels(prediction))
     np.testing.assert_array_equal(strip[-1], as_levels(result))
-    assert all((one != other).any() for one, other in zip(strip, strip[1:], strict=False))
+    assert all((one != other).any() for one, other in pairwise(strip))
 
 
-def test_the_default_model_has_four_steps(run, picture: Path, tmp_path: Path):
+def test_the_default_model_has_four_steps(run: Run, picture: Path, tmp_path: Path):
     output = tmp_path / "steps.png"
     assert run(picture, "-o", output)[0] == 0
     assert levels(output).shape == (36, 5 * 48 + 4 * GAP, 3)
 
 
-def test_a_crop_shows_that_part(run, picture: Path, model: Path, tmp_path: Path):
+def test_a_crop_shows_that_part(run: Run, picture: Path, model: Path, tmp_path: Path):
     part, crop, whole = tmp_path / "part.png", tmp_path / "crop.png", tmp_path / "whole.png"
     Image.open(picture).crop((3, 1, 10, 6)).save(part)
     assert run(picture, "-o", crop, "--model", model, "--crop", 3, 1, 7, 5)[0] == 0
@@ -103,7 +107,7 @@ def test_a_crop_shows_that_part(run, picture: Path, model: Path, tmp_path: Path)
     np.testing.assert_array_equal(levels(crop), levels(whole))
 
 
-def test_of_a_large_picture_the_middle_is_shown(run, model: Path, tmp_path: Path):
+def test_of_a_large_picture_the_middle_is_shown(run: Run, model: Path, tmp_path: Path):
     large = np.random.default_rng(0).integers(0, 256, (6, 300, 3), dtype=np.uint8)
     for name, shown in (("large", large), ("middle", large[:, 22:278])):
         Image.fromarray(shown).save(tmp_path / f"{name}.png")
@@ -111,7 +115,7 @@ def test_of_a_large_picture_the_middle_is_shown(run, model: Path, tmp_path: Path
     np.testing.assert_array_equal(levels(tmp_path / "large-steps.png"), levels(tmp_path / "middle-steps.png"))
 
 
-def test_an_existing_output_is_kept_unless_told_otherwise(run, picture: Path, model: Path, tmp_path: Path):
+def test_an_existing_output_is_kept_unless_told_otherwise(run: Run, picture: Path, model: Path, tmp_path: Path):
     output = tmp_path / "steps.png"
     output.write_bytes(b"mine")
     status, out, err = run(picture, "-o", output, "--model", model)
@@ -125,7 +129,9 @@ def test_an_existing_output_is_kept_unless_told_otherwise(run, picture: Path, mo
 @pytest.mark.parametrize(
     "crop", [(-1, 0, 4, 4), (0, -1, 4, 4), (0, 0, 0, 4), (0, 0, 4, 0), (9, 0, 4, 4), (0, 6, 4, 4), (5, 5, -2, -2)]
 )
-def test_crops_outside_the_picture_are_named(run, picture: Path, model: Path, tmp_path: Path, crop: tuple[int, ...]):
+def test_crops_outside_the_picture_are_named(
+    run: Run, picture: Path, model: Path, tmp_path: Path, crop: tuple[int, ...]
+):
     status, out, err = run(picture, "-o", tmp_path / "steps.png", "--model", model, "--crop", *crop)
     assert (status, out) == (1, "")
     assert err == (
@@ -135,7 +141,7 @@ def test_crops_outside_the_picture_are_named(run, picture: Path, model: Path, tm
     assert not (tmp_path / "steps.png").exists()
 
 
-def test_mistakes_are_one_sentence(run, picture: Path, model: Path, tmp_path: Path):
+def test_mistakes_are_one_sentence(run: Run, picture: Path, model: Path, tmp_path: Path):
     (tmp_path / "text.png").write_text("no picture")
     output = tmp_path / "steps.png"
     for arguments, said in (
@@ -154,7 +160,7 @@ def test_mistakes_are_one_sentence(run, picture: Path, model: Path, tmp_path: Pa
         assert not output.exists()
 
 
-def test_unknown_options_are_refused(run, picture: Path, tmp_path: Path):
+def test_unknown_options_are_refused(run: Run, picture: Path, tmp_path: Path):
     status, out, err = run(picture, "-o", tmp_path / "steps.png", "--sideways")
     assert status != 0
     assert "--sideways" in out + err

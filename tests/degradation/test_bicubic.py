@@ -95,7 +95,7 @@ def test_any_scale_as_the_dense_matrix_has_it(scale: float, antialias: bool):
 
 
 def test_shrinking_stretches_the_kernel():
-    """An impulse at 16 of 32, shrunk by four: results at 9.5, 13.5, 17.5 and 21.5 see it, by a kernel eight each side."""
+    """An impulse at 16 of 32, shrunk by four: the kernel reaches eight to each side, so 9.5 to 21.5 see it."""
     row = torch.zeros(1, 32, dtype=torch.float64)
     row[0, 16] = 1.0
     expected = np.zeros((1, 8))

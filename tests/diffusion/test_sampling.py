@@ -95,8 +95,8 @@ def test_with_kappa_the_start_and_every_step_but_the_last_are_noisy():
         assert float(x_t.std()) == pytest.approx(RESSHIFT.relative_noise(t), rel=0.05)
 
 
-def test_the_posterior_mean_of_a_gaussian_gives_the_gaussian_back():
-    """A stochastic chain whose network is exact, E[x_0 | x_t] and then a draw from it, ends in the data's distribution."""
+def test_exact_predictions_end_in_the_data_s_distribution():
+    """The network is a draw from p(x_0 | x_t), known in closed form where x_0 is Gaussian."""
     count, mean, spread = 100_000, 0.3, 0.2
     y_0 = torch.zeros(count, dtype=torch.float64)
     generator = torch.Generator().manual_seed(3)

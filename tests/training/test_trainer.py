@@ -75,11 +75,10 @@ def test_the_seed_decides_the_weights_and_workers_do_not(learn: Any, recipe: Rec
 
 
 def test_a_run_learns(learn: Any, recipe: Recipe):
-    run = learn(replace(recipe, images=200, warmup=8, validate_every=40, learning_rate=3e-3, ema=0.9))
+    run = learn(replace(recipe, images=120, warmup=8, learning_rate=3e-3, ema=0.9))
     losses = [line["loss"] for line in _entries(run.folder, "train")]
+    assert len(losses) == 3
     assert losses[-1] < 0.8 * losses[0]
-    last = _entries(run.folder, "validation")[-1]
-    assert last["psnr_y_per_step"][-1] > last["bicubic_psnr_y"]
 
 
 def test_crops_are_taken_in_order_from_training_pictures_alone(

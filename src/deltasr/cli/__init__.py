@@ -23,6 +23,8 @@ app.command("deltasr.cli.models:info_command", name="info")
 app.command("deltasr.cli.steps:steps_command", name="steps")
 app.command("deltasr.cli.evaluate:evaluate_command", name="evaluate")
 app.command("deltasr.cli.train:train_command", name="train")
+app.command("deltasr.cli.import_:import_command", name="import")
+app.command("deltasr.cli.degrade:degrade_command", name="degrade")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

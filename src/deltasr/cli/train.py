@@ -129,7 +129,8 @@ class _ConsoleDisplay:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._bars.stop()
+        if self._tasks:
+            self._bars.stop()
 
     def _show(self, name: str, done: int, total: int, facts: str) -> None:
         if name not in self._tasks:

@@ -23,6 +23,7 @@ def upscale_command(
     dtype: Literal["float32", "bfloat16", "float16"] = "float32",
     tile: int | None = None,
     consistency: bool | None = None,
+    seed: int = 0,
     output_format: str | None = None,
     quality: int | None = None,
     strip: Annotated[bool, Parameter(negative=())] = False,
@@ -54,6 +55,8 @@ def upscale_command(
         large as the free memory allows.
     consistency
         Project results onto the pictures that downscale to the input. By default as the model asks.
+    seed
+        Which noise a model with noise (ResShift) draws: the same seed, the same picture. Others draw none.
     output_format
         png, jpeg, webp, tiff or bmp. By default that of the input.
     quality
@@ -88,6 +91,7 @@ def upscale_command(
             upscaler,
             plan.jobs,
             scale=scale,
+            seed=seed,
             output_format=output_format,
             quality=quality,
             strip=strip,

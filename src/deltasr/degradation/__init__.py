@@ -1,1 +1,9 @@
 """How LR pictures come about from HR ones; a leaf that knows nothing of models or files."""
+
+from deltasr.degradation.bicubic import downscale, imresize
+from deltasr.degradation.blur_and_noise import BlurAndNoise
+from deltasr.degradation.bsrgan import BSRGAN
+from deltasr.degradation.kinds import KINDS, Degradation, Kind, degrade
+from deltasr.degradation.realesrgan import RealESRGAN
+
+__all__ = ["BSRGAN", "KINDS", "BlurAndNoise", "Degradation", "Kind", "RealESRGAN", "degrade", "downscale", "imresize"]

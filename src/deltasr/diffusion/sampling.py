@@ -17,12 +17,18 @@ Predictor = Callable[[Tensor, int], Tensor]
 StepCallback = Callable[[int, Tensor, Tensor], None]
 """Called at each step with (t, x_t, the prediction of x_0 made from it); it must not change the tensors."""
 
+Noise = Callable[[int, Tensor], Tensor]
+"""(t, a tensor) -> the standard normal noise of `x_t`, in the tensor's shape and type and on its device."""
 
-def _draw(like: Tensor, generator: torch.Generator | None) -> Tensor | None:
-    if generator is None:
-        return None
-    noise = torch.randn(like.shape, generator=generator, device=generator.device, dtype=torch.float32)
-    return noise.to(like)
+
+def noise_from(generator: torch.Generator) -> Noise:
+    """Noise drawn from a generator, in float32 on the generator's own device, one tensor after the other."""
+
+    def draw(t: int, like: Tensor) -> Tensor:
+        noise = torch.randn(like.shape, generator=generator, device=generator.device, dtype=torch.float32)
+        return noise.to(like)
+
+    return draw
 
 
 def sample(
@@ -31,6 +37,7 @@ def sample(
     schedule: Schedule,
     *,
     generator: torch.Generator | None = None,
+    noise: Noise | None = None,
     callback: StepCallback | None = None,
 ) -> Tensor:
     """Run the reverse chain from `x_T` to `x_0` (ResShift's and DeltaDiff's inference).
@@ -39,24 +46,29 @@ def sample(
         predict: the network, (x_t, t) -> prediction of `x_0`.
         y_0: the LR picture on the HR grid (or its first-stage code), (N, C, H, W).
         schedule: the shifting sequence; with `kappa = 0` no random number is drawn.
-        generator: source of the noise, drawn in float32 on the generator's own device; needed when `kappa > 0`, and
-            left alone when `kappa = 0`.
+        generator: source of the noise when `kappa > 0` (`noise_from`); left alone when `kappa = 0`.
+        noise: where the noise comes from instead of a generator, such as a `diffusion.noise.NoiseField`; not asked when
+            `kappa = 0`.
         callback: sees every step, from t = T down to 1: (t, x_t, prediction).
 
     Returns:
         `x_0`, (N, C, H, W).
 
     Raises:
-        SettingError: `kappa > 0` and there is no generator.
+        SettingError: `kappa > 0` and there is neither a generator nor noise.
     """
-    if schedule.kappa > 0 and generator is None:
+    if noise is None and generator is not None:
+        noise = noise_from(generator)
+    if noise is None and schedule.kappa > 0:
         raise SettingError("Sampling with kappa > 0 draws noise; pass a torch.Generator so that it can be repeated.")
-    source = generator if schedule.kappa > 0 else None
-    x_t = start(y_0, schedule, _draw(y_0, source))
+
+    def drawn(t: int) -> Tensor | None:
+        return None if noise is None or schedule.kappa == 0 or t == 0 else noise(t, y_0)
+
+    x_t = start(y_0, schedule, drawn(schedule.steps))
     for t in range(schedule.steps, 0, -1):
         prediction = predict(x_t, t)
         if callback is not None:
             callback(t, x_t, prediction)
-        noise = _draw(y_0, source) if t > 1 else None
-        x_t = reverse_step(x_t, prediction, t, schedule, noise)
+        x_t = reverse_step(x_t, prediction, t, schedule, drawn(t - 1))
     return x_t

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from deltasr.diffusion.noise import NoiseField
 from deltasr.errors import ModelError, PictureError, SettingError
 from deltasr.imaging import Picture, fill_transparent, picture_from
 from deltasr.inference import alpha, consistency, memory
@@ -90,6 +91,7 @@ class Upscaler:
         source: str | os.PathLike[str] | Image | NDArray[np.generic] | Tensor | Picture,
         *,
         scale: float | None = None,
+        seed: int = 0,
         progress: Progress | None = None,
     ) -> Picture:
         """Upscale one picture; grey stays grey, alpha stays alpha, 16 bits stay 16 bits, metadata are kept.
@@ -103,6 +105,8 @@ class Upscaler:
                 `Picture`.
             scale: any factor above 0; None for the model's own. A smaller one is the model's result resized
                 with anti-aliasing, a larger one runs the model again on its own result.
+            seed: of the noise, for models that draw any. The noise lies over the whole picture, so that it does not
+                depend on the tiles.
             progress: told how far it is.
 
         Returns:
@@ -111,8 +115,9 @@ class Upscaler:
         Raises:
             PictureError: the source is no picture, or the result does not fit into memory.
             ModelError: not even small tiles fit into memory, or the model's values are not finite.
-            SettingError: the factor is not possible.
+            SettingError: the factor or the seed is not possible.
         """
+        noise = NoiseField(seed=seed)
         picture = source if isinstance(source, Picture) else picture_from(source)
         pixels = picture.pixels if picture.alpha is None else fill_transparent(picture.pixels, picture.alpha)
         sizes = list(self._sizes(picture, scale))
@@ -128,7 +133,7 @@ class Upscaler:
                     progress((sum(work[:number]) + share * work[number]) / sum(work))
 
             try:
-                self._run(source_planes, result, report)
+                self._run(source_planes, result, noise, report)
             except (MemoryError, RuntimeError) as error:
                 if memory.is_out_of_memory(error):
                     raise ModelError(self._too_large()) from error
@@ -160,7 +165,7 @@ class Upscaler:
         yield max(round(height * scale), 1), max(round(width * scale), 1)
 
     @torch.inference_mode()
-    def _run(self, source: _Planes, result: _Planes, report: Progress) -> None:
+    def _run(self, source: _Planes, result: _Planes, noise: NoiseField, report: Progress) -> None:
         """One pass of the model over a picture, resized where `result` has not the size that the model makes."""
         channels = source.pixels.shape[2]
         tile = self._tile(source, result)
@@ -186,7 +191,7 @@ class Upscaler:
         planes = channels + (source.alpha is not None)
         sink = Cropped(emit) if bounded else Blended(emit, width=columns.size, planes=planes)
         run_tiles(
-            lambda row, column: self._result(source, rows, row, columns, column),
+            lambda row, column: self._result(source, rows, row, columns, column, noise),
             rows,
             columns,
             tile=tile,
@@ -195,7 +200,7 @@ class Upscaler:
             report=report,
         )
 
-    def _result(self, source: _Planes, rows: Axis, row: Span, columns: Axis, column: Span) -> Tensor:
+    def _result(self, source: _Planes, rows: Axis, row: Span, columns: Axis, column: Span, noise: NoiseField) -> Tensor:
         """One tile of the final picture, (K, rows, columns) in [0, 1]: colour, then alpha."""
         pixels = self._as_input(source.pixels[row.window, column.window])
         grey = source.pixels.shape[2] == 1
@@ -204,7 +209,7 @@ class Upscaler:
         flat = opacity is None or bool(opacity.min() == opacity.max())
         if opacity is not None and not flat:
             batch.append(self._as_input(opacity[..., None]))
-        sr = self._window(torch.cat(batch))
+        sr = self._window(torch.cat(batch), noise.at(row.window.start, column.window.start))
         if not flat:
             sr[1] = alpha.keep_flat(sr[1], batch[1][0])
         sr = sr[..., rows.crop(row), columns.crop(column)]
@@ -220,10 +225,10 @@ class Upscaler:
             planes.append(torch.full_like(planes[0][:1], level) if flat else sr[1].mean(dim=0, keepdim=True))
         return torch.cat(planes)
 
-    def _window(self, lr: Tensor) -> Tensor:
+    def _window(self, lr: Tensor, noise: NoiseField) -> Tensor:
         """All that happens to a window: (N, 3, h, w) to (N, 3, scale * h, scale * w), float32 in [0, 1]."""
         with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32):
-            sr = run_padded(self.model, lr.contiguous(memory_format=torch.channels_last)).float()
+            sr = run_padded(self.model, lr.contiguous(memory_format=torch.channels_last), noise=noise).float()
         if not torch.isfinite(sr.sum()):
             raise ModelError(
                 f"The model {self.model.name} gave values that are not finite; choose dtype float32 or another model."
@@ -245,7 +250,7 @@ class Upscaler:
         if self._pixel_bytes is None:
             side = max(32, self.model.size_requirements.minimum)
             self._pixel_bytes = memory.bytes_per_pixel(
-                lambda side: self._window(_pattern(side, self.device)), side=side
+                lambda side: self._window(_pattern(side, self.device), NoiseField()), side=side
             )
         unwritten = sum(plane.nbytes for plane in (result.pixels, result.alpha) if plane is not None)
         free = memory.free_bytes(self.device) - (unwritten if self.device.type == "cpu" else 0)

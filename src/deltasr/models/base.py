@@ -36,6 +36,8 @@ class Model(nn.Module):
         scale: the factor from LR to HR.
         size_requirements: the LR sizes it accepts.
         receptive_field: how far, in LR pixels, one result pixel can see; None where it is not bounded or not known.
+        stochastic: whether results depend on noise, and `forward` also takes `noise`: a `diffusion.noise.NoiseField`,
+            which lies over the whole picture. All other models are deterministic.
         consistent: whether an `Upscaler` projects its results onto the pictures that downscale to the input, unless
             told otherwise (`inference.consistency`).
     """
@@ -48,6 +50,7 @@ class Model(nn.Module):
     scale: int = 4
     size_requirements: SizeRequirements = SizeRequirements()
     receptive_field: int | None = None
+    stochastic: bool = False
     consistent: bool = False
 
     def forward(self, lr: Tensor) -> Tensor:

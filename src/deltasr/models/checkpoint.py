@@ -16,11 +16,12 @@ from torch import Tensor
 from deltasr.errors import CheckpointError, ModelError
 from deltasr.models.base import Model
 from deltasr.models.deltadiff import DeltaDiff
+from deltasr.models.resshift import ResShift
 
 _HEADER_KEY = "deltasr"
 _FORMAT = 1
 
-ARCHITECTURES: dict[str, type[Model]] = {DeltaDiff.architecture: DeltaDiff}
+ARCHITECTURES: dict[str, type[Model]] = {model.architecture: model for model in (DeltaDiff, ResShift)}
 """Every class that checkpoints may name."""
 
 
@@ -74,8 +75,8 @@ def save(
     if model.architecture not in ARCHITECTURES:
         raise CheckpointError(f"{type(model).__name__} models cannot be saved: they have no checkpoint format.")
     weights = model.state_dict() if state is None else state
-    if misfit := _misfit(model, weights):
-        raise CheckpointError(f"{os.fspath(path)} was not written, because its weights do not fit the model: {misfit}.")
+    if reason := misfit(model.state_dict(), weights):
+        raise CheckpointError(f"{os.fspath(path)} was not written, because its weights do not fit the model: {reason}.")
     header = Header(
         architecture=model.architecture,
         arguments=model.arguments(),
@@ -159,9 +160,8 @@ def build(header: Header, source: str) -> Model:
     return model
 
 
-def _misfit(model: Model, weights: Mapping[str, Tensor]) -> str | None:
-    """The first reason why these weights are not a model's; None where they are."""
-    expected = model.state_dict()
+def misfit(expected: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> str | None:
+    """The first reason why weights have not the names and shapes that a model expects; None where they have."""
     for name, tensor in expected.items():
         if name not in weights:
             return f"'{name}' is missing"
@@ -187,7 +187,7 @@ def load(path: str | os.PathLike[str], *, device: str | torch.device = "cpu") ->
     source = os.fspath(path)
     model = build(read_header(path), source)
     weights = load_file(source)
-    if misfit := _misfit(model, weights):
-        raise CheckpointError(f"The weights in {source} do not fit its model: {misfit}.")
+    if reason := misfit(model.state_dict(), weights):
+        raise CheckpointError(f"The weights in {source} do not fit its model: {reason}.")
     model.load_state_dict(weights)
     return model.to(device).eval()

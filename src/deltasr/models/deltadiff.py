@@ -5,6 +5,9 @@ first stage. With kappa = 0 the state holds `x_t - y_0 = (1 - eta_t) r`, where `
 predicted so far (their weights sum to a little less than 1, since the chain starts at `y_0` itself though
 `eta_T < 1`). The network sees `r` and predicts a correction to it, so every step refines the one before, and an
 untrained network returns the bicubic upsampling.
+
+The paper's own configuration, a Swin U-Net in the codes of a VQ-f4 autoencoder, is `models.resshift.ResShift` with the
+schedule `diffusion.schedule.PRESETS["deltadiff"]`.
 """
 
 from __future__ import annotations

@@ -1,0 +1,69 @@
+"""Resizing to a given size by the methods that pictures in the wild have been through."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from deltasr.degradation.bicubic import imresize
+from deltasr.errors import SettingError
+
+Method = Literal["bicubic", "bicubic-aliased", "bilinear", "bilinear-aliased", "area", "lanczos"]
+
+METHODS: tuple[Method, ...] = get_args(Method)
+"""The names that `resize` takes; the aliased ones do not widen their kernel when shrinking."""
+
+_LANCZOS_LOBES = 3
+
+
+def resize(images: Tensor, *, size: tuple[int, int], method: Method) -> Tensor:
+    """Resize pictures.
+
+    * `bicubic`: MATLAB's, anti-aliased (Keys' kernel with a = -0.5); `bicubic-aliased`: the same, not anti-aliased.
+    * `bilinear`: the triangle kernel, widened when shrinking; `bilinear-aliased`: between the four nearest samples.
+    * `area`: means over blocks of whole pixels; when enlarging, repeated ones.
+    * `lanczos`: the windowed sinc of three lobes, anti-aliased; at borders the samples that exist share the weight.
+
+    Args:
+        images: (N, C, H, W), floating point, any range and device.
+        size: (height, width) of the results, at least 1 each.
+        method: one of `METHODS`.
+
+    Returns:
+        (N, C, height, width), same type and device, not clamped: bicubic and Lanczos overshoot at edges.
+
+    Raises:
+        SettingError: the size is empty, or there is no such method.
+    """
+    if min(size) < 1:
+        raise SettingError(f"A picture cannot have {size[0]}x{size[1]} pixels; both sides must be at least 1.")
+    if method in ("bicubic", "bicubic-aliased"):
+        return imresize(images, size=size, antialias=method == "bicubic")
+    if method in ("bilinear", "bilinear-aliased"):
+        return F.interpolate(images, size, mode="bilinear", align_corners=False, antialias=method == "bilinear")
+    if method == "area":
+        return F.interpolate(images, size, mode="area")
+    if method == "lanczos":
+        return _lanczos_last(_lanczos_last(images, size[1]).mT, size[0]).mT.contiguous()
+    raise SettingError(f"There is no way to resize called {method!r}; choose one of {', '.join(METHODS)}.")
+
+
+def _lanczos_last(images: Tensor, size: int) -> Tensor:
+    length = images.shape[-1]
+    stretch = max(length / size, 1.0)
+    reach = _LANCZOS_LOBES * stretch
+    centre = (torch.arange(size, dtype=torch.float64, device="cpu") + 0.5) * (length / size) - 0.5
+    indices = torch.ceil(centre - reach).long()[:, None] + torch.arange(math.floor(2 * reach) + 1, device="cpu")
+    place = (indices - centre[:, None]) / stretch
+    weights = torch.sinc(place) * torch.sinc(place / _LANCZOS_LOBES)
+    weights[(place.abs() >= _LANCZOS_LOBES) | (indices < 0) | (indices >= length)] = 0.0
+    weights = (weights / weights.sum(dim=1, keepdim=True)).to(images)
+    indices = indices.clamp(0, length - 1).to(images.device)
+    result = images.new_zeros((*images.shape[:-1], size))
+    for tap in range(indices.shape[1]):
+        result.addcmul_(images.index_select(-1, indices[:, tap]), weights[:, tap])
+    return result

@@ -1,0 +1,189 @@
+"""Published checkpoints of ResShift and DeltaDiff: which there are, and how they become ours.
+
+A release has two files a model, a denoiser's and an autoencoder's, with PyTorch state dicts that are plain or wrapped.
+They are read without unpickling anything but tensors, checked name by name and shape by shape, and written as one
+checkpoint of `models.resshift.ResShift`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from deltasr.diffusion.schedule import PRESETS, Schedule
+from deltasr.errors import CheckpointError, SettingError
+from deltasr.models import checkpoint
+from deltasr.models.resshift import ResShift
+from deltasr.nets import swin_unet, vq_autoencoder
+
+_PREFIXES = ("module.", "_orig_mod.")
+_MARKS = {"denoiser": "input_blocks.0.0.weight", "autoencoder": "quantize.embedding.weight"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """A published model.
+
+    Attributes:
+        description: one line.
+        schedule: the shifting sequence its weights were trained for.
+        denoiser, autoencoder: arguments of its networks, as `ResShift` takes them.
+    """
+
+    description: str
+    schedule: Schedule
+    denoiser: Mapping[str, Any] = field(default_factory=dict)
+    autoencoder: Mapping[str, Any] = field(default_factory=dict)
+
+
+PUBLISHED: dict[str, Published] = {
+    "resshift-realsr-x4-s15": Published(
+        description="ResShift x4 for real pictures, 15 steps (NeurIPS 2023)",
+        schedule=PRESETS["resshift-s15"],
+    ),
+    "resshift-realsr-x4-s4": Published(
+        description="ResShift x4 for real pictures, 4 steps (journal version)",
+        schedule=PRESETS["resshift-s4"],
+    ),
+    "resshift-bicubic-x4-s4": Published(
+        description="ResShift x4 for pictures downscaled by bicubic interpolation, 4 steps (journal version)",
+        schedule=PRESETS["resshift-s4"],
+    ),
+    "deltadiff-paper-x4": Published(
+        description="DeltaDiff x4 as published: 4 deterministic steps",
+        schedule=PRESETS["deltadiff"],
+    ),
+}
+"""By the names that `deltasr import --as` takes. `docs/published-checkpoints.md` says which files they are made of."""
+
+
+def import_published(
+    files: Sequence[str | os.PathLike[str]], output: str | os.PathLike[str], *, name: str, half: bool = False
+) -> None:
+    """Write one checkpoint from the two files of a published model.
+
+    Args:
+        files: the denoiser's and the autoencoder's file, in any order.
+        output: the `.safetensors` file to write.
+        name: one of `PUBLISHED`.
+        half: store weights as float16, in half the space; they compute in float32 all the same.
+
+    Raises:
+        SettingError: there is no such published model.
+        CheckpointError: a file is missing, damaged, something else or of another model, or `output` cannot be written.
+        ModelError: diffusers is not installed.
+    """
+    if name not in PUBLISHED:
+        raise SettingError(f"There is no published model called '{name}'; known are {', '.join(PUBLISHED)}.")
+    published = PUBLISHED[name]
+    found = _by_kind([Path(file) for file in files])
+    with torch.device("meta"):
+        model = ResShift(
+            eta=published.schedule.eta,
+            kappa=published.schedule.kappa,
+            denoiser=published.denoiser,
+            autoencoder=published.autoencoder,
+        )
+    model.name, model.description = name, published.description
+    weights = {
+        **{f"denoiser.{key}": value for key, value in _denoiser(*found["denoiser"], model, name).items()},
+        **{f"autoencoder.vq.{key}": value for key, value in _autoencoder(*found["autoencoder"], model, name).items()},
+    }
+    checkpoint.save(
+        model,
+        output,
+        state={key: value.to(torch.float16 if half else torch.float32) for key, value in weights.items()},
+        training={
+            "published": name,
+            "files": {kind: {"name": file.name, "sha256": _sha256(file)} for kind, (file, _) in found.items()},
+        },
+    )
+
+
+def read_published(file: Path) -> dict[str, Tensor]:
+    """The state dict of a published file, unwrapped, with the names that its network gave.
+
+    Tensors only are unpickled. A wrapping dictionary's `state_dict` is taken out, and prefixes that parallel training
+    and compilation leave (`module.`, `_orig_mod.`) are taken off.
+
+    Raises:
+        CheckpointError: there is no such file, it is damaged, or it does not hold a state dict.
+    """
+    try:
+        content = torch.load(file, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"There is no file {file}.") from error
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"{file} is not a PyTorch file that holds nothing but weights; download it again."
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise CheckpointError(f"{file} is damaged, incomplete or no PyTorch file; download it again.") from error
+    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
+        content = content["state_dict"]
+    is_state = isinstance(content, Mapping) and all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items()
+    )
+    if not is_state or not content:
+        raise CheckpointError(f"{file} holds no state dict; it should map names to tensors, plain or as 'state_dict'.")
+    return {_bare(key): value for key, value in content.items()}
+
+
+def _bare(name: str) -> str:
+    while name.startswith(_PREFIXES):
+        name = name.partition(".")[2]
+    return name
+
+
+def _by_kind(files: Sequence[Path]) -> dict[str, tuple[Path, dict[str, Tensor]]]:
+    """Each file with its state dict, by what it is for."""
+    found: dict[str, tuple[Path, dict[str, Tensor]]] = {}
+    for file in files:
+        state = read_published(file)
+        kinds = [kind for kind, mark in _MARKS.items() if mark in state]
+        if not kinds:
+            raise CheckpointError(
+                f"{file} is neither a ResShift denoiser nor a VQ-f4 autoencoder: it begins with '{next(iter(state))}'."
+            )
+        if kinds[0] in found:
+            raise CheckpointError(
+                f"{found[kinds[0]][0]} and {file} are both a model's {kinds[0]}; give one denoiser and one autoencoder."
+            )
+        found[kinds[0]] = file, state
+    for kind in _MARKS:
+        if kind not in found:
+            raise CheckpointError(f"The {kind}'s file is missing; give the denoiser's and the autoencoder's.")
+    return found
+
+
+def _denoiser(file: Path, state: dict[str, Tensor], model: ResShift, name: str) -> dict[str, Tensor]:
+    weights = swin_unet.from_published(state)
+    _check(file, model.denoiser.state_dict(), weights, f"the denoiser of {name}")
+    return weights
+
+
+def _autoencoder(file: Path, state: dict[str, Tensor], model: ResShift, name: str) -> dict[str, Tensor]:
+    expected, levels = model.autoencoder.vq.state_dict(), model.autoencoder.levels
+    _check(file, vq_autoencoder.to_published(expected, levels), state, f"the autoencoder of {name}")
+    return vq_autoencoder.from_published(state, expected, levels)
+
+
+def _check(file: Path, expected: Mapping[str, Tensor], state: Mapping[str, Tensor], what: str) -> None:
+    if reason := checkpoint.misfit(expected, state):
+        raise CheckpointError(f"{file} is not {what}: {reason}.")
+    for name, tensor in state.items():
+        if not tensor.isfinite().all():
+            raise CheckpointError(f"{file} is damaged: '{name}' has values that are not finite; download it again.")
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

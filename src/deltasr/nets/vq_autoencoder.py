@@ -1,0 +1,144 @@
+"""The VQ-f4 first stage of the papers (latent diffusion's autoencoder): four pixels a side become one of three values.
+
+diffusers' `VQModel` does the work; it is imported when one is built (`pip install 'deltasr[papers]'`). Published
+checkpoints have the names that latent diffusion gave its parameters; `published_name` leads from one to the other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from deltasr.errors import ModelError
+
+_CODES_AT_ONCE = 1024
+
+_RENAMED = (
+    (r"^encoder\.conv_norm_out\.", r"encoder.norm_out."),
+    (r"^decoder\.conv_norm_out\.", r"decoder.norm_out."),
+    (r"\.down_blocks\.(\d+)\.resnets\.", r".down.\1.block."),
+    (r"\.down_blocks\.(\d+)\.downsamplers\.0\.", r".down.\1.downsample."),
+    (r"\.up_blocks\.(\d+)\.resnets\.", r".up.\1.block."),
+    (r"\.up_blocks\.(\d+)\.upsamplers\.0\.", r".up.\1.upsample."),
+    (r"\.conv_shortcut\.", r".nin_shortcut."),
+    (r"\.mid_block\.resnets\.0\.", r".mid.block_1."),
+    (r"\.mid_block\.resnets\.1\.", r".mid.block_2."),
+    (r"\.mid_block\.attentions\.0\.group_norm\.", r".mid.attn_1.norm."),
+    (r"\.mid_block\.attentions\.0\.to_out\.0\.", r".mid.attn_1.proj_out."),
+    (r"\.mid_block\.attentions\.0\.to_([qkv])\.", r".mid.attn_1.\1."),
+)
+_LINEAR = re.compile(r"\.attentions\.0\.to_(q|k|v|out\.0)\.weight$")
+"""Linear layers of diffusers' attention; published as 1x1 convolutions."""
+
+
+class VQAutoencoder(nn.Module):
+    """Encodes pictures without quantisation, decodes codes with it.
+
+    The default arguments are those of ResShift's published first stage: 55,322,782 parameters. Needs diffusers.
+
+    Args:
+        widths: channels at full, half and quarter size (or of more levels: each halves the size once more).
+        blocks: residual blocks of each level; the decoder has one more.
+        latent_channels: values of one code.
+        codes: entries of the codebook.
+
+    Raises:
+        ModelError: diffusers is not installed.
+    """
+
+    def __init__(
+        self,
+        *,
+        widths: Sequence[int] = (128, 256, 512),
+        blocks: int = 2,
+        latent_channels: int = 3,
+        codes: int = 8192,
+    ) -> None:
+        super().__init__()
+        try:
+            from diffusers import VQModel
+        except ImportError as error:
+            raise ModelError(
+                "The papers' VQ-f4 autoencoder needs the diffusers package; install it with "
+                "pip install 'deltasr[papers]'."
+            ) from error
+        self.levels = len(widths)
+        self.factor = 2 ** (self.levels - 1)
+        self.vq = VQModel(
+            down_block_types=("DownEncoderBlock2D",) * len(widths),
+            up_block_types=("UpDecoderBlock2D",) * len(widths),
+            block_out_channels=tuple(widths),
+            layers_per_block=blocks,
+            latent_channels=latent_channels,
+            num_vq_embeddings=codes,
+        )
+
+    def encode(self, picture: Tensor) -> Tensor:
+        """A picture (N, 3, H, W) in [-1, 1] to its code (N, latent_channels, H / factor, W / factor), not quantised."""
+        latent: Tensor = self.vq.encode(picture).latents
+        return latent
+
+    def decode(self, code: Tensor, *, quantise: bool = True) -> Tensor:
+        """The picture (N, 3, factor H, factor W) of a code (N, latent_channels, H, W): about [-1, 1], not clamped.
+
+        Args:
+            code: any values, quantised or not.
+            quantise: replace each position's values by the nearest entry of the codebook first.
+        """
+        chosen = self.quantise(code) if quantise else code
+        picture: Tensor = self.vq.decode(chosen, force_not_quantize=True).sample
+        return picture
+
+    def quantise(self, code: Tensor) -> Tensor:
+        """The nearest entry of the codebook (Euclidean distance) for each position of (N, latent_channels, H, W).
+
+        Distances are in float32 whatever autocast says, and of some positions at a time: all at once they would take
+        32 KB a position. No gradient passes.
+        """
+        entries = self.vq.quantize.embedding.weight.detach().float()
+        positions = code.detach().float().movedim(1, -1)
+        with torch.autocast(code.device.type, enabled=False):
+            squared = entries.square().sum(dim=1)
+            chunks = torch.split(positions.reshape(-1, entries.shape[1]), _CODES_AT_ONCE)
+            nearest = torch.cat([(squared - 2 * chunk @ entries.mT).argmin(dim=1) for chunk in chunks])
+        return entries[nearest].reshape(positions.shape).movedim(-1, 1).to(code.dtype)
+
+
+def published_name(name: str, levels: int) -> str:
+    """The name that a published checkpoint has for an entry of `VQAutoencoder(...).vq.state_dict()`.
+
+    Args:
+        name: as diffusers has it.
+        levels: the number of `widths`; the two number the decoder's levels from opposite ends.
+    """
+    flipped = re.sub(r"\.up_blocks\.(\d+)\.", lambda match: f".up_blocks.{levels - 1 - int(match[1])}.", name)
+    for pattern, replacement in _RENAMED:
+        flipped = re.sub(pattern, replacement, flipped)
+    return flipped
+
+
+def to_published(state: Mapping[str, Tensor], levels: int) -> dict[str, Tensor]:
+    """The state dict of diffusers' model with the published names and shapes.
+
+    Args:
+        state: `VQAutoencoder(...).vq.state_dict()`.
+        levels: the number of `widths`.
+    """
+    return {
+        published_name(name, levels): tensor[..., None, None] if _LINEAR.search(name) else tensor
+        for name, tensor in state.items()
+    }
+
+
+def from_published(state: Mapping[str, Tensor], like: Mapping[str, Tensor], levels: int) -> dict[str, Tensor]:
+    """Undo `to_published`.
+
+    Args:
+        state: all entries as published.
+        like: `VQAutoencoder(...).vq.state_dict()`, or one on the meta device.
+        levels: the number of `widths`.
+    """
+    return {name: state[published_name(name, levels)].reshape(tensor.shape) for name, tensor in like.items()}

@@ -1,0 +1,168 @@
+"""`deltasr train` from the command line to its run folder."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from deltasr.cli import main, train
+from deltasr.models import checkpoint
+from deltasr.training.validation import Validation
+
+Run = Callable[..., tuple[int, str, str]]
+
+SMALL = ("--set", "crop=8", "--set", "batch=2", "--set", "images=8", "--set", "warmup=2", "--device", "cpu")
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs `deltasr train` beside a folder of three pictures; returns its exit status and what it printed."""
+    monkeypatch.chdir(tmp_path)
+    Path("pictures").mkdir()
+    for seed in range(3):
+        coarse = np.random.default_rng(seed).integers(0, 256, (5, 6, 3), dtype=np.uint8)
+        Image.fromarray(coarse).resize((48, 40), Image.Resampling.BICUBIC).save(f"pictures/{seed}.png")
+    Path("pictures/bad.png").write_text("not a picture")
+
+    def run_with(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as exit_:
+            main(["train", *map(str, arguments)])
+        printed = capsys.readouterr()
+        assert isinstance(exit_.value.code, int)
+        return exit_.value.code, printed.out, printed.err
+
+    return run_with
+
+
+def test_a_run_prints_plain_lines_and_leaves_weights(run: Run):
+    status, printed, _ = run("pictures", "-o", "runs/one", *SMALL)
+    assert status == 0
+    assert "\x1b" not in printed
+    assert "\r" not in printed
+    lines = printed.splitlines()
+    assert "decoded 4 pictures" in lines
+    assert [line for line in lines if line.startswith("left out: ") and "bad.png" in line]
+    assert "note: validation_pictures is 16, but of 3 pictures only 1 are held out" in lines
+    assert [line for line in lines if line.startswith("8/8 images, ") and line.endswith("0:00:00 to go")]
+    assert [line for line in lines if line.startswith("validation at 8 images: PSNR-Y per step ")]
+    assert lines[-1] == f"weights: {Path('runs/one/model.safetensors')}"
+    assert checkpoint.read_header("runs/one/model.safetensors").training["images"] == 8
+    assert Path("runs/cache").is_dir()
+
+
+def test_stopped_by_the_time_and_resumed(run: Run):
+    status, printed, _ = run("pictures", "-o", "one", "--minutes", "0.0001", *SMALL)
+    assert status == 0
+    assert "stopped at 2 of 8 images; --resume goes on from there" in printed
+    status, printed, _ = run("pictures", "-o", "one", "--resume", "--device", "cpu")
+    assert status == 0
+    assert "resumed at 2 of 8 images" in printed
+    assert "8/8 images" in printed
+
+
+def test_a_new_run_starts_from_weights(run: Run):
+    run("pictures", "-o", "one", *SMALL)
+    assert run("pictures", "-o", "two", "--init", "one/model.safetensors", *SMALL)[0] == 0
+
+
+def test_show_recipe_prints_what_would_be_trained(run: Run):
+    Path("recipe.toml").write_text('batch = 4\nloss = "l2"\n')
+    status, printed, _ = run(
+        *("-o", "one", "--recipe", "deltadiff-small-x4", "--config", "recipe.toml"),
+        *("--set", "batch=8", "--set", "step_weights=1,2,3,4", "--show-recipe"),
+    )
+    shown = json.loads(printed)
+    assert status == 0
+    assert (shown["size"], shown["loss"], shown["batch"]) == ("small", "l2", 8)
+    assert shown["step_weights"] == [1, 2, 3, 4]
+    assert not Path("one").exists()
+
+
+def test_show_recipe_of_a_run_that_could_be_resumed(run: Run):
+    run("pictures", "-o", "one", *SMALL)
+    assert json.loads(run("-o", "one", "--resume", "--show-recipe")[1])["images"] == 8
+
+
+def test_a_run_folder_that_exists_needs_resume(run: Run):
+    run("pictures", "-o", "one", *SMALL)
+    status, _, message = run("pictures", "-o", "one", *SMALL)
+    assert status == 1
+    assert message == "deltasr: one holds a run already; go on with it by --resume, or name another folder.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["-o", "one"], "Training needs a folder of pictures: deltasr train PICTURES --output RUN"),
+        (["absent", "-o", "one"], "absent is not a folder"),
+        (["pictures", "-o", "one", "--recipe", "huge"], "no recipe called 'huge'"),
+        (["pictures", "-o", "one", "--config", "absent.toml"], "absent.toml cannot be read"),
+        (["pictures", "-o", "one", "--set", "batches=2"], "--set sets 'batches', which no recipe has"),
+        (["pictures", "-o", "one", "--set", "batch=two"], "--set cannot set 'batch' to 'two'"),
+        (["pictures", "-o", "one", "--set", "batch"], "'batch' has no '='"),
+        (["pictures", "-o", "one", "--init", "absent.safetensors"], "There is no checkpoint at absent.safetensors"),
+        (["pictures", "-o", "one", "--minutes", "0"], "--minutes 0 is no time to train"),
+        (["pictures", "-o", "one", "--minutes", "nan"], "--minutes nan is no time to train"),
+        (["pictures", "-o", "one", "--resume"], "one holds no run to resume"),
+        (["pictures", "-o", "one", "--resume", "--set", "batch=2"], "leave --set out"),
+        (["pictures", "-o", "one", "--resume", "--recipe", "deltadiff-tiny-x4"], "leave --recipe out"),
+        (["pictures", "-o", "one", "--resume", "--config", "a.toml"], "leave --config out"),
+        (["pictures", "-o", "one", "--resume", "--init", "a.safetensors"], "leave --init out"),
+        (["pictures/bad.png", "-o", "one"], "bad.png is not a folder"),
+        (["pictures", "-o", "pictures/0.png", "--set", "crop=8"], "cannot be written"),
+        (["pictures", "-o", "one", "--cache", "pictures/0.png"], "The cache pictures/0.png cannot be made"),
+        (["pictures", "-o", "one", "--set", "crop=100"], "None of the 4 pictures can be used"),
+    ],
+)
+def test_mistakes_get_one_sentence(arguments: list[str], words: str, run: Run):
+    device = () if "--resume" in arguments else ("--device", "cpu")
+    status, _, message = run(*arguments, *device)
+    assert status == 1
+    assert message.startswith("deltasr: ")
+    assert words in message
+    assert message.count("\n") == 1
+
+
+def test_without_accelerate_training_says_what_to_install(run: Run, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "accelerate", None)
+    status, _, message = run("pictures", "-o", "one", *SMALL)
+    assert status == 1
+    assert message == "deltasr: Training needs accelerate: pip install 'deltasr[train]' installs it.\n"
+
+
+def test_a_terminal_gets_bars_with_the_rate_and_the_time_to_go(monkeypatch: pytest.MonkeyPatch):
+    screen = io.StringIO()
+    monkeypatch.setattr(
+        "rich.console.Console", lambda **settings: Console(file=screen, force_terminal=True, width=120, **settings)
+    )
+    with train._ConsoleDisplay() as display:
+        display.caching(3, 3)
+        display.progress(500, 7_700, rate=2.0, loss=0.0125)
+        display.validation(500, Validation(bicubic=25.0, steps=(26.0, 27.125)))
+        display.note("[a note]")
+    shown = screen.getvalue()
+    assert "500/7700" in shown
+    assert "2.0 images/s, loss 0.01250, 1:00:00 to go" in shown
+    assert "validation at 500 images: PSNR-Y per step 26.000 27.125 dB (bicubic 25.000)" in shown
+    assert "[a note]" in shown
+
+
+def test_elsewhere_lines_of_progress_come_every_ten_seconds(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    now = [100.0]
+    monkeypatch.setattr(train.time, "monotonic", lambda: now[0])
+    with train._ConsoleDisplay() as display:
+        for images in range(1, 31):
+            display.progress(images, 30, rate=1.0, loss=0.1)
+            now[0] += 1
+    counts = [line.split("/")[0] for line in capsys.readouterr().out.splitlines()]
+    assert counts == ["1", "11", "21", "30"]

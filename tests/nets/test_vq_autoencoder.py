@@ -1,0 +1,68 @@
+"""The VQ-f4 first stage: the published numbers through diffusers' network."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+import torch
+
+from deltasr.errors import ModelError
+from deltasr.nets.vq_autoencoder import VQAutoencoder, from_published, to_published
+
+pytest.importorskip("diffusers")
+
+
+@pytest.fixture(scope="module")
+def tiny(reference) -> VQAutoencoder:
+    net = VQAutoencoder(**reference.autoencoder).eval()
+    net.vq.load_state_dict(from_published(reference.weights("vq_f4_tiny"), net.vq.state_dict(), net.levels))
+    return net
+
+
+@pytest.mark.parametrize(("case", "size"), [("a", (64, 64)), ("b", (64, 96))])
+@torch.inference_mode()
+def test_outputs_are_the_published_networks(reference, tiny, case, size):
+    picture = torch.from_numpy(reference.drawn(f"vq/x/{case}", (1, 3, *size))).clamp(-1, 1)
+    latent = tiny.encode(picture)
+    outputs = {
+        "latent": latent,
+        "decoded": tiny.decode(latent),
+        "decoded_noquant": tiny.decode(latent, quantise=False),
+    }
+    for name, output in outputs.items():
+        golden = torch.from_numpy(reference.golden[f"vq_{case}_{name}"])
+        assert (output - golden).abs().max() < 1e-4 * golden.abs().max(), name
+
+
+def test_the_published_network_has_its_names_shapes_and_size(reference):
+    with torch.device("meta"):
+        net = VQAutoencoder()
+    state = to_published(net.vq.state_dict(), net.levels)
+    assert {name: tuple(tensor.shape) for name, tensor in state.items()} == reference.names["vq_f4_paper"]
+    assert sum(weight.numel() for weight in net.parameters()) == 55_322_782
+
+
+def test_names_lead_there_and_back(reference, tiny):
+    state = tiny.vq.state_dict()
+    back = to_published(state, tiny.levels)
+    weights = reference.weights("vq_f4_tiny")
+    assert back.keys() == weights.keys()
+    assert all(torch.equal(back[name], weights[name]) for name in weights)
+
+
+def test_the_nearest_code_is_chosen_also_under_autocast(tiny):
+    entries = tiny.vq.quantize.embedding.weight.detach()
+    code = torch.randn(2, 3, 40, 50, generator=torch.Generator().manual_seed(0))
+    positions = code.movedim(1, -1).reshape(-1, 3)
+    nearest = torch.cdist(positions.double(), entries.double()).argmin(dim=1)
+    expected = entries[nearest].reshape(2, 40, 50, 3).movedim(-1, 1)
+    assert torch.equal(tiny.quantise(code), expected)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(tiny.quantise(code), expected)
+
+
+def test_without_diffusers_the_error_says_what_to_install(reference, monkeypatch):
+    monkeypatch.setitem(sys.modules, "diffusers", None)
+    with pytest.raises(ModelError, match=r"deltasr\[papers\]"):
+        VQAutoencoder(**reference.autoencoder)

@@ -1,0 +1,87 @@
+"""A run that is killed for good and resumed ends with the weights of one that was left alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+
+from deltasr.models.deltadiff import DeltaDiff
+
+SETTINGS = {
+    "crop": 8,
+    "batch": 2,
+    "images": 160,
+    "warmup": 20,
+    "optimizer": "muon",
+    "validation_pictures": 1,
+    "validate_every": 50,
+    "save_every": 10,
+}
+
+
+def _start(run: Path, pictures: Path, cache: Path, *more: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "deltasr", "train", str(pictures), "--output", str(run), "--cache", str(cache)]
+    return subprocess.Popen(
+        [*command, "--device", "cpu", *more],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def _finished(process: subprocess.Popen[str]) -> str:
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+    return output
+
+
+def _lines_of_metrics(run: Path) -> int:
+    file = run / "metrics.jsonl"
+    return file.read_bytes().count(b"\n") if file.exists() else 0
+
+
+def _wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    while not condition():
+        assert process.poll() is None, f"it ended too early:\n{process.communicate()[0]}"
+        time.sleep(0.005)
+
+
+def test_killed_terminated_and_resumed(pictures: Path, decoded: Path, tmp_path: Path, assert_same: Any):
+    settings = [argument for key, value in SETTINGS.items() for argument in ("--set", f"{key}={value}")]
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    _finished(_start(whole, pictures, decoded, *settings))
+
+    process = _start(parts, pictures, decoded, *settings)
+    _wait_until(lambda: (parts / "model.safetensors").exists(), process)
+    time.sleep(0.05)
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert 10 <= torch.load(parts / "state.pt", weights_only=True)["images"] < 160
+
+    before = _lines_of_metrics(parts)
+    process = _start(parts, pictures, decoded, "--resume")
+    _wait_until(lambda: _lines_of_metrics(parts) > before + 1, process)
+    process.terminate()
+    output = _finished(process)
+    assert "resumed at" in output
+    assert "of 160 images; --resume goes on from there" in output
+
+    assert "160/160 images" in _finished(_start(parts, pictures, decoded, "--resume"))
+    states = [torch.load(run / "state.pt", weights_only=True) for run in (whole, parts)]
+    assert_same(*states)
+    assert states[0]["images"] == 160
+    released = [load_file(run / "model.safetensors") for run in (whole, parts)]
+    assert_same(*released)
+    assert released[0].keys() == DeltaDiff(size="tiny").state_dict().keys()
+    assert [path.name for path in parts.iterdir() if path.name.startswith(".")] == []

@@ -1,0 +1,64 @@
+"""Two processes train what one does."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import torch
+
+from deltasr.training.recipes import Recipe
+
+
+@pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no torch.distributed")
+@pytest.mark.parametrize("unroll", ["through", "teacher-forced"])
+def test_two_processes_share_a_batch(
+    unroll: Any, learn: Any, recipe: Recipe, pictures: Path, decoded: Path, tmp_path: Path
+):
+    recipe = msgspec.structs.replace(recipe, unroll=unroll, batch=4, images=8, save_every=4)
+    alone = learn(recipe, "alone")
+    shared = tmp_path / "shared"
+    config = tmp_path / "recipe.toml"
+    keys = ("crop", "batch", "images", "warmup", "unroll", "validation_pictures", "save_every")
+    config.write_text("".join(f"{key} = {json.dumps(getattr(recipe, key))}\n" for key in keys))
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "deltasr"]
+    command = ["train", str(pictures), "-o", str(shared), "--cache", str(decoded), "--config", str(config)]
+    done = subprocess.run(
+        [*launch, *command, "--device", "cpu"],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "find_unused_parameters" not in done.stderr
+    assert done.stdout.count("weights: ") == 1
+    assert done.stdout.count("8/8 images") == 1
+
+    expected, state = alone.state, torch.load(shared / "state.pt", weights_only=True)
+    assert state["images"] == 8
+    for name, weight in expected["model"].items():
+        torch.testing.assert_close(state["model"][name], weight, rtol=1e-4, atol=1e-5)
+    lines, lines_alone = (
+        [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+        for run in (shared, alone.folder)
+    )
+    assert [line["images"] for line in lines] == [line["images"] for line in lines_alone] == [4, 8, 8]
+    for line, line_alone in zip(lines[:2], lines_alone[:2], strict=True):
+        assert line["terms"] == pytest.approx(line_alone["terms"], rel=1e-3, abs=1e-6)
+
+
+def test_a_batch_that_cannot_be_shared_is_told(learn: Any, recipe: Recipe, monkeypatch: pytest.MonkeyPatch):
+    from accelerate import Accelerator
+
+    from deltasr.errors import SettingError
+
+    monkeypatch.setattr(Accelerator, "num_processes", 3)
+    with pytest.raises(SettingError, match="A batch of 2 cannot be shared by 3 processes equally"):
+        learn(recipe)
