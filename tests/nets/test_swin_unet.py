@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 
 import pytest
@@ -51,8 +50,7 @@ def test_every_picture_of_a_batch_has_its_own_timestep(reference, tiny):
         torch.testing.assert_close(both[1:], tiny(lq, x_t, torch.tensor([9])), atol=1e-4, rtol=1e-4)
 
 
-def test_masks_are_made_once_a_size(reference, tiny, monkeypatch):
-    net = copy.deepcopy(tiny)
+def test_masks_are_made_once_a_size(reference, monkeypatch):
     made: list[int] = []
 
     def counted(height, width, window, device):
@@ -60,11 +58,10 @@ def test_masks_are_made_once_a_size(reference, tiny, monkeypatch):
         return shift_mask(height, width, window, device)
 
     monkeypatch.setattr(swin_unet, "shift_mask", counted)
-    fresh = SwinUNet(**reference.denoiser).eval()
-    fresh.load_state_dict(net.state_dict())
+    net = SwinUNet(**reference.denoiser).eval()
     with torch.inference_mode():
         for _ in range(2):
-            fresh(*inputs(reference, "a"))
+            net(*inputs(reference, "a"))
     assert sorted(made) == [16, 32, 64]
 
 
@@ -76,11 +73,13 @@ def test_bfloat16_is_close(reference, tiny):
     assert (result.float() - golden).abs().max() < 0.05 * golden.abs().max()
 
 
-@torch.no_grad()
-def test_it_is_one_graph_for_the_compiler(reference, tiny):
-    compiled = torch.compile(tiny, backend="eager", fullgraph=True)
-    golden = torch.from_numpy(reference.golden["unet_a_out"])
-    assert (compiled(*inputs(reference, "a")) - golden).abs().max() < 1e-4 * golden.abs().max()
+def test_it_is_one_graph_for_the_compiler():
+    sizes = {"model_channels": 32, "channel_mult": [1, 1], "num_res_blocks": [1, 1], "swin_embed_dim": 32}
+    net = SwinUNet(**sizes, num_head_channels=16, mlp_ratio=1, image_size=32).eval()
+    x_t, lq = torch.randn(2, 1, 3, 16, 32, generator=torch.Generator().manual_seed(0))
+    compiled = torch.compile(net, backend="eager", fullgraph=True)
+    with torch.no_grad():
+        torch.testing.assert_close(compiled(x_t, lq, torch.tensor([1])), net(x_t, lq, torch.tensor([1])))
 
 
 def test_training_reaches_every_weight(reference):
