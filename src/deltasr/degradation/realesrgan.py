@@ -184,7 +184,7 @@ def degrade_with(parameters: Parameters, hr: Tensor, *, scale: int, generator: t
     image = resize(image, size=final, method=parameters.final_method)
     if parameters.sinc is not None:
         image = blur(image, parameters.sinc.weights())
-    if True:
+    if parameters.sinc_before_jpeg:
         image = jpeg(image, quality=parameters.final_quality)
     return image.clamp(0, 1)
 
