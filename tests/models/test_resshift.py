@@ -18,20 +18,33 @@ from deltasr.imaging import Picture
 from deltasr.inference.upscaler import Upscaler
 from deltasr.models import checkpoint
 from deltasr.models.resshift import ResShift
-from deltasr.nets import swin_unet, vq_autoencoder
+from deltasr.nets.swin_unet import ResidualBlock
 
 pytest.importorskip("diffusers")
 
 
-def build(reference, preset: str = "resshift-s4") -> ResShift:
-    """A tiny model with weights like those of a trained one, none of them zero."""
+DENOISER = {
+    "model_channels": 32,
+    "channel_mult": [1, 1],
+    "num_res_blocks": [1, 1],
+    "swin_embed_dim": 32,
+    "num_head_channels": 16,
+    "mlp_ratio": 1,
+    "image_size": 32,
+}
+AUTOENCODER = {"widths": [32, 32, 32], "blocks": 1, "codes": 64}
+
+
+def build(preset: str = "resshift-s4") -> ResShift:
+    """A small model, for multiples of 16 pixels, in which every weight takes part."""
     schedule = PRESETS[preset]
-    model = ResShift(
-        eta=schedule.eta, kappa=schedule.kappa, denoiser=reference.denoiser, autoencoder=reference.autoencoder
-    )
-    model.denoiser.load_state_dict(swin_unet.from_published(reference.weights("swin_unet_tiny")))
-    vq, levels = model.autoencoder.vq, model.autoencoder.levels
-    vq.load_state_dict(vq_autoencoder.from_published(reference.weights("vq_f4_tiny"), vq.state_dict(), levels))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = ResShift(eta=schedule.eta, kappa=schedule.kappa, denoiser=DENOISER, autoencoder=AUTOENCODER)
+        for module in model.denoiser.modules():
+            if isinstance(module, ResidualBlock):
+                nn.init.normal_(module.out_layers[3].weight, std=0.05)
+        nn.init.normal_(model.autoencoder.vq.quantize.embedding.weight)
     return model.eval()
 
 
@@ -52,8 +65,9 @@ class NearbyAutoencoder(nn.Module):
         return F.interpolate(code, scale_factor=4, mode="nearest")
 
 
-def nearby(reference, preset: str = "resshift-s4") -> ResShift:
-    model = build(reference, preset)
+def nearby(preset: str = "resshift-s4") -> ResShift:
+    """A model that sees little, but has the conventions of the real one."""
+    model = build(preset)
     model.denoiser, model.autoencoder = NearbyDenoiser(), NearbyAutoencoder()
     return model
 
@@ -63,13 +77,13 @@ def picture(height: int, width: int) -> Picture:
 
 
 def lr(seed: int = 0) -> torch.Tensor:
-    return torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(seed))
+    return torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(seed))
 
 
 @torch.inference_mode()
-def test_one_step_follows_the_released_conventions(reference):
+def test_one_step_follows_the_released_conventions():
     """Start, input scaling, step index, condition and first stage, each written out."""
-    model = build(reference)
+    model = build()
     schedule, noise, low = model.schedule, NoiseField(seed=5), lr()
     steps: list[tuple[int, torch.Tensor, torch.Tensor]] = []
     result = model(low, noise=noise, callback=lambda *step: steps.append(step))
@@ -89,18 +103,18 @@ def test_one_step_follows_the_released_conventions(reference):
 
 
 @pytest.mark.parametrize(("preset", "steps"), [("resshift-s15", 15), ("resshift-s4", 4), ("deltadiff", 4)])
-def test_every_schedule_runs_its_steps(reference, preset, steps):
-    model = nearby(reference, preset)
+def test_every_schedule_runs_its_steps(preset, steps):
+    model = nearby(preset)
     seen: list[int] = []
     result = model(lr(), callback=lambda t, *_: seen.append(t))
     assert seen == list(range(steps, 0, -1))
-    assert result.shape == (1, 3, 256, 256)
+    assert result.shape == (1, 3, 128, 128)
     assert model.stochastic == (preset != "deltadiff")
 
 
 @torch.inference_mode()
-def test_without_kappa_nothing_is_drawn_and_the_chain_starts_at_y_0(reference):
-    model = nearby(reference, "deltadiff")
+def test_without_kappa_nothing_is_drawn_and_the_chain_starts_at_y_0():
+    model = nearby("deltadiff")
 
     def refuse(t, like):
         raise AssertionError("noise was asked for")
@@ -113,15 +127,15 @@ def test_without_kappa_nothing_is_drawn_and_the_chain_starts_at_y_0(reference):
 
 
 @torch.inference_mode()
-def test_a_picture_does_not_depend_on_its_batch(reference):
-    model = nearby(reference)
+def test_a_picture_does_not_depend_on_its_batch():
+    model = nearby()
     together = model(torch.cat([lr(0), lr(1)]), noise=NoiseField(seed=2))
     assert torch.equal(together[1:], model(lr(1), noise=NoiseField(seed=2)))
 
 
-def test_tiles_see_one_noise_field(reference, monkeypatch):
+def test_tiles_see_one_noise_field(monkeypatch):
     """Whatever the tiles are, every position has the same noise."""
-    whole = {t: NoiseField(seed=7)(t, torch.empty(1, 3, 256, 256)) for t in range(1, 5)}
+    whole = {t: NoiseField(seed=7)(t, torch.empty(1, 3, 160, 160)) for t in range(1, 5)}
     windows: list[tuple[int, int]] = []
     draw = NoiseField.__call__
 
@@ -133,25 +147,25 @@ def test_tiles_see_one_noise_field(reference, monkeypatch):
         return noise
 
     monkeypatch.setattr(NoiseField, "__call__", checked)
-    for tile in (0, 32, 48, 100):
-        Upscaler(nearby(reference), tile=tile).upscale(picture(180, 150), seed=7)
-    assert {(0, 0), (0, 64), (64, 0), (64, 64), (128, 64)} <= set(windows)
+    for tile in (0, 16, 25, 40):
+        Upscaler(nearby(), tile=tile).upscale(picture(120, 110), seed=7)
+    assert len(set(windows)) >= 16
 
 
 @pytest.mark.parametrize("preset", ["resshift-s4", "deltadiff"])
-def test_results_do_not_depend_on_the_tile_size(reference, preset):
-    source = picture(180, 150)
-    whole = Upscaler(nearby(reference, preset), tile=0).upscale(source, seed=7)
-    for tile in (32, 48, 100):
-        tiled = Upscaler(nearby(reference, preset), tile=tile).upscale(source, seed=7)
+def test_results_do_not_depend_on_the_tile_size(preset):
+    source = picture(120, 110)
+    whole = Upscaler(nearby(preset), tile=0).upscale(source, seed=7)
+    for tile in (16, 25, 40):
+        tiled = Upscaler(nearby(preset), tile=tile).upscale(source, seed=7)
         assert np.abs(tiled.pixels.astype(int) - whole.pixels).max() <= 1
 
 
-def test_the_seed_decides(reference):
-    source = picture(70, 66)
-    upscaler = Upscaler(build(reference))
+def test_the_seed_decides():
+    source = picture(20, 18)
+    upscaler = Upscaler(build())
     first, again, other = (upscaler.upscale(source, seed=seed).pixels for seed in (1, 1, 2))
-    assert first.shape == (280, 264, 3)
+    assert first.shape == (80, 72, 3)
     assert np.array_equal(first, again)
     assert np.abs(first.astype(int) - other).mean() > 1
     with pytest.raises(SettingError, match="not a seed"):
@@ -159,21 +173,26 @@ def test_the_seed_decides(reference):
 
 
 @torch.inference_mode()
-def test_bfloat16_keeps_the_chain_in_float32(reference):
-    model = build(reference)
-    types = set()
+def test_bfloat16_keeps_the_chain_in_float32():
+    model = build()
+    exact: list[torch.Tensor] = []
+    rounded: list[torch.Tensor] = []
+    model(lr(), callback=lambda t, *tensors: exact.extend(tensors))
     with torch.autocast("cpu", torch.bfloat16):
-        low = model(lr(), callback=lambda t, *tensors: types.update(tensor.dtype for tensor in tensors))
-    assert types == {torch.float32}
-    assert (low - model(lr())).abs().mean() < 0.05
+        result = model(lr(), callback=lambda t, *tensors: rounded.extend(tensors))
+    assert {tensor.dtype for tensor in (result, *rounded)} == {torch.float32}
+    for one, other in zip(exact, rounded, strict=True):
+        assert (one - other).abs().mean() < 0.03 * one.abs().mean()
 
 
-def test_a_checkpoint_brings_it_back(reference, tmp_path):
-    model = build(reference)
+def test_a_checkpoint_brings_it_back(tmp_path):
+    model = build()
     checkpoint.save(model, tmp_path / "model.safetensors")
     loaded = checkpoint.load(tmp_path / "model.safetensors")
     assert isinstance(loaded, ResShift)
     assert loaded.schedule == model.schedule
+    assert loaded.arguments() == model.arguments()
+    assert loaded.arguments()["denoiser"]["window_size"] == 8
     with torch.inference_mode():
         assert torch.equal(loaded(lr()), model(lr()))
 

@@ -8,13 +8,14 @@ the LR picture itself; pictures have values in [-1, 1].
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from deltasr.diffusion.noise import NoiseField
 from deltasr.diffusion.sampling import StepCallback, sample
@@ -55,7 +56,10 @@ class ResShift(Model):
     ) -> None:
         super().__init__()
         self.schedule = Schedule(tuple(eta), kappa)
-        self._net_arguments = {"denoiser": dict(denoiser or {}), "autoencoder": dict(autoencoder or {})}
+        self._net_arguments = {
+            "denoiser": _complete(SwinUNet, denoiser or {}),
+            "autoencoder": _complete(VQAutoencoder, autoencoder or {}),
+        }
         self.denoiser = SwinUNet(**self._net_arguments["denoiser"])
         self.autoencoder = VQAutoencoder(**self._net_arguments["autoencoder"])
         self.scale = self.autoencoder.factor
@@ -114,3 +118,10 @@ class ResShift(Model):
         y_0, predict = self.predictor(lr)
         code = sample(predict, y_0, self.schedule, noise=noise or NoiseField(), callback=callback)
         return self.decode(code).clamp(0, 1)
+
+
+def _complete(network: type[nn.Module], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """A network's arguments with those left at their defaults, as JSON values: a file must not depend on defaults."""
+    bound = inspect.signature(network).bind(**arguments)
+    bound.apply_defaults()
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in bound.arguments.items()}
