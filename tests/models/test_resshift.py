@@ -182,7 +182,7 @@ def test_bfloat16_keeps_the_chain_in_float32():
         result = model(lr(), callback=lambda t, *tensors: rounded.extend(tensors))
     assert {tensor.dtype for tensor in (result, *rounded)} == {torch.float32}
     for one, other in zip(exact, rounded, strict=True):
-        assert (one - other).abs().mean() < 0.03 * one.abs().mean()
+        assert (one - other).abs().mean() < 0.1 * one.abs().mean()
 
 
 def test_a_checkpoint_brings_it_back(tmp_path):
