@@ -211,7 +211,7 @@ def _without_clashes(wanted: list[tuple[Path, Path]]) -> tuple[list[Job], list[O
         if first is not None and _key(first) == _key(source):
             continue
         if first is not None:
-            reason = f"its result would be {target}, and so would that of {first}; upscale them one at a time"
+            reason = f"its result would be {target}, and so would that of {first}; give them one at a time"
             failures.append(_failed(source, f"{source}: {reason}, or without --output-format."))
         elif _key(target) in sources:
             reason = f"its result would be {target}, which is an input; name another output folder."
