@@ -1,18 +1,26 @@
 # make demo   upscale the example pictures with the bundled model
 # make test   lint, types and tests
+# make test-interop   tests with other people's models, in an environment of their own
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+INTEROP_VENV ?= .venv-interop
+INTEROP_BIN := $(INTEROP_VENV)/bin
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+INSTALL := $(BIN)/python $(PIP_INSTALL)
+INTEROP_INSTALL := $(INTEROP_BIN)/python $(PIP_INSTALL)
 
-.PHONY: demo test lint types clean
+.PHONY: demo test test-interop lint types clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python scripts/demo.py examples demo-output
 
 test: lint types
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+test-interop: $(INTEROP_VENV)/.installed
+	OMP_NUM_THREADS=1 $(INTEROP_BIN)/python -m pytest -n 0 tests/interop
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
@@ -32,5 +40,13 @@ $(VENV)/.installed-test: $(VENV)/.installed
 	$(INSTALL) --editable '.[test]'
 	touch $@
 
+# spandrel needs torchvision, which would choose a torch of its own: neither of them may bring dependencies.
+$(INTEROP_VENV)/.installed: pyproject.toml constraints.txt constraints-interop.txt
+	$(PYTHON) -m venv $(INTEROP_VENV)
+	$(INTEROP_INSTALL) "$$(grep '^torch==' constraints.txt)"
+	$(INTEROP_INSTALL) --editable . pytest pytest-xdist
+	$(INTEROP_INSTALL) --no-deps --requirement constraints-interop.txt
+	touch $@
+
 clean:
-	rm -rf $(VENV) demo-output .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(INTEROP_VENV) demo-output .mypy_cache .ruff_cache .pytest_cache

@@ -19,7 +19,7 @@ def info_command(model: str, /) -> None:
     Parameters
     ----------
     model
-        A name in the catalogue, or a checkpoint.
+        A name in the catalogue, a checkpoint, or a file that spandrel recognises.
     """
     import json
 
@@ -28,10 +28,12 @@ def info_command(model: str, /) -> None:
     loaded = catalogue.load(model)
     parameters = sum(weight.numel() for weight in loaded.parameters())
     reach = loaded.receptive_field
-    field = "not bounded" if reach is None else f"{reach} LR pixels to each side"
+    field = "not known to be bounded" if reach is None else f"{reach} LR pixels to each side"
     print(f"{loaded.name}: {loaded.description}")
     print(f"scale {loaded.scale}, {parameters:,} parameters, receptive field {field}")
     if model not in catalogue.names():
+        if not loaded.architecture:
+            return
         header = checkpoint.read_header(model)
         print(f"architecture {header.architecture} {json.dumps(header.arguments)}")
         if header.training:

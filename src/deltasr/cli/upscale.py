@@ -43,7 +43,8 @@ def upscale_command(
         Folder for the results, in which the trees of input folders are mirrored; or, for a single picture, a
         file.
     model
-        Name in the catalogue (see `deltasr models`) or checkpoint file.
+        Name in the catalogue (see `deltasr models`), checkpoint, or file of another model that spandrel
+        recognises, such as ESRGAN or SwinIR (.pth, .safetensors).
     scale
         Any factor above 0. By default the model's own; others are resized from it, with anti-aliasing.
     device

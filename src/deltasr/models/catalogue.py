@@ -94,14 +94,18 @@ def load(name_or_path: str | os.PathLike[str] = DEFAULT, *, device: str | torch.
     """A model by its name in the catalogue or by the path of a checkpoint, in evaluation mode.
 
     Args:
-        name_or_path: one of `names()`, or a `.safetensors` file.
+        name_or_path: one of `names()`, a checkpoint, or any other weights file that spandrel recognises.
         device: where to put it.
 
     Raises:
-        ModelError: there is no such name.
+        ModelError: there is no such name, or the file needs spandrel (`models.external`).
         CheckpointError: there is no such file, or it cannot be read, or its weights do not fit its model.
     """
     name = os.fspath(name_or_path)
     if name not in _CATALOGUE and (Path(name).suffix or Path(name).exists()):
+        if checkpoint.is_foreign(name):
+            from deltasr.models import external
+
+            return external.load(name, device=device)
         return checkpoint.load(name, device=device)
     return describe(name).build().to(device).eval()

@@ -16,12 +16,13 @@ from torch import Tensor
 from deltasr.errors import CheckpointError, ModelError
 from deltasr.models.base import Model
 from deltasr.models.deltadiff import DeltaDiff
+from deltasr.models.regression import Rrdb
 from deltasr.models.resshift import ResShift
 
 _HEADER_KEY = "deltasr"
 _FORMAT = 1
 
-ARCHITECTURES: dict[str, type[Model]] = {model.architecture: model for model in (DeltaDiff, ResShift)}
+ARCHITECTURES: dict[str, type[Model]] = {model.architecture: model for model in (DeltaDiff, ResShift, Rrdb)}
 """Every class that checkpoints may name."""
 
 
@@ -111,6 +112,27 @@ def write_whole(path: Path, content: bytes) -> None:
         raise CheckpointError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
+def is_foreign(path: str | os.PathLike[str]) -> bool:
+    """Whether there is a file of weights that are not deltasr's: safetensors without our header, or another format."""
+    try:
+        return _HEADER_KEY not in _metadata(path)
+    except CheckpointError:
+        return Path(path).is_file() and Path(path).suffix != ".safetensors"
+
+
+def _metadata(path: str | os.PathLike[str]) -> dict[str, str]:
+    """The texts in the header of a safetensors file."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(os.fspath(path), framework="pt") as file:
+            return file.metadata() or {}
+    except FileNotFoundError as error:
+        raise CheckpointError(f"There is no checkpoint at {os.fspath(path)}.") from error
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{os.fspath(path)} is not a readable safetensors file ({error}).") from error
+
+
 def read_header(path: str | os.PathLike[str]) -> Header:
     """The header of a checkpoint, without its weights.
 
@@ -118,15 +140,7 @@ def read_header(path: str | os.PathLike[str]) -> Header:
         CheckpointError: the file is missing, is no safetensors file, or was not written by this deltasr or an
             earlier one.
     """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(os.fspath(path), framework="pt") as file:
-            metadata = file.metadata() or {}
-    except FileNotFoundError as error:
-        raise CheckpointError(f"There is no checkpoint at {os.fspath(path)}.") from error
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{os.fspath(path)} is not a readable safetensors file ({error}).") from error
+    metadata = _metadata(path)
     if _HEADER_KEY not in metadata:
         raise CheckpointError(f"{os.fspath(path)} has no deltasr header, so the model it belongs to is not known.")
     try:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from torch import Tensor
 from deltasr.diffusion.schedule import PRESETS, Schedule
 from deltasr.errors import CheckpointError, SettingError
 from deltasr.models import checkpoint
+from deltasr.models.pytorch_file import read_tensors
 from deltasr.models.resshift import ResShift
 from deltasr.nets import swin_unet, vq_autoencoder
 
@@ -117,16 +117,7 @@ def read_published(file: Path) -> dict[str, Tensor]:
     Raises:
         CheckpointError: there is no such file, it is damaged, or it does not hold a state dict.
     """
-    try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise CheckpointError(f"There is no file {file}.") from error
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(
-            f"{file} is not a PyTorch file that holds nothing but weights; download it again."
-        ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{file} is damaged, incomplete or no PyTorch file; download it again.") from error
+    content = read_tensors(file)
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
         content = content["state_dict"]
     is_state = isinstance(content, Mapping) and all(
