@@ -97,7 +97,9 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 RECIPES: dict[str, Recipe] = {
-    "deltadiff-tiny-x4": Recipe(),
+    "deltadiff-tiny-x4": Recipe(
+        size="tiny", images=224_000, optimizer="muon", learning_rate=2.5e-3, warmup=6_400, ema=0.999,
+    ),
     "deltadiff-small-x4": Recipe(
         size="small", crop=48, batch=64, images=19_200_000, learning_rate=1e-3, warmup=64_000, precision="bf16",
         channels_last=True, ema=0.999, workers=8, validate_every=640_000, save_every=320_000,
@@ -107,7 +109,7 @@ RECIPES: dict[str, Recipe] = {
         channels_last=True, ema=0.9995, workers=8, validate_every=640_000, save_every=320_000,
     ),
 }  # fmt: skip
-"""Named recipes: `tiny` for two CPU cores, `small` and `base` for a GPU."""
+"""Named recipes: `tiny` for two CPU cores, the bundled weights' own; `small` and `base` for a GPU."""
 
 DEFAULT_RECIPE = "deltadiff-tiny-x4"
 """What is trained unless a recipe is named."""
