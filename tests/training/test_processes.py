@@ -25,8 +25,8 @@ def test_two_processes_share_a_batch(
     alone = learn(recipe, "alone")
     shared = tmp_path / "shared"
     config = tmp_path / "recipe.toml"
-    keys = ("crop", "batch", "images", "warmup", "unroll", "validation_pictures", "save_every")
-    config.write_text("".join(f"{key} = {json.dumps(getattr(recipe, key))}\n" for key in keys))
+    values = msgspec.to_builtins(recipe)
+    config.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items()))
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "deltasr"]
     command = ["train", str(pictures), "-o", str(shared), "--cache", str(decoded), "--config", str(config)]
     done = subprocess.run(
