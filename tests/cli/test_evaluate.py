@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,26 +13,18 @@ import pytest
 import torch
 from PIL import Image
 
-from deltasr.cli import main
 from deltasr.evaluation.lpips import Lpips
 
 Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(command_line: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs `deltasr evaluate` and returns its exit status and what it printed."""
     monkeypatch.delenv("DELTASR_LPIPS", raising=False)
     monkeypatch.setitem(sys.modules, "lpips", None)
 
-    def run_with(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as exit_:
-            main(["evaluate", "--device", "cpu", *map(str, arguments)])
-        printed = capsys.readouterr()
-        assert isinstance(exit_.value.code, int)
-        return exit_.value.code, printed.out, printed.err
-
-    return run_with
+    return partial(command_line, "evaluate", "--device", "cpu")
 
 
 @pytest.fixture

@@ -11,29 +11,14 @@ import pytest
 import torch
 
 from deltasr import __version__
-from deltasr.cli import main
 from deltasr.models import catalogue, checkpoint
 from deltasr.models.deltadiff import DeltaDiff
 
 Run = Callable[..., tuple[int, str, str]]
 
 
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs `deltasr` and returns its exit status and what it printed on either stream."""
-
-    def run_with(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as exit_:
-            main([str(argument) for argument in arguments])
-        printed = capsys.readouterr()
-        assert isinstance(exit_.value.code, int)
-        return exit_.value.code, printed.out, printed.err
-
-    return run_with
-
-
-def test_models_lists_the_catalogue_and_marks_the_default(run: Run):
-    status, out, err = run("models")
+def test_models_lists_the_catalogue_and_marks_the_default(command_line: Run):
+    status, out, err = command_line("models")
     assert (status, err) == (0, "")
     lines = out.splitlines()
     assert [line.split()[0] for line in lines] == catalogue.names()
@@ -42,26 +27,26 @@ def test_models_lists_the_catalogue_and_marks_the_default(run: Run):
     assert [line.split()[0] for line in lines if line.endswith("(default)")] == [catalogue.DEFAULT]
 
 
-def test_info_of_a_name(run: Run):
-    status, out, _ = run("info", "bicubic")
+def test_info_of_a_name(command_line: Run):
+    status, out, _ = command_line("info", "bicubic")
     assert status == 0
     assert "bicubic: x4 bicubic interpolation" in out
     assert "scale 4, 0 parameters, receptive field 2 LR pixels" in out
 
 
-def test_info_of_the_default_prints_its_card(run: Run):
-    status, out, _ = run("info", "deltadiff-x4")
+def test_info_of_the_default_prints_its_card(command_line: Run):
+    status, out, _ = command_line("info", "deltadiff-x4")
     card = catalogue.bundled_file("deltadiff-x4", ".md").read_text(encoding="utf-8")
     assert status == 0
     assert out.startswith("deltadiff-x4: ")
     assert card.rstrip() in out
 
 
-def test_info_of_a_checkpoint_prints_its_header(run: Run, tmp_path: Path):
+def test_info_of_a_checkpoint_prints_its_header(command_line: Run, tmp_path: Path):
     model = DeltaDiff(scale=3, steps=2)
     path = tmp_path / "mine.safetensors"
     checkpoint.save(model, path, training={"images": 320, "recipe": {"loss": "charbonnier"}})
-    status, out, _ = run("info", path)
+    status, out, _ = command_line("info", path)
     parameters = sum(weight.numel() for weight in model.parameters())
     assert status == 0
     assert out.startswith(f"deltadiff-tiny-x3: {model.description}\n")
@@ -78,32 +63,32 @@ def test_info_of_a_checkpoint_prints_its_header(run: Run, tmp_path: Path):
         (["info", "gone.safetensors"], "deltasr: There is no checkpoint at gone.safetensors."),
     ],
 )
-def test_errors_are_one_sentence(run: Run, arguments: list[str], said: str):
-    status, out, err = run(*arguments)
+def test_errors_are_one_sentence(command_line: Run, arguments: list[str], said: str):
+    status, out, err = command_line(*arguments)
     assert (status, out) == (1, "")
     assert err.startswith(said)
     assert err.count("\n") == 1
 
 
-def test_damaged_checkpoints_are_one_sentence(run: Run, tmp_path: Path):
+def test_damaged_checkpoints_are_one_sentence(command_line: Run, tmp_path: Path):
     path = tmp_path / "damaged.safetensors"
     torch.save({"weights": torch.zeros(3)}, path)
-    status, out, err = run("info", path)
+    status, out, err = command_line("info", path)
     assert (status, out) == (1, "")
     assert err.startswith(f"deltasr: {path} is not a readable safetensors file (")
     assert err.count("\n") == 1
 
 
 @pytest.mark.parametrize("arguments", [["models", "--sideways"], ["info"], ["upskale"], ["info", "bicubic", "lanczos"]])
-def test_the_program_refuses_what_it_does_not_know(run: Run, arguments: list[str]):
-    status, out, err = run(*arguments)
+def test_the_program_refuses_what_it_does_not_know(command_line: Run, arguments: list[str]):
+    status, out, err = command_line(*arguments)
     assert status != 0
     assert "Traceback" not in out + err
     assert out + err
 
 
-def test_the_version_is_the_package_s(run: Run):
-    assert run("--version")[:2] == (0, f"{__version__}\n")
+def test_the_version_is_the_package_s(command_line: Run):
+    assert command_line("--version")[:2] == (0, f"{__version__}\n")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes are POSIX's")

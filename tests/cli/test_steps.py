@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from deltasr.cli import main
 from deltasr.models import catalogue, checkpoint
 from deltasr.models.deltadiff import DeltaDiff
 from deltasr.nets.first_stage import BicubicCode, decode
@@ -23,17 +23,10 @@ GAP = 4
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
+def run(command_line: Run) -> Run:
     """Runs `deltasr steps` and returns its exit status and what it printed on either stream."""
 
-    def run_with(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as exit_:
-            main(["steps", *map(str, arguments)])
-        printed = capsys.readouterr()
-        assert isinstance(exit_.value.code, int)
-        return exit_.value.code, printed.out, printed.err
-
-    return run_with
+    return partial(command_line, "steps")
 
 
 @pytest.fixture

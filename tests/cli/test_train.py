@@ -6,6 +6,7 @@ import io
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from deltasr.cli import main, train
+from deltasr.cli import train
 from deltasr.models import checkpoint
 from deltasr.training.validation import Validation
 
@@ -23,7 +24,7 @@ SMALL = ("--set", "crop=8", "--set", "batch=2", "--set", "images=8", "--set", "w
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(command_line: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs `deltasr train` beside a folder of three pictures; returns its exit status and what it printed."""
     monkeypatch.chdir(tmp_path)
     Path("pictures").mkdir()
@@ -32,14 +33,7 @@ def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
         Image.fromarray(coarse).resize((48, 40), Image.Resampling.BICUBIC).save(f"pictures/{seed}.png")
     Path("pictures/bad.png").write_text("not a picture")
 
-    def run_with(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as exit_:
-            main(["train", *map(str, arguments)])
-        printed = capsys.readouterr()
-        assert isinstance(exit_.value.code, int)
-        return exit_.value.code, printed.out, printed.err
-
-    return run_with
+    return partial(command_line, "train")
 
 
 def test_a_run_prints_plain_lines_and_leaves_weights(run: Run):

@@ -111,4 +111,4 @@ def test_bundled_weights_do_not_get_worse_from_step_to_step(name: str):
     with torch.inference_mode():
         model(to_8_bit_levels(downscale(hr, 4)), callback=score)
     assert len(scores) == model.schedule.steps
-    assert scores[-1] >= scores[0] - 0.1
+    assert scores[-1] >= scores[0]
