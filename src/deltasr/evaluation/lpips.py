@@ -6,7 +6,6 @@ channel-normalised features (eq. 1), averaged over places and summed over layers
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -14,6 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from deltasr.errors import CheckpointError, ModelError
+from deltasr.models.pytorch_file import read_tensors
+from deltasr.nets.classifiers import STACKS, smallest_side
 
 NetName = Literal["alex", "squeeze"]
 NET_NAMES: tuple[NetName, ...] = get_args(NetName)
@@ -38,12 +39,12 @@ class Lpips(nn.Module):
     def __init__(self, *, net: NetName = "alex") -> None:
         super().__init__()
         self.net = net
-        self.features = _alexnet() if net == "alex" else _squeezenet()
+        self.features = STACKS[net]()
         self._taps = (1, 4, 7, 9, 11) if net == "alex" else (1, 4, 7, 9, 10, 11, 12)
         widths = (64, 192, 384, 256, 256) if net == "alex" else (64, 128, 256, 384, 384, 512, 512)
         for index, width in enumerate(widths):
             self.add_module(f"lin{index}", _Head(width))
-        self.smallest_side = 31 if net == "alex" else 17
+        self.smallest_side = smallest_side(self.features)
         shift, spread = torch.tensor([-0.030, -0.088, -0.188]), torch.tensor([0.458, 0.448, 0.450])
         self.register_buffer("shift", shift.view(1, 3, 1, 1), persistent=False)
         self.register_buffer("spread", spread.view(1, 3, 1, 1), persistent=False)
@@ -135,55 +136,6 @@ class _Head(nn.Module):
         return weighted
 
 
-class _Fire(nn.Module):
-    """SqueezeNet's block (Iandola et al. 2016): squeeze to few channels, expand by 1x1 and 3x3."""
-
-    def __init__(self, width: int, squeezed: int, expanded: int) -> None:
-        super().__init__()
-        self.squeeze = nn.Conv2d(width, squeezed, kernel_size=1)
-        self.expand1x1 = nn.Conv2d(squeezed, expanded, kernel_size=1)
-        self.expand3x3 = nn.Conv2d(squeezed, expanded, kernel_size=3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.squeeze(x).relu()
-        return torch.cat([self.expand1x1(x), self.expand3x3(x)], dim=1).relu()
-
-
-def _alexnet() -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(3, 64, kernel_size=11, stride=4, padding=2),
-        nn.ReLU(),
-        nn.MaxPool2d(3, stride=2),
-        nn.Conv2d(64, 192, kernel_size=5, padding=2),
-        nn.ReLU(),
-        nn.MaxPool2d(3, stride=2),
-        nn.Conv2d(192, 384, kernel_size=3, padding=1),
-        nn.ReLU(),
-        nn.Conv2d(384, 256, kernel_size=3, padding=1),
-        nn.ReLU(),
-        nn.Conv2d(256, 256, kernel_size=3, padding=1),
-        nn.ReLU(),
-    )
-
-
-def _squeezenet() -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(3, 64, kernel_size=3, stride=2),
-        nn.ReLU(),
-        nn.MaxPool2d(3, stride=2, ceil_mode=True),
-        _Fire(64, 16, 64),
-        _Fire(128, 16, 64),
-        nn.MaxPool2d(3, stride=2, ceil_mode=True),
-        _Fire(128, 32, 128),
-        _Fire(256, 32, 128),
-        nn.MaxPool2d(3, stride=2, ceil_mode=True),
-        _Fire(256, 48, 192),
-        _Fire(384, 48, 192),
-        _Fire(384, 64, 256),
-        _Fire(512, 64, 256),
-    )
-
-
 def _normalised(features: Tensor) -> Tensor:
     features = features.float()
     # The clamp keeps the gradient finite where all channels are zero.
@@ -195,8 +147,8 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise CheckpointError(f"There is no LPIPS weights file {path}; check the name.")
     try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
+        weights = read_tensors(path)
+    except CheckpointError as error:
         raise CheckpointError(f"{path} cannot be read as PyTorch weights; fetch the file again.") from error
     if not isinstance(weights, dict):
         raise CheckpointError(f"{path} does not hold a state dict; give lpips_alex_v0.1.pth.")

@@ -1,0 +1,101 @@
+"""Convolution stacks of classification networks, whose features tell how much pictures look alike.
+
+Layer N of a stack has torchvision's name `features.N`, so that torchvision's weights fit. Every stack ends with its
+last activation: the pooling that AlexNet and VGG have behind it holds no weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from deltasr.nets.classifier_layers import ClassifierName
+
+
+class Fire(nn.Module):
+    """SqueezeNet's block (Iandola et al. 2016): squeeze to few channels, expand by 1x1 and 3x3."""
+
+    def __init__(self, width: int, squeezed: int, expanded: int) -> None:
+        super().__init__()
+        self.squeeze = nn.Conv2d(width, squeezed, kernel_size=1)
+        self.expand1x1 = nn.Conv2d(squeezed, expanded, kernel_size=1)
+        self.expand3x3 = nn.Conv2d(squeezed, expanded, kernel_size=3, padding=1)
+
+    def expand(self, x: Tensor) -> Tensor:
+        """The block without its last activation: (N, width, h, w) to (N, 2 expanded, h, w)."""
+        x = self.squeeze(x).relu()
+        return torch.cat([self.expand1x1(x), self.expand3x3(x)], dim=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.expand(x).relu()
+
+
+def alexnet() -> nn.Sequential:
+    """AlexNet as torchvision has it (Krizhevsky 2014): 5 convolutions, 2,469,696 parameters."""
+    return nn.Sequential(
+        nn.Conv2d(3, 64, kernel_size=11, stride=4, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(3, stride=2),
+        nn.Conv2d(64, 192, kernel_size=5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(3, stride=2),
+        nn.Conv2d(192, 384, kernel_size=3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(384, 256, kernel_size=3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(256, 256, kernel_size=3, padding=1),
+        nn.ReLU(),
+    )
+
+
+def squeezenet() -> nn.Sequential:
+    """SqueezeNet 1.1 (Iandola et al. 2016): a convolution and 8 fire blocks, 722,496 parameters."""
+    return nn.Sequential(
+        nn.Conv2d(3, 64, kernel_size=3, stride=2),
+        nn.ReLU(),
+        nn.MaxPool2d(3, stride=2, ceil_mode=True),
+        Fire(64, 16, 64),
+        Fire(128, 16, 64),
+        nn.MaxPool2d(3, stride=2, ceil_mode=True),
+        Fire(128, 32, 128),
+        Fire(256, 32, 128),
+        nn.MaxPool2d(3, stride=2, ceil_mode=True),
+        Fire(256, 48, 192),
+        Fire(384, 48, 192),
+        Fire(384, 64, 256),
+        Fire(512, 64, 256),
+    )
+
+
+def vgg19() -> nn.Sequential:
+    """VGG19 (Simonyan and Zisserman 2015, configuration E): 16 convolutions, 20,024,384 parameters."""
+    layers: list[nn.Module] = []
+    inputs = 3
+    for width, convolutions in ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4)):
+        for _ in range(convolutions):
+            layers += [nn.Conv2d(inputs, width, kernel_size=3, padding=1), nn.ReLU()]
+            inputs = width
+        layers.append(nn.MaxPool2d(2, stride=2))
+    return nn.Sequential(*layers[:-1])
+
+
+STACKS: dict[ClassifierName, Callable[[], nn.Sequential]] = {"vgg19": vgg19, "alex": alexnet, "squeeze": squeezenet}
+"""Each maps (N, 3, H, W), normalised as for ImageNet, to its last features."""
+
+
+def smallest_side(stack: nn.Sequential) -> int:
+    """The smallest height and width of a picture of which a stack, or the beginning of one, still has a feature."""
+    side = 1
+    for layer in reversed(stack):
+        if isinstance(layer, nn.Conv2d):
+            (kernel, _), (stride, _) = layer.kernel_size, layer.stride
+            assert not isinstance(layer.padding, str), "stacks state their padding as numbers"
+            side = max((side - 1) * stride + kernel - 2 * layer.padding[0], 1)
+        elif isinstance(layer, nn.MaxPool2d):
+            window, step = layer.kernel_size, layer.stride
+            assert isinstance(window, int), "stacks have square poolings"
+            assert isinstance(step, int), "stacks have square poolings"
+            side = (side - 2) * step + window + 1 if layer.ceil_mode else (side - 1) * step + window
+    return side

@@ -1,0 +1,66 @@
+"""Adversarial losses: what a discriminator and a generator learn from the discriminator's logits.
+
+A logit is a discriminator's output before the sigmoid, above zero for "real". Logits of any shape (N, ...) do: one a
+picture, one a patch or one a pixel; every mean below is over all of them.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+AdversarialKind = Literal["bce", "relativistic"]
+"""`bce`: binary cross-entropy, non-saturating for the generator (Goodfellow et al. 2014, arXiv:1406.2661).
+`relativistic`: the same of how much more real than the average of the other side (Jolicoeur-Martineau 2018,
+arXiv:1807.00734, as ESRGAN uses it: arXiv:1809.00219, eq. 1 and 2)."""
+
+
+def discriminator_loss(real: Tensor, fake: Tensor, kind: AdversarialKind) -> Tensor:
+    """`-E[log D(real)] - E[log(1 - D(fake))]`, what the discriminator minimises; 2 log 2 where it knows nothing.
+
+    Args:
+        real: logits of true pictures.
+        fake: logits of generated ones, whose graph should not lead into the generator.
+        kind: whether D is the sigmoid of a logit or of its distance to the other side's mean.
+
+    Returns:
+        A scalar, float32 at least.
+    """
+    real, fake = _judged(real, fake, kind)
+    return -F.logsigmoid(real).mean() - F.logsigmoid(-fake).mean()
+
+
+def generator_loss(real: Tensor, fake: Tensor, kind: AdversarialKind) -> Tensor:
+    """What the generator minimises: `-E[log D(fake)]`, and for `relativistic` also `-E[log(1 - D(real))]`.
+
+    Args:
+        real: logits of true pictures; no gradient goes this way, and `bce` does not look at them.
+        fake: logits of generated ones.
+        kind: as for `discriminator_loss`.
+
+    Returns:
+        A scalar, float32 at least.
+    """
+    real, fake = _judged(real.detach(), fake, kind)
+    loss = -F.logsigmoid(fake).mean()
+    return loss - F.logsigmoid(-real).mean() if kind == "relativistic" else loss
+
+
+@torch.no_grad()
+def probabilities(real: Tensor, fake: Tensor, kind: AdversarialKind) -> tuple[Tensor, Tensor]:
+    """The means of D(real) and D(fake) for the log: scalars in [0, 1], both 0.5 where the discriminator knows nothing.
+
+    Args:
+        real, fake, kind: as for `discriminator_loss`.
+    """
+    real, fake = _judged(real, fake, kind)
+    return real.sigmoid().mean(), fake.sigmoid().mean()
+
+
+def _judged(real: Tensor, fake: Tensor, kind: AdversarialKind) -> tuple[Tensor, Tensor]:
+    """The logits of which D is the sigmoid; not in half precision, whose steps are too coarse for small losses."""
+    real, fake = (logits.to(torch.promote_types(logits.dtype, torch.float32)) for logits in (real, fake))
+    return (real, fake) if kind == "bce" else (real - fake.mean(), fake - real.mean())
