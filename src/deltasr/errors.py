@@ -23,3 +23,12 @@ class SettingError(DeltasrError, ValueError):
 
 class TrainingError(DeltasrError):
     """Training cannot start or go on; the message names the file, the loss term or the state at fault."""
+
+
+_LONGEST_REASON = 200
+
+
+def reason(error: BaseException) -> str:
+    """What another library's exception says, in one line without a full stop, to stand inside a sentence of ours."""
+    words = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    return words if len(words) <= _LONGEST_REASON else f"{words[:_LONGEST_REASON].rstrip()} ..."

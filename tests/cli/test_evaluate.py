@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
+import types
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -110,6 +111,33 @@ def test_both_lpips_networks(run: Run, tiny: Path):
     assert status == 0
     assert cells(table.splitlines()[0])[3:5] == ["LPIPS-alex", "LPIPS-squeeze"]
     assert "lpips_alex,lpips_squeeze,seconds_wall" in (tiny / "scores.csv").read_text()
+
+
+def test_metrics_without_a_reference(run: Run, tiny: Path, monkeypatch: pytest.MonkeyPatch):
+    pyiqa = types.ModuleType("pyiqa")
+    vars(pyiqa).update(
+        create_metric=lambda name, *, device: lambda target: target.mean() + len(name), __version__="0.0-stand-in"
+    )
+    monkeypatch.setitem(sys.modules, "pyiqa", pyiqa)
+    asked = ("--metric", "musiq", "--metric", "niqe", "--csv", tiny / "scores.csv", "--markdown", tiny / "table.md")
+    status, table, _ = run("bicubic", "--hr", tiny / "Tiny", *asked)
+    assert status == 0
+    lines = table.splitlines()
+    assert cells(lines[0])[3:5] == ["MUSIQ", "NIQE"]
+    assert float(cells(lines[2])[3]) == pytest.approx(float(cells(lines[2])[4]) + 1)
+    for report in (table, (tiny / "table.md").read_text()):
+        assert "MUSIQ: pyiqa 0.0-stand-in, whole images without their truth, higher is better." in report
+    rows = list(csv.DictReader((tiny / "scores.csv").read_text().splitlines()))
+    assert {row["niqe_library"] for row in rows} == {"pyiqa 0.0-stand-in"}
+    assert all(5 < float(row["musiq"]) < 6 for row in rows)
+
+
+def test_metrics_without_pyiqa_are_refused(run: Run, tiny: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "pyiqa", None)
+    assert run("bicubic", "--hr", tiny / "Tiny", "--metric", "clipiqa") == (
+        *(1, ""),
+        "deltasr: CLIP-IQA needs the pyiqa package: pip install 'deltasr[iqa]'.\n",
+    )
 
 
 def test_consistency_brings_the_input_back(run: Run, tiny: Path):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from deltasr.cli import main
 from deltasr.imaging import Metadata, Picture, read_picture, write_picture
@@ -111,6 +113,108 @@ def test_consistency_can_be_switched(tmp_path):
     off, same, on = (read_picture(tmp_path / f"{name}.png").pixels for name in ("off", "same", "on"))
     assert np.array_equal(off, same)
     assert not np.array_equal(off, on)
+
+
+@pytest.fixture
+def pair(tmp_path) -> tuple[Path, Path]:
+    """Checkpoints of one network."""
+    from deltasr.models import checkpoint
+    from deltasr.models.regression import Rrdb
+
+    paths = tmp_path / "one.safetensors", tmp_path / "two.safetensors"
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        for path in paths:
+            checkpoint.save(Rrdb(blocks=1, width=4), path)
+    return paths
+
+
+def test_a_blend_lies_between_its_models(tmp_path, pair, command_line, monkeypatch):
+    from deltasr.models import catalogue
+
+    source = _save(tmp_path / "a.png")
+
+    def result(name: str, *options: object) -> np.ndarray:
+        target = tmp_path / f"{name}.png"
+        assert command_line("upscale", source, "-o", target, *options)[0] == 0
+        return read_picture(target).pixels
+
+    one, two = (result(path.stem, "--model", path) for path in pair)
+    mixed = result("mixed", "--model", pair[0], "--blend", 0.3, "--blend-with", pair[1])
+    assert np.array_equal(result("first", "--model", pair[0], "--blend", 0, "--blend-with", pair[1]), one)
+    assert np.array_equal(result("second", "--model", pair[0], "--blend", 1, "--blend-with", pair[1]), two)
+    assert not np.array_equal(mixed, one)
+    assert not np.array_equal(mixed, two)
+    monkeypatch.setattr(catalogue, "COUNTERPARTS", {str(pair[0]): str(pair[1])})
+    for number, model in enumerate(pair):
+        assert np.array_equal(result(f"pair{number}", "--model", model, "--blend", 0.3), mixed)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--blend", 0.5), "bicubic has no counterpart to be blended with; name the second model by --blend-with."),
+        (("--blend", 2, "--blend-with", "nearest"), "give a share from 0 to 1"),
+        (("--blend", 0.5, "--blend-with", "nearest"), "bicubic cannot be blended"),
+        (("--blend-with", "nearest"), "give it by --blend, from 0 to 1"),
+        (("--steps", 5), "--steps is for latent diffusion; bicubic has steps of its own"),
+    ],
+)
+def test_what_cannot_be_blended_or_stepped_is_one_line(tmp_path, capsys, options, message):
+    source = _save(tmp_path / "a.png")
+    assert _run(source, "-o", tmp_path / "b.png", *options) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "b.png").exists()
+
+
+def test_latent_diffusion_from_a_folder(tmp_path, command_line):
+    diffusers = pytest.importorskip("diffusers")
+    folder, source = tmp_path / "ldm", _save(tmp_path / "a.png", bits=16, alpha=True)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        networks = {
+            "unet": diffusers.UNet2DModel(
+                in_channels=6,
+                out_channels=3,
+                block_out_channels=(8, 8),
+                layers_per_block=1,
+                norm_num_groups=4,
+                down_block_types=("DownBlock2D",) * 2,
+                up_block_types=("UpBlock2D",) * 2,
+                add_attention=False,
+            ),
+            "vqvae": diffusers.VQModel(
+                block_out_channels=(8, 8),
+                down_block_types=("DownEncoderBlock2D",) * 2,
+                up_block_types=("UpDecoderBlock2D",) * 2,
+                norm_num_groups=4,
+                num_vq_embeddings=16,
+            ),
+            "scheduler": diffusers.DDIMScheduler(clip_sample=False),
+        }
+    parts = {name: ["diffusers", type(network).__name__] for name, network in networks.items()}
+    for name, network in networks.items():
+        network.save_pretrained(folder / name)
+    (folder / "model_index.json").write_text(json.dumps({"_class_name": "LDMSuperResolutionPipeline", **parts}))
+
+    def result(name: str, *options: object) -> np.ndarray:
+        target = tmp_path / f"{name}.png"
+        status, _, error = command_line("upscale", source, "-o", target, "--model", folder, *options)
+        assert (status, error) == (0, "")
+        picture = read_picture(target)
+        assert (picture.height, picture.width, picture.bits) == (24, 20, 16)
+        assert picture.alpha is not None
+        return picture.pixels
+
+    two = result("two", "--steps", 2)
+    assert np.array_equal(result("same", "--steps", 2, "--seed", 0), two)
+    assert not np.array_equal(result("seed", "--steps", 2, "--seed", 1), two)
+    assert not np.array_equal(result("three", "--steps", 3), two)
+    status, printed, _ = command_line("info", folder)
+    assert status == 0
+    assert printed.startswith("ldm: latent diffusion x2: 100 DDIM steps in VQ-f2 codes\nscale 2, ")
 
 
 def test_an_interruption_leaves_no_partial_file(tmp_path, capsys, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,30 @@ def test_lr_psnr_is_of_the_mean_error(values: list[float], expected: str):
 
 def test_without_lpips_there_is_no_column_of_it():
     assert "LPIPS" not in to_markdown([measurement("a", "Set5", "1", 28.0, lpips=None)])
+
+
+def without_reference(model: str) -> Measurement:
+    """One with a library's scores."""
+    one = measurement(model, "Set5", "1", 28.0)
+    perceptual = {**one.perceptual, "NIQE": 4.5, "CLIP-IQA": 0.625}
+    return replace(one, perceptual=perceptual, libraries={"NIQE": "pyiqa 1.2", "CLIP-IQA": "pyiqa 1.2"})
+
+
+def test_scores_of_a_library_name_it_in_the_table():
+    table = to_markdown([without_reference("a")])
+    lines = table.splitlines()
+    assert cells(lines[0])[3:] == ["LPIPS-alex", "NIQE", "CLIP-IQA", "LR-PSNR"]
+    assert cells(lines[2])[4:6] == ["4.5000", "0.6250"]
+    assert "- NIQE: pyiqa 1.2, whole images without their truth, lower is better.\n" in table
+    assert "- CLIP-IQA: pyiqa 1.2, whole images without their truth, higher is better.\n" in table
+    assert "NIQE" not in to_markdown([measurement("a", "Set5", "1", 28.0)])
+    assert "LPIPS" not in to_markdown([replace(without_reference("a"), perceptual={"NIQE": 1.0})])
+
+
+def test_scores_of_a_library_name_it_in_the_csv():
+    (row,) = csv.DictReader(to_csv([without_reference("a")]).splitlines())
+    assert list(row)[-6:] == ["lpips_alex", "niqe", "clip_iqa", "seconds_wall", "niqe_library", "clip_iqa_library"]
+    assert (row["niqe"], row["niqe_library"], row["clip_iqa_library"]) == ("4.500000", "pyiqa 1.2", "pyiqa 1.2")
 
 
 def test_the_terms_of_each_set_are_stated():

@@ -180,6 +180,29 @@ def test_unknown_weights_are_named_by_their_first_entry(weights: Path, stand_in:
     )
 
 
+@pytest.mark.parametrize("net", ["swin_unet_tiny", "vq_f4_tiny"])
+@pytest.mark.parametrize("without", [True, False], ids=["without spandrel", "with spandrel"])
+def test_half_of_a_published_model_is_sent_to_import(
+    tmp_path: Path,
+    reference: Any,
+    stand_in: Callable[[Any], None],
+    monkeypatch: pytest.MonkeyPatch,
+    net: str,
+    without: bool,
+):
+    path = tmp_path / "half.pth"
+    state = {f"module.{name}": weight for name, weight in reference.weights(net).items()}
+    torch.save({"state_dict": state} if net == "vq_f4_tiny" else state, path)
+    stand_in(None)
+    if without:
+        monkeypatch.setitem(sys.modules, "spandrel", None)
+    part = "autoencoder" if net == "vq_f4_tiny" else "denoiser"
+    assert complaint(path) == (
+        f"{path} is the {part} of a ResShift or DeltaDiff model as published; make one checkpoint of its two files "
+        "by deltasr import."
+    )
+
+
 def test_weights_that_do_not_fit_give_the_reason_in_one_line(weights: Path, stand_in: Callable[[Any], None]):
     stand_in(RuntimeError("Error(s) in loading state_dict:\n\tMissing key(s): " + "'a.weight', " * 99))
     said = complaint(weights)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from deltasr.errors import CheckpointError, SettingError
-from deltasr.models import catalogue, checkpoint, published
+from deltasr.models import catalogue, checkpoint
 from deltasr.models.published import PUBLISHED, import_published
 from deltasr.models.resshift import ResShift
 from deltasr.nets import swin_unet, vq_autoencoder
@@ -196,7 +196,3 @@ def test_a_file_of_another_size_is_named(files, tmp_path):
 def test_an_unknown_name_lists_the_known(files, tmp_path):
     with pytest.raises(SettingError, match="resshift-realsr-x4-s15"):
         import_published(files, tmp_path / "out.safetensors", name="resshift")
-
-
-def test_prefixes_inside_names_stay():
-    assert published._bare("module._orig_mod.encoder.module.weight") == "encoder.module.weight"

@@ -25,6 +25,7 @@ def evaluate_command(
     scale: int | None = None,
     lpips: Path | None = None,
     lpips_net: Annotated[list[Literal["alex", "squeeze"]] | None, _Repeatable] = None,
+    metric: Annotated[list[Literal["niqe", "musiq", "clipiqa"]] | None, _Repeatable] = None,
     consistency: bool | None = None,
     device: str = "auto",
     save: Path | None = None,
@@ -59,6 +60,9 @@ def evaluate_command(
         environment, else the lpips package where it is installed, else no LPIPS.
     lpips_net
         Network that LPIPS looks through. Repeat it for both.
+    metric
+        A further column: a metric that looks at the results without their truth, through the pyiqa package.
+        Repeat it for several.
     consistency
         Project results onto the pictures that downscale to the input. By default as the model asks.
     device
@@ -73,6 +77,7 @@ def evaluate_command(
     from deltasr.errors import SettingError
     from deltasr.evaluation.benchmark import measure_results, measure_upscaling
     from deltasr.evaluation.lpips_source import find_lpips
+    from deltasr.evaluation.no_reference import find_no_reference
     from deltasr.evaluation.report import to_csv, to_markdown, write_report
     from deltasr.inference.upscaler import Upscaler
     from deltasr.models import catalogue
@@ -82,10 +87,10 @@ def evaluate_command(
         raise SettingError("There is nothing to measure; name a model, or give --results FOLDER.")
     if scale is not None and not results:
         raise SettingError("--scale is for --results only; models have a scale of their own, so leave it out.")
-    sets = _sets(hr, lr)
-    borders = _borders(crop, sets)
+    sets = sets_of(hr, lr)
+    borders = borders_of(crop, sets)
     modules, note = find_lpips(lpips, nets=lpips_net)
-    perceptual: dict[str, PerceptualMetric] = dict(modules)
+    perceptual: dict[str, PerceptualMetric] = {**modules, **find_no_reference(metric or [])}
     labels = _labels([*models, *map(str, results)])
     loaded = [(label, catalogue.load(name)) for label, name in zip(labels, models, strict=False)]
     ready = [
@@ -128,7 +133,13 @@ def evaluate_command(
         write_report(table, markdown)
 
 
-def _sets(hr: Sequence[Path], lr: Sequence[Path] | None) -> list[BenchmarkSet]:
+def sets_of(hr: Sequence[Path], lr: Sequence[Path] | None) -> list[BenchmarkSet]:
+    """The sets of some folders, each with a name of its own.
+
+    Raises:
+        SettingError: there are not as many LR folders as HR ones, or two sets have one name.
+        PictureError: a folder is no set.
+    """
     from deltasr.errors import SettingError
     from deltasr.evaluation.sets import find_set
 
@@ -142,7 +153,12 @@ def _sets(hr: Sequence[Path], lr: Sequence[Path] | None) -> list[BenchmarkSet]:
     return sets
 
 
-def _borders(crop: Sequence[int] | None, sets: Sequence[BenchmarkSet]) -> Sequence[int | None]:
+def borders_of(crop: Sequence[int] | None, sets: Sequence[BenchmarkSet]) -> Sequence[int | None]:
+    """The border of each set, None for the scale.
+
+    Raises:
+        SettingError: a border is below 0, or there are neither one nor as many as sets.
+    """
     from deltasr.errors import SettingError
 
     if crop is None:

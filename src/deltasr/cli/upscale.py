@@ -12,12 +12,16 @@ from cyclopts import Parameter
 
 if TYPE_CHECKING:
     from deltasr.inference.batch import Job, Outcome, Plan
+    from deltasr.models.base import Model
 
 
 def upscale_command(
     *inputs: Path,
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
     model: str = "deltadiff-x4",
+    blend: float | None = None,
+    blend_with: str | None = None,
+    steps: int | None = None,
     scale: float | None = None,
     device: str = "auto",
     dtype: Literal["float32", "bfloat16", "float16"] = "float32",
@@ -43,8 +47,15 @@ def upscale_command(
         Folder for the results, in which the trees of input folders are mirrored; or, for a single picture, a
         file.
     model
-        Name in the catalogue (see `deltasr models`), checkpoint, or file of another model that spandrel
-        recognises, such as ESRGAN or SwinIR (.pth, .safetensors).
+        Name in the catalogue (see `deltasr models`), checkpoint, file of another model that spandrel
+        recognises, such as ESRGAN or SwinIR (.pth, .safetensors), or folder of a latent diffusion pipeline.
+    blend
+        Mix the weights of two models of the same network: 0 is the first alone, 1 the second alone. rrdb-x4
+        and rrdb-gan-x4 are a pair: --model names either, and the share is that of the GAN.
+    blend_with
+        The second model of --blend, where --model is none of that pair.
+    steps
+        Denoising steps of latent diffusion, 100 by default; fewer are faster. Other models have their own.
     scale
         Any factor above 0. By default the model's own; others are resized from it, with anti-aliasing.
     device
@@ -57,7 +68,8 @@ def upscale_command(
     consistency
         Project results onto the pictures that downscale to the input. By default as the model asks.
     seed
-        Which noise a model with noise (ResShift) draws: the same seed, the same picture. Others draw none.
+        Which noise a model with noise (ResShift, latent diffusion) draws: the same seed, the same picture.
+        Others draw none.
     output_format
         png, jpeg, webp, tiff or bmp. By default that of the input.
     quality
@@ -80,10 +92,10 @@ def upscale_command(
 
     from deltasr.inference.batch import plan_jobs, run_jobs
     from deltasr.inference.upscaler import Upscaler
-    from deltasr.models import catalogue
 
     plan = plan_jobs(inputs, output, output_format=output_format)
-    upscaler = Upscaler(catalogue.load(model), device=device, dtype=dtype, tile=tile, consistency=consistency)
+    loaded = _load(model, blend=blend, blend_with=blend_with, steps=steps)
+    upscaler = Upscaler(loaded, device=device, dtype=dtype, tile=tile, consistency=consistency)
     outcomes = list(plan.failures)
     for failure in plan.failures:
         _tell(failure)
@@ -104,6 +116,24 @@ def upscale_command(
             next_file()
     print(_summary(plan, outcomes))
     return int(any(outcome.status == "failed" for outcome in outcomes))
+
+
+def _load(name: str, *, blend: float | None, blend_with: str | None, steps: int | None) -> Model:
+    """The model, or the blend of two, with its number of steps."""
+    from deltasr.errors import SettingError
+    from deltasr.models import catalogue
+    from deltasr.models.blend import load_blended
+    from deltasr.models.ldm import LatentDiffusion
+
+    if blend is None and blend_with is not None:
+        raise SettingError(f"--blend-with {blend_with} needs the share of that model; give it by --blend, from 0 to 1.")
+    model = catalogue.load(name) if blend is None else load_blended(name, blend, other=blend_with)
+    if steps is None:
+        return model
+    if not isinstance(model, LatentDiffusion):
+        raise SettingError(f"--steps is for latent diffusion; {name} has steps of its own, so leave it out.")
+    model.use_steps(steps)
+    return model
 
 
 def _tell(outcome: Outcome) -> None:

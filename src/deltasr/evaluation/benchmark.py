@@ -21,12 +21,14 @@ from torch import Tensor
 from deltasr.degradation.bicubic import downscale
 from deltasr.errors import ModelError, PictureError, SettingError
 from deltasr.evaluation.metrics import lr_psnr, psnr_y, ssim_y
+from deltasr.evaluation.no_reference import NoReference
 from deltasr.evaluation.sets import BenchmarkSet, Pair, partners
 from deltasr.imaging import Picture, read_picture, write_picture
 from deltasr.imaging.colour import as_8_bits
 
 PerceptualMetric = Callable[[Tensor, Tensor], Tensor]
-"""Maps two images (1, 3, H, W) in [0, 1] to a distance (1,); `evaluation.lpips.Lpips` is one."""
+"""Maps a result and its truth, (1, 3, H, W) in [0, 1], to a score (1,); `evaluation.lpips.Lpips` is one, and so is
+`evaluation.no_reference.NoReference`, which looks at the result alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +46,8 @@ class Measurement:
         psnr_y: in dB.
         ssim_y: at most 1.
         lr_psnr: in dB, between the downscaled result and the input.
-        perceptual: further distances by name, on the whole image.
+        perceptual: further scores by name, of the whole image.
+        libraries: for those of them that need no reference, what computed them, with its version.
         seconds: wall-clock time of the upscaling alone, without files; None for ready results.
         cut: whether the HR picture lost rows or columns to become a multiple of the scale.
         degraded: whether the input was made from the HR picture.
@@ -61,6 +64,7 @@ class Measurement:
     ssim_y: float
     lr_psnr: float
     perceptual: Mapping[str, float] = field(default_factory=dict)
+    libraries: Mapping[str, str] = field(default_factory=dict)
     seconds: float | None = None
     cut: bool = False
     degraded: bool = False
@@ -216,6 +220,7 @@ def _score(
                 ssim_y=ssim_y(sr, hr, border=border).item(),
                 lr_psnr=lr_psnr(sr, _tensor(example.lr.pixels), scale=scale).item(),
                 perceptual={name: metric(sr, hr).item() for name, metric in perceptual.items()},
+                libraries={name: m.library for name, m in perceptual.items() if isinstance(m, NoReference)},
                 seconds=seconds,
                 cut=example.cut,
                 degraded=example.pair.lr is None,

@@ -13,6 +13,7 @@ from statistics import fmean
 
 from deltasr.errors import PictureError
 from deltasr.evaluation.benchmark import Measurement
+from deltasr.evaluation.no_reference import LOWER_IS_BETTER
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,13 +25,17 @@ class _Column:
 
 
 def to_csv(measurements: Sequence[Measurement]) -> str:
-    """A header and a line a result; `seconds_wall` is the upscaling alone, and empty for ready results."""
-    perceptual = _perceptual_names(measurements)
+    """A header and a line a result.
+
+    `seconds_wall` is the upscaling alone, and empty for ready results. Scores that a library computes without a
+    reference are followed at the end by a column each, such as `niqe_library`, with its name and version.
+    """
+    perceptual, libraries = _perceptual_names(measurements), _libraries(measurements)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     what = ["model", "set", "image", "width", "height", "scale", "border"]
-    scores = ["psnr_y_db", "ssim_y", "lr_psnr_db", *(name.lower().replace("-", "_") for name in perceptual)]
-    writer.writerow([*what, *scores, "seconds_wall"])
+    scores = ["psnr_y_db", "ssim_y", "lr_psnr_db", *map(_as_column, perceptual)]
+    writer.writerow([*what, *scores, "seconds_wall", *(f"{_as_column(name)}_library" for name in libraries)])
     for m in measurements:
         writer.writerow(
             [
@@ -38,6 +43,7 @@ def to_csv(measurements: Sequence[Measurement]) -> str:
                 *(f"{value:.6f}" for value in (m.psnr_y, m.ssim_y, m.lr_psnr)),
                 *(f"{m.perceptual[name]:.6f}" for name in perceptual),
                 "" if m.seconds is None else f"{m.seconds:.4f}",
+                *(m.libraries.get(name, "") for name in libraries),
             ]
         )
     return text.getvalue()
@@ -66,7 +72,7 @@ def to_markdown(measurements: Sequence[Measurement]) -> str:
             cells += [f"{c.mean([c.value(m) for m in own]):.{c.digits}f}" if own else "" for c in columns]
         rows.append(cells)
     lines = [f"- {note}" for note in _notes(groups)]
-    return "\n".join([*_aligned(rows), "", *lines]) + "\n"
+    return "\n".join([*aligned(rows), "", *lines]) + "\n"
 
 
 def write_report(text: str, path: Path) -> None:
@@ -110,11 +116,24 @@ def _perceptual_names(measurements: Sequence[Measurement]) -> list[str]:
     return list(dict.fromkeys(name for m in measurements for name in m.perceptual))
 
 
+def _libraries(measurements: Sequence[Measurement]) -> dict[str, str]:
+    """What computed the scores that need no reference, by their names."""
+    return {name: library for m in measurements for name, library in m.libraries.items()}
+
+
+def _as_column(name: str) -> str:
+    return name.lower().replace("-", "_")
+
+
 def _notes(groups: dict[str, list[Measurement]]) -> list[str]:
     notes = [_set_note(name, group) for name, group in groups.items()]
     notes.append("PSNR-Y (dB) and SSIM-Y: BT.601 luma, 16-235, of the saved 8-bit RGB results; means over images.")
-    if _perceptual_names([m for group in groups.values() for m in group]):
+    measurements = [m for group in groups.values() for m in group]
+    if any(name.startswith("LPIPS") for name in _perceptual_names(measurements)):
         notes.append("LPIPS: version 0.1, whole images, lower is better.")
+    for name, library in _libraries(measurements).items():
+        better = "lower" if name in LOWER_IS_BETTER else "higher"
+        notes.append(f"{name}: {library}, whole images without their truth, {better} is better.")
     notes.append("LR-PSNR (dB): RGB, between the result downscaled again and its input in 8 bits; of the mean error.")
     return notes
 
@@ -134,7 +153,8 @@ def _set_note(name: str, group: Sequence[Measurement]) -> str:
     return note + "."
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a Markdown table, header first: the first column to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:

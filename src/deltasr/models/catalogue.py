@@ -23,6 +23,9 @@ BUNDLED: dict[str, str] = {
 }
 """Models whose weights come with the package, as `weights/NAME.safetensors` with the card `weights/NAME.md`."""
 
+COUNTERPARTS: dict[str, str] = {"rrdb-x4": "rrdb-gan-x4"}
+"""Models trained for fidelity, each with the one trained from it for realism: pairs to blend (`models.blend`)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
@@ -90,18 +93,29 @@ def describe(name: str) -> Entry:
     return _CATALOGUE[name]
 
 
+def pair_of(name: str) -> tuple[str, str] | None:
+    """The pair in `COUNTERPARTS` that a name belongs to, fidelity first; None where it belongs to none."""
+    return next((pair for pair in COUNTERPARTS.items() if name in pair), None)
+
+
 def load(name_or_path: str | os.PathLike[str] = DEFAULT, *, device: str | torch.device = "cpu") -> Model:
     """A model by its name in the catalogue or by the path of a checkpoint, in evaluation mode.
 
     Args:
-        name_or_path: one of `names()`, a checkpoint, or any other weights file that spandrel recognises.
+        name_or_path: one of `names()`, a checkpoint, any other weights file that spandrel recognises, or the folder of
+            a latent diffusion pipeline.
         device: where to put it.
 
     Raises:
-        ModelError: there is no such name, or the file needs spandrel (`models.external`).
+        ModelError: there is no such name, or the file needs spandrel (`models.external`), or the folder diffusers
+            (`models.ldm`).
         CheckpointError: there is no such file, or it cannot be read, or its weights do not fit its model.
     """
     name = os.fspath(name_or_path)
+    if name not in _CATALOGUE and Path(name).is_dir():
+        from deltasr.models import ldm
+
+        return ldm.load(name, device=device)
     if name not in _CATALOGUE and (Path(name).suffix or Path(name).exists()):
         if checkpoint.is_foreign(name):
             from deltasr.models import external

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from deltasr.errors import CheckpointError, ModelError
+from deltasr.errors import CheckpointError, ModelError, reason
+from deltasr.models import published
 from deltasr.models.base import Model, SizeRequirements
 from deltasr.models.pytorch_file import read_tensors
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from spandrel import ImageModelDescriptor
 
 _PURPOSES = ("SR", "Restoration")
-_LONGEST_REASON = 200
 
 
 class External(Model):
@@ -75,12 +75,13 @@ def load(path: str | os.PathLike[str], *, device: str | torch.device = "cpu") ->
             warnings.simplefilter("ignore")  # they concern the architectures' authors
             descriptor = spandrel.ModelLoader().load_from_state_dict(state)
     except spandrel.UnsupportedModelError as error:
+        _refuse_published(file)
         raise CheckpointError(
             f"spandrel {spandrel.__version__} knows no architecture with the entries of {file}, "
             f"which begin with '{_first_name(state)}'."
         ) from error
     except Exception as error:  # every architecture has its own way of failing on weights that do not fit
-        raise CheckpointError(f"spandrel cannot build the model in {file} ({_reason(error)}).") from error
+        raise CheckpointError(f"spandrel cannot build the model in {file} ({reason(error)}).") from error
     what = f"{file} is a {descriptor.architecture.name} model"
     if descriptor.purpose not in _PURPOSES:
         raise ModelError(f"{what} for {descriptor.purpose}; only models that upscale or restore whole pictures run.")
@@ -94,13 +95,7 @@ def load(path: str | os.PathLike[str], *, device: str | torch.device = "cpu") ->
 
 def _read(file: Path) -> Mapping[str, Any]:
     """The state dict in a file, perhaps still wrapped."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(file)
-    except (SafetensorError, OSError):
-        content = read_tensors(file)
+    content = read_tensors(file)
     if not isinstance(content, Mapping) or not content or not all(isinstance(name, str) for name in content):
         raise CheckpointError(f"{file} holds no state dict; it should map names to tensors.")
     return content
@@ -109,31 +104,29 @@ def _read(file: Path) -> Mapping[str, Any]:
 def _spandrel(file: Path) -> ModuleType:
     try:
         import spandrel
-    except ModuleNotFoundError as error:
-        if error.name != "spandrel":
-            raise ModelError(_broken(error)) from error
-        raise ModelError(
-            f"{file} is not a deltasr checkpoint, and other models need spandrel: pip install 'deltasr[interop]'."
-        ) from error
     except (ImportError, RuntimeError, OSError) as error:
-        raise ModelError(_broken(error)) from error
+        _refuse_published(file)
+        if isinstance(error, ModuleNotFoundError) and error.name == "spandrel":
+            raise ModelError(
+                f"{file} is not a deltasr checkpoint, and other models need spandrel: pip install 'deltasr[interop]'."
+            ) from error
+        raise ModelError(
+            f"spandrel is installed but cannot be imported ({reason(error)}); "
+            "install builds of torch and torchvision that belong together, both from PyTorch's own index."
+        ) from error
     return spandrel
 
 
-def _broken(error: Exception) -> str:
-    return (
-        f"spandrel is installed but cannot be imported ({_reason(error)}); "
-        "install builds of torch and torchvision that belong together, both from PyTorch's own index."
-    )
+def _refuse_published(file: Path) -> None:
+    """Nothing, unless a file is half of a published model: then the sentence that says what to do with it."""
+    if part := published.part_of(file):
+        raise CheckpointError(
+            f"{file} is the {part} of a ResShift or DeltaDiff model as published; make one checkpoint of its two files "
+            "by deltasr import."
+        )
 
 
 def _first_name(state: Mapping[str, Any]) -> str:
     """The first entry's name, inside of all that wraps it."""
     name, value = next(iter(state.items()))
     return _first_name(value) if isinstance(value, Mapping) and value else str(name)
-
-
-def _reason(error: Exception) -> str:
-    """An exception in one line."""
-    words = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-    return words if len(words) <= _LONGEST_REASON else f"{words[:_LONGEST_REASON].rstrip()} ..."

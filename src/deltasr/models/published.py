@@ -20,12 +20,15 @@ from torch import Tensor
 from deltasr.diffusion.schedule import PRESETS, Schedule
 from deltasr.errors import CheckpointError, SettingError
 from deltasr.models import checkpoint
-from deltasr.models.pytorch_file import read_tensors
+from deltasr.models.pytorch_file import read_state_dict
 from deltasr.models.resshift import ResShift
 from deltasr.nets import swin_unet, vq_autoencoder
 
-_PREFIXES = ("module.", "_orig_mod.")
-_MARKS = {"denoiser": "input_blocks.0.0.weight", "autoencoder": "quantize.embedding.weight"}
+_MARKS = {
+    "denoiser": ("input_blocks.0.0.weight", "input_blocks.1.1.blocks.0.attn.relative_position_bias_table"),
+    "autoencoder": ("quantize.embedding.weight", "post_quant_conv.weight"),
+}
+"""The two parts of a model, with entries that each has and other networks, of these two kinds even, have not both."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,50 +111,36 @@ def import_published(
     )
 
 
-def read_published(file: Path) -> dict[str, Tensor]:
-    """The state dict of a published file, unwrapped, with the names that its network gave.
-
-    Tensors only are unpickled. A wrapping dictionary's `state_dict` is taken out, and prefixes that parallel training
-    and compilation leave (`module.`, `_orig_mod.`) are taken off.
-
-    Raises:
-        CheckpointError: there is no such file, it is damaged, or it does not hold a state dict.
-    """
-    content = read_tensors(file)
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
-    is_state = isinstance(content, Mapping) and all(
-        isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items()
-    )
-    if not is_state or not content:
-        raise CheckpointError(f"{file} holds no state dict; it should map names to tensors, plain or as 'state_dict'.")
-    return {_bare(key): value for key, value in content.items()}
+def part_of(file: Path) -> str | None:
+    """What a file is in a published model: its `denoiser`, its `autoencoder`, or None where it is neither."""
+    try:
+        return _part(read_state_dict(file))
+    except CheckpointError:
+        return None
 
 
-def _bare(name: str) -> str:
-    while name.startswith(_PREFIXES):
-        name = name.partition(".")[2]
-    return name
+def _part(state: Mapping[str, Tensor]) -> str | None:
+    return next((part for part, marks in _MARKS.items() if all(mark in state for mark in marks)), None)
 
 
 def _by_kind(files: Sequence[Path]) -> dict[str, tuple[Path, dict[str, Tensor]]]:
     """Each file with its state dict, by what it is for."""
     found: dict[str, tuple[Path, dict[str, Tensor]]] = {}
     for file in files:
-        state = read_published(file)
-        kinds = [kind for kind, mark in _MARKS.items() if mark in state]
-        if not kinds:
+        state = read_state_dict(file)
+        part = _part(state)
+        if part is None:
             raise CheckpointError(
                 f"{file} is neither a ResShift denoiser nor a VQ-f4 autoencoder: it begins with '{next(iter(state))}'."
             )
-        if kinds[0] in found:
+        if part in found:
             raise CheckpointError(
-                f"{found[kinds[0]][0]} and {file} are both a model's {kinds[0]}; give one denoiser and one autoencoder."
+                f"{found[part][0]} and {file} are both a model's {part}; give one denoiser and one autoencoder."
             )
-        found[kinds[0]] = file, state
-    for kind in _MARKS:
-        if kind not in found:
-            raise CheckpointError(f"The {kind}'s file is missing; give the denoiser's and the autoencoder's.")
+        found[part] = file, state
+    for part in _MARKS:
+        if part not in found:
+            raise CheckpointError(f"The {part}'s file is missing; give the denoiser's and the autoencoder's.")
     return found
 
 
@@ -162,6 +151,7 @@ def _denoiser(file: Path, state: dict[str, Tensor], model: ResShift, name: str) 
 
 
 def _autoencoder(file: Path, state: dict[str, Tensor], model: ResShift, name: str) -> dict[str, Tensor]:
+    assert model.autoencoder is not None, "published models have an autoencoder"
     expected, levels = model.autoencoder.vq.state_dict(), model.autoencoder.levels
     _check(file, vq_autoencoder.to_published(expected, levels), state, f"the autoencoder of {name}")
     return vq_autoencoder.from_published(state, expected, levels)

@@ -1,0 +1,103 @@
+"""Metrics that look at a result alone, without its truth: NIQE, MUSIQ and CLIP-IQA, through the `pyiqa` package."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor
+
+from deltasr.errors import ModelError, reason
+
+NoReferenceName = Literal["niqe", "musiq", "clipiqa"]
+NO_REFERENCE_NAMES: tuple[NoReferenceName, ...] = get_args(NoReferenceName)
+
+TITLES: dict[NoReferenceName, str] = {"niqe": "NIQE", "musiq": "MUSIQ", "clipiqa": "CLIP-IQA"}
+"""Column names by the names that pyiqa has for the metrics."""
+
+LOWER_IS_BETTER = frozenset({TITLES["niqe"]})
+"""Columns in which low scores are good; in the others high ones are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoReference:
+    """One metric; called as every perceptual metric is, with the truth, which it does not look at.
+
+    Attributes:
+        title: its column's name.
+        library: what computes it, and that one's version: "pyiqa 0.1.16".
+        network: pyiqa's, on the CPU.
+    """
+
+    title: str
+    library: str
+    network: Any
+
+    def __call__(self, sr: Tensor, hr: Tensor) -> Tensor:
+        """The score of a picture.
+
+        Args:
+            sr: (1, 3, H, W), RGB in [0, 1].
+            hr: anything.
+
+        Returns:
+            (1,), float32.
+
+        Raises:
+            ModelError: there is no score; pictures that are too small have none.
+        """
+        what = f"{self.title} gives no score for a picture of {sr.shape[-1]}x{sr.shape[-2]} pixels"
+        try:
+            score: Tensor = self.network(sr.float()).detach().float().reshape(1)
+        except Exception as error:  # every metric has its own way of failing on pictures that do not suit it
+            raise ModelError(f"{what} ({reason(error)}); leave out the picture or the metric.") from error
+        if not torch.isfinite(score).all():
+            raise ModelError(f"{what}; leave out the picture or the metric.")
+        return score
+
+
+def find_no_reference(names: Sequence[NoReferenceName]) -> dict[str, NoReference]:
+    """The metrics, ready to use, by their columns' names.
+
+    pyiqa is imported here, and only if there are names. It downloads a metric's weights when that is first made.
+
+    Args:
+        names: which ones; repeated names count once.
+
+    Raises:
+        ModelError: pyiqa is not installed or cannot be imported, or weights cannot be loaded or downloaded.
+    """
+    if not names:
+        return {}
+    with contextlib.redirect_stdout(sys.stderr):  # tables go to standard output, and pyiqa prints what it loads
+        pyiqa = _pyiqa(TITLES[names[0]])
+        return {TITLES[name]: _made(pyiqa, name) for name in names}
+
+
+def _pyiqa(title: str) -> ModuleType:
+    try:
+        return importlib.import_module("pyiqa")
+    except Exception as error:  # it brings some thirty packages, each with a way of failing of its own
+        if isinstance(error, ModuleNotFoundError) and error.name == "pyiqa":
+            raise ModelError(f"{title} needs the pyiqa package: pip install 'deltasr[iqa]'.") from error
+        raise ModelError(
+            f"pyiqa is installed but cannot be imported ({reason(error)}); install builds of torch and torchvision "
+            "that belong together, both from PyTorch's own index."
+        ) from error
+
+
+def _made(pyiqa: ModuleType, name: NoReferenceName) -> NoReference:
+    try:
+        network = pyiqa.create_metric(name, device=torch.device("cpu"))
+    except Exception as error:  # downloads, files and networks fail each in their own way
+        raise ModelError(
+            f"pyiqa cannot make {TITLES[name]} ({reason(error)}); it downloads weights when a metric is first used, so "
+            "try again with a connection."
+        ) from error
+    return NoReference(title=TITLES[name], library=f"pyiqa {pyiqa.__version__}", network=network)
