@@ -67,6 +67,26 @@ def test_a_new_run_starts_from_weights(run: Run):
     assert run("pictures", "-o", "two", "--init", "one/model.safetensors", *SMALL)[0] == 0
 
 
+def test_other_systems_are_trained_by_their_recipes(run: Run):
+    values = ("crop=4", "batch=2", "images=8", "width=4", "blocks=1", "validation_pictures=1")
+    settings = [argument for value in values for argument in ("--set", value)]
+    status, printed, _ = run("pictures", "-o", "cnn", "--recipe", "rrdb-cnn", *settings, "--device", "cpu")
+    assert status == 0
+    assert "8/8 images" in printed
+    header = checkpoint.read_header("cnn/model.safetensors")
+    assert (header.architecture, header.arguments) == ("rrdb", {"blocks": 1, "width": 4})
+    recipe = json.loads(Path("cnn/recipe.json").read_text())
+    assert (recipe["system"], recipe["shrink"], recipe["decay"]) == ("rrdb", 2, "halved")
+    assert len(json.loads(Path("cnn/held-out.json").read_text())["validation"]) == 1
+
+
+def test_losses_through_networks_take_them_from_an_option(run: Run, shared: Path):
+    settings = [*SMALL, "--set", "lpips=0.1", "--networks", shared / "models"]
+    assert run("pictures", "-o", "one", *settings)[0] == 0
+    lines = map(json.loads, Path("one/metrics.jsonl").read_text().splitlines())
+    assert "lpips" in next(lines)["terms"]
+
+
 def test_show_recipe_prints_what_would_be_trained(run: Run):
     Path("recipe.toml").write_text('batch = 4\nloss = "l2"\n')
     status, printed, _ = run(
@@ -99,10 +119,15 @@ def test_a_run_folder_that_exists_needs_resume(run: Run):
         (["absent", "-o", "one"], "absent is not a folder"),
         (["pictures", "-o", "one", "--recipe", "huge"], "no recipe called 'huge'"),
         (["pictures", "-o", "one", "--config", "absent.toml"], "absent.toml cannot be read"),
-        (["pictures", "-o", "one", "--set", "batches=2"], "--set sets 'batches', which no recipe has"),
+        (["pictures", "-o", "one", "--set", "batches=2"], "--set sets 'batches', which this recipe has not"),
         (["pictures", "-o", "one", "--set", "batch=two"], "--set cannot set 'batch' to 'two'"),
         (["pictures", "-o", "one", "--set", "batch"], "'batch' has no '='"),
         (["pictures", "-o", "one", "--init", "absent.safetensors"], "There is no checkpoint at absent.safetensors"),
+        (["pictures", "-o", "one", "--set", "steps=1", "--recipe", "rrdb-cnn"], "'steps', which this recipe has not"),
+        (["pictures", "-o", "one", "--recipe", "resshift-paper"], "give one by --first-stage FILE"),
+        (["pictures", "-o", "one", "--first-stage", "a.safetensors"], "--first-stage is for recipes whose"),
+        (["pictures", "-o", "one", "--set", "lpips=1", "--networks", "absent"], "no LPIPS weights file absent"),
+        (["pictures", "-o", "one", "--resume", "--first-stage", "a.safetensors"], "leave --first-stage out"),
         (["pictures", "-o", "one", "--minutes", "0"], "--minutes 0 is no time to train"),
         (["pictures", "-o", "one", "--minutes", "nan"], "--minutes nan is no time to train"),
         (["pictures", "-o", "one", "--resume"], "one holds no run to resume"),

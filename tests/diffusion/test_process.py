@@ -9,7 +9,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deltasr.diffusion.process import forward_marginal, forward_transition, posterior, reverse_step, start
+from deltasr.diffusion.process import (
+    forward_marginal,
+    forward_marginals,
+    forward_transition,
+    per_picture,
+    posterior,
+    reverse_step,
+    start,
+)
 from deltasr.diffusion.schedule import PRESETS, Schedule, geometric_schedule
 from deltasr.errors import SettingError
 
@@ -159,3 +167,30 @@ def test_steps_outside_the_schedule_are_named(t: int):
     ):
         with pytest.raises(SettingError, match=f"Step {t} does not exist"):
             of_step()
+
+
+def test_marginals_of_a_batch_are_those_of_its_pictures_each_at_its_step():
+    x_0, y_0 = torch.rand(2, 3, 2, 4, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    noise, steps = normal(1, 3, 2, 4, 5), torch.tensor([4, 1, 3])
+    for schedule in (PRESETS["resshift-s4"], PRESETS["deltadiff"]):
+        expected = [
+            forward_marginal(x_0[number], y_0[number], t, schedule, noise[number])
+            for number, t in enumerate(steps.tolist())
+        ]
+        found = forward_marginals(x_0, y_0, steps, schedule, noise)
+        torch.testing.assert_close(found, torch.stack(expected), atol=1e-12, rtol=0)
+
+
+def test_marginals_need_noise_where_kappa_does():
+    x_0, y_0 = pictures()
+    steps = torch.tensor([2, 3])
+    assert forward_marginals(x_0, y_0, steps, PRESETS["deltadiff"]).shape == x_0.shape
+    with pytest.raises(SettingError, match="needs noise"):
+        forward_marginals(x_0, y_0, steps, PRESETS["resshift-s4"])
+
+
+def test_values_per_picture_have_the_type_of_what_they_are_for():
+    values = per_picture([0.5, 1.5, 2.5], torch.tensor([2, 0]), torch.zeros(2, 3, 4, 4, dtype=torch.float64))
+    assert values.shape == (2, 1, 1, 1)
+    assert values.dtype == torch.float64
+    assert values.flatten().tolist() == [2.5, 0.5]

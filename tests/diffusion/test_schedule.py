@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 
 import pytest
+import torch
 
+from deltasr.diffusion.process import posterior
 from deltasr.diffusion.schedule import PRESETS, Schedule, geometric_schedule, resshift_paper
 from deltasr.errors import SettingError
 
@@ -16,6 +18,8 @@ PUBLISHED = {
     "resshift-s4": (4, 0.3, 2.0, 0.1, 0.99),
     "deltadiff": (4, 0.3, 0.0, 0.1, math.sqrt(0.99)),
 }
+
+SHORT = {"steps": 3, "p": 1.0, "kappa": 0.5, "eta_1": 0.2, "eta_T": 0.9}
 
 
 def sqrt_eta(t: int, steps: int, p: float, first: float, last: float) -> float:
@@ -116,3 +120,22 @@ def test_steps_that_do_not_exist_are_named(t: int):
     for of_step in (PRESETS["deltadiff"].alpha, PRESETS["deltadiff"].relative_noise):
         with pytest.raises(SettingError, match=f"Step {t} does not exist; .* 1 to 4"):
             of_step(t)
+
+
+@pytest.mark.parametrize("schedule", [PRESETS["resshift-s15"], geometric_schedule(**SHORT)])
+def test_weights_of_the_bound_are_those_of_a_difference_between_two_posteriors(schedule: Schedule):
+    """The divergence of two normal distributions of one variance: the squared distance of their means by twice it."""
+    for t in range(2, schedule.steps + 1):
+        zero, one = torch.zeros((), dtype=torch.float64), torch.ones((), dtype=torch.float64)
+        (mean, variance), (other, _) = (posterior(one, x_0, t, schedule) for x_0 in (zero, one))
+        assert schedule.weight(t) == pytest.approx(float((mean - other) ** 2) / (2 * variance), rel=1e-9)
+    assert schedule.weight(1) == schedule.weight(2)
+
+
+def test_a_single_step_has_the_weight_one_and_without_noise_there_is_none():
+    assert Schedule((0.0, 0.9), kappa=2.0).weight(1) == 1
+    with pytest.raises(SettingError, match="divide by kappa"):
+        PRESETS["deltadiff"].weight(2)
+    for t in (0, 5):
+        with pytest.raises(SettingError, match=f"Step {t} does not exist"):
+            PRESETS["resshift-s4"].weight(t)

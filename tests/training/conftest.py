@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor, nn
 
-from deltasr.training.recipes import Recipe
+from deltasr.training import systems
+from deltasr.training.judges import Judges
+from deltasr.training.recipe_kinds import DeltaDiffRecipe, Recipe
 from deltasr.training.trainer import Options, train
 from deltasr.training.validation import Validation
 
@@ -73,7 +76,62 @@ def recorder() -> Recorder:
 @pytest.fixture
 def recipe() -> Recipe:
     """Six steps of two small crops."""
-    return Recipe(crop=8, batch=2, images=12, warmup=4, validation_pictures=1, validate_every=1_000, save_every=1_000)
+    return DeltaDiffRecipe(
+        crop=8, batch=2, images=12, warmup=4, validation_pictures=1, validate_every=1_000, save_every=1_000
+    )
+
+
+TINY_DENOISER = {
+    "model_channels": 32,
+    "channel_mult": [1],
+    "num_res_blocks": [1],
+    "swin_embed_dim": 32,
+    "swin_depth": 2,
+    "num_head_channels": 16,
+    "window_size": 4,
+    "mlp_ratio": 1,
+    "image_size": 8,
+}
+
+
+@pytest.fixture
+def tiny_denoiser(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    """What recipes call the small denoiser is a tiny one, for pictures of multiples of 4 pixels."""
+    monkeypatch.setattr(systems, "SMALL_DENOISER", TINY_DENOISER)
+    return TINY_DENOISER
+
+
+class Distance(nn.Module):
+    """Stands for LPIPS or features: the mean absolute difference of each picture, cubed."""
+
+    def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
+        return (sr - hr).abs().mean(dim=(1, 2, 3)) ** 3
+
+
+@pytest.fixture
+def distance() -> Distance:
+    return Distance()
+
+
+class OneProcess:
+    """What a learner needs of Accelerate's Accelerator."""
+
+    device = torch.device("cpu")
+    process_index = 0
+
+    def prepare(self, module: Any) -> Any:
+        return module
+
+
+@pytest.fixture
+def one_process() -> OneProcess:
+    return OneProcess()
+
+
+@pytest.fixture
+def no_judges() -> Judges:
+    """For recipes whose losses look through no other network."""
+    return Judges(lpips=None, perceptual=None)
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from deltasr.degradation.bicubic import downscale
 from deltasr.errors import TrainingError
 from deltasr.imaging import read_rgb8
 from deltasr.training import cache as cache_module
-from deltasr.training.cache import build_cache, find_pictures
+from deltasr.training.cache import build_cache, degrade, find_pictures
 
 
 def _picture(path: Path, height: int = 40, width: int = 50, seed: int = 0) -> Path:
@@ -55,6 +56,25 @@ def test_hr_is_cut_to_a_multiple_and_lr_is_its_downscaling(tmp_path: Path):
     tensor = torch.from_numpy(hr.copy()).permute(2, 0, 1)[None].float() / 255
     expected = (downscale(tensor, 4)[0] * 255).round().byte().permute(1, 2, 0).numpy()
     np.testing.assert_array_equal(lr, expected)
+
+
+def test_pictures_are_made_smaller_before_anything_else(tmp_path: Path):
+    """Cut to a multiple of both factors first; the cache holds either kind beside the other."""
+    path = _picture(tmp_path / "a.png", 67, 82)
+    build = partial(build_cache, [path], tmp_path / "cache", scale=4)
+    (whole,), _ = build(smallest=8)
+    (shrunk,), _ = build(smallest=8, shrink=2)
+    hr, lr = shrunk.arrays()
+    assert (shrunk.height, shrunk.width) == hr.shape[:2] == (32, 40)
+    np.testing.assert_array_equal(hr, degrade(np.ascontiguousarray(read_rgb8(path)[:64, :80]), 2))
+    np.testing.assert_array_equal(lr, degrade(np.array(hr), 4))
+    assert (whole.height, whole.width) == (64, 80)
+    assert build(smallest=8) == ([whole], [])
+    with pytest.raises(TrainingError, match="is 40x32, less than a crop of 33x33"):
+        build(smallest=33, shrink=2)
+    _picture(path, 7, 90)
+    with pytest.raises(TrainingError, match="is smaller than 8x8 pixels"):
+        build(smallest=4, shrink=2)
 
 
 def test_a_second_build_decodes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -20,8 +20,8 @@ def cached(pictures: Path, decoded: Path) -> list[CachedPicture]:
     return build_cache(find_pictures(pictures), decoded, scale=4, smallest=32)[0]
 
 
-def _crops(cached: list[CachedPicture], *, crop: int = 8, seed: int = 0) -> Crops:
-    return Crops(cached, scale=4, crop=crop, seed=seed)
+def _crops(cached: list[CachedPicture], *, crop: int = 8, seed: int = 0, degradation: str = "bicubic") -> Crops:
+    return Crops(cached, scale=4, crop=crop, seed=seed, degradation=degradation)
 
 
 def _fingerprints(crops: Crops, positions: range) -> list[bytes]:
@@ -81,6 +81,44 @@ def test_workers_change_nothing(cached: list[CachedPicture]):
     alone, shared = batches(0), batches(2)
     assert len(alone) == 4
     assert all(torch.equal(one, other) for one, other in zip(alone, shared, strict=True))
+
+
+def test_a_degradation_leaves_hr_as_it_is_and_depends_on_seed_and_position_alone(cached: list[CachedPicture]):
+    plain, degraded = _crops(cached), _crops(cached, degradation="realesrgan")
+    forwards = _fingerprints(degraded, range(12))
+    assert forwards == _fingerprints(_crops(cached, degradation="realesrgan"), range(11, -1, -1))[::-1]
+    assert forwards != _fingerprints(_crops(cached, degradation="realesrgan", seed=1), range(12))
+    for position in range(12):
+        (lr, hr), (expected_lr, expected_hr) = degraded[position], plain[position]
+        assert torch.equal(hr, expected_hr)
+        assert (lr.shape, lr.dtype) == (expected_lr.shape, torch.uint8)
+        assert not torch.equal(lr, expected_lr)
+        assert (lr.float().mean() - expected_lr.float().mean()).abs() < 40, "another place, or another range"
+
+
+def test_a_degraded_crop_is_that_of_the_turned_hr_crop(cached: list[CachedPicture]):
+    crops = _crops(cached, degradation="area")
+    for position in range(8):
+        lr, hr = crops[position]
+        means = hr.float().unfold(1, 4, 4).unfold(2, 4, 4).mean(dim=(3, 4))
+        assert (lr - means).abs().max() <= 0.5 + 1e-3
+
+
+def test_each_position_has_chance_of_its_own(tmp_path: Path):
+    """Of a picture of one colour, all crops are the same; what degrades them is not."""
+    for name, side in (("hr", 64), ("lr", 16)):
+        np.save(tmp_path / f"{name}.npy", np.full((side, side, 3), 120, np.uint8))
+    picture = CachedPicture(Path("x"), tmp_path / "hr.npy", tmp_path / "lr.npy", 64, 64)
+    crops = _crops([picture], degradation="resshift-test")
+    assert len({crops[position][0].numpy().tobytes() for position in range(6)}) == 6
+
+
+def test_workers_do_not_change_a_degradation(cached: list[CachedPicture]):
+    def batches(workers: int) -> list[torch.Tensor]:
+        crops = _crops(cached, degradation="realesrgan")
+        return [lr for lr, _ in DataLoader(crops, batch_size=3, sampler=Positions(5, 11), num_workers=workers)]
+
+    assert all(torch.equal(one, other) for one, other in zip(batches(0), batches(2), strict=True))
 
 
 def test_positions_run_from_where_a_run_stands_to_its_end():

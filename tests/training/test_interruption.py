@@ -62,8 +62,7 @@ def test_killed_terminated_and_resumed(pictures: Path, decoded: Path, tmp_path: 
     _finished(_start(whole, pictures, decoded, *settings))
 
     process = _start(parts, pictures, decoded, *settings)
-    _wait_until(lambda: (parts / "model.safetensors").exists(), process)
-    time.sleep(0.05)
+    _wait_until(lambda: _lines_of_metrics(parts) > 1, process)
     process.kill()
     process.communicate()
     assert process.returncode == -signal.SIGKILL

@@ -1,40 +1,41 @@
-"""One step of training, its average, and where weights come from."""
+"""One step of training, and its average."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from deltasr.errors import CheckpointError, TrainingError
-from deltasr.models import checkpoint
-from deltasr.models.deltadiff import DeltaDiff
-from deltasr.models.interpolation import Interpolation
-from deltasr.training.learner import Learner, build_model
-from deltasr.training.objective import Objective
-from deltasr.training.recipes import Recipe
-
-
-class _OneProcess:
-    """What a learner needs of Accelerate's Accelerator."""
-
-    device = torch.device("cpu")
-
-    def prepare(self, module: Any) -> Any:
-        return module
+from deltasr.errors import TrainingError
+from deltasr.training.chain_objective import ChainObjective
+from deltasr.training.judges import Judges
+from deltasr.training.learner import Learner
+from deltasr.training.objective import Chance
+from deltasr.training.recipe_kinds import DeltaDiffRecipe, Recipe
+from deltasr.training.systems import build_model, build_objective
 
 
 @pytest.fixture
 def recipe() -> Recipe:
-    return Recipe(crop=8, batch=2, images=100, warmup=4, learning_rate=5e-3, ema=0.75)
+    return DeltaDiffRecipe(crop=8, batch=2, images=100, warmup=4, learning_rate=5e-3, ema=0.75)
 
 
-def _learner(recipe: Recipe) -> Learner:
-    return Learner(recipe, build_model(recipe, None), _OneProcess())
+Make = Callable[[Recipe], Learner]
+
+
+@pytest.fixture
+def make(one_process: Any, no_judges: Judges) -> Make:
+    """Makes a learner."""
+
+    def learner(recipe: Recipe) -> Learner:
+        return Learner(recipe, build_objective(build_model(recipe), recipe, no_judges), one_process)
+
+    return learner
 
 
 def _batches(count: int) -> list[tuple[Tensor, Tensor]]:
@@ -45,76 +46,41 @@ def _batches(count: int) -> list[tuple[Tensor, Tensor]]:
     ]
 
 
-def _weights(model: DeltaDiff) -> Tensor:
+def _weights(model: nn.Module) -> Tensor:
     return torch.cat([weight.detach().flatten().clone() for weight in model.parameters()])
 
 
-def test_the_seed_decides_the_weights(recipe: Recipe):
-    one, same = (_weights(build_model(recipe, None)) for _ in range(2))
-    other = _weights(build_model(msgspec.structs.replace(recipe, seed=1), None))
-    assert torch.equal(one, same)
-    assert not torch.equal(one, other)
-
-
-def test_a_model_has_the_recipe_s_schedule():
-    recipe = Recipe(steps=3, p=0.5, eta_1=0.02, eta_T=0.9, scale=2)
-    assert build_model(recipe, None).arguments() == {
-        "size": "tiny",
-        "scale": 2,
-        "steps": 3,
-        "p": 0.5,
-        "eta_1": 0.02,
-        "eta_T": 0.9,
-    }
-
-
-def test_a_run_can_start_from_the_weights_of_a_checkpoint(recipe: Recipe, tmp_path: Path):
-    torch.manual_seed(9)
-    before = DeltaDiff(size="tiny", steps=2)
-    checkpoint.save(before, tmp_path / "before.safetensors")
-    model = build_model(recipe, tmp_path / "before.safetensors")
-    assert model.schedule.steps == 4
-    assert torch.equal(_weights(model), _weights(before))
-
-
-def test_weights_of_another_network_are_refused(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    checkpoint.save(DeltaDiff(size="tiny", scale=2), tmp_path / "x2.safetensors")
-    with pytest.raises(TrainingError, match=r"x2, tiny.*not the network that the recipe trains"):
-        build_model(recipe, tmp_path / "x2.safetensors")
-    with pytest.raises(CheckpointError, match="There is no checkpoint"):
-        build_model(recipe, tmp_path / "absent.safetensors")
-    monkeypatch.setattr(checkpoint, "load", lambda path: Interpolation(method="bicubic"))
-    with pytest.raises(TrainingError, match="not the network"):
-        build_model(recipe, tmp_path / "other.safetensors")
-
-
-def test_the_average_is_that_of_the_weights_after_each_step(recipe: Recipe):
-    learner = _learner(recipe)
+def test_the_average_is_that_of_the_weights_after_each_step(recipe: Recipe, make: Make):
+    """Its decay grows from that of a plain mean, up to the recipe's."""
+    learner = make(msgspec.structs.replace(recipe, ema=0.25))
     expected = None
-    for lr, hr in _batches(4):
+    for (lr, hr), decay in zip(_batches(5), (0.0, 2 / 11, 0.25, 0.25, 0.25), strict=True):
         learner.step(lr, hr)
         now = _weights(learner.model)
-        expected = now if expected is None else 0.75 * expected + 0.25 * now
+        expected = now if expected is None else decay * expected + (1 - decay) * now
     assert expected is not None
     torch.testing.assert_close(_weights(learner.average), expected)
     assert not torch.equal(_weights(learner.model), expected)
-    assert learner.images == 8
+    assert learner.images == 10
 
 
-def test_terms_are_the_losses_before_the_step(recipe: Recipe):
-    learner = _learner(recipe)
+def test_terms_are_the_losses_before_the_step(recipe: Recipe, make: Make):
+    learner = make(recipe)
     (lr, hr), *_ = _batches(1)
-    expected = Objective(learner.model, recipe)(lr / 255, hr / 255)
-    terms, norm = learner.step(lr, hr)
-    torch.testing.assert_close(terms, expected.detach())
-    assert norm > 0
+    objective = ChainObjective(learner.model, recipe, None)
+    expected = objective(lr / 255, hr / 255, Chance(seed=0, position=0)).terms.detach()
+    step = learner.step(lr, hr)
+    assert list(step.terms) == objective.terms == ["step-1", "step-2", "step-3", "step-4"]
+    torch.testing.assert_close(torch.stack(list(step.terms.values())), expected)
+    assert step.watched.keys() == {"gradient_norm"}
+    assert step.watched["gradient_norm"] > 0
 
 
-def test_gradients_are_clipped_to_the_recipe_s_norm(recipe: Recipe):
+def test_gradients_are_clipped_to_the_recipe_s_norm(recipe: Recipe, make: Make):
     """AdamW divides by the gradient's size: only its epsilon shows how large it was."""
 
     def moved(clip: float) -> Tensor:
-        learner = _learner(msgspec.structs.replace(recipe, clip=clip))
+        learner = make(msgspec.structs.replace(recipe, clip=clip))
         before = _weights(learner.model)
         learner.step(*_batches(1)[0])
         return (_weights(learner.model) - before).norm()
@@ -123,8 +89,8 @@ def test_gradients_are_clipped_to_the_recipe_s_norm(recipe: Recipe):
     torch.testing.assert_close(moved(1e9), moved(0.0))
 
 
-def test_steps_follow_the_learning_rate(recipe: Recipe):
-    learner = _learner(recipe)
+def test_steps_follow_the_learning_rate(recipe: Recipe, make: Make):
+    learner = make(recipe)
     for lr, hr in _batches(3):
         rate = learner.learning_rate
         learner.step(lr, hr)
@@ -135,21 +101,22 @@ def test_steps_follow_the_learning_rate(recipe: Recipe):
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
-def test_channels_last_changes_the_layout_and_not_the_numbers(optimizer: str, recipe: Recipe):
+def test_channels_last_changes_the_layout_and_not_the_numbers(optimizer: str, recipe: Recipe, make: Make):
     recipe = msgspec.structs.replace(recipe, optimizer=optimizer)
-    plain, last = (_learner(msgspec.structs.replace(recipe, channels_last=last)) for last in (False, True))
+    plain, last = (make(msgspec.structs.replace(recipe, channels_last=last)) for last in (False, True))
     assert last.model.net.body[0].conv1.weight.is_contiguous(memory_format=torch.channels_last)
     for lr, hr in _batches(3):
-        terms, norm = plain.step(lr, hr)
-        terms_last, norm_last = last.step(lr, hr)
-        torch.testing.assert_close(terms, terms_last, rtol=1e-5, atol=1e-5)
-        torch.testing.assert_close(norm, norm_last, rtol=1e-3, atol=1e-5)
+        one, other = plain.step(lr, hr), last.step(lr, hr)
+        torch.testing.assert_close(one.terms, other.terms, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(one.watched, other.watched, rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
-def test_a_restored_learner_goes_on_to_the_last_bit(optimizer: str, recipe: Recipe, assert_same: Any, tmp_path: Path):
+def test_a_restored_learner_goes_on_to_the_last_bit(
+    optimizer: str, recipe: Recipe, make: Make, assert_same: Any, tmp_path: Path
+):
     recipe = msgspec.structs.replace(recipe, optimizer=optimizer, channels_last=True)
-    learner = _learner(recipe)
+    learner = make(recipe)
     batches = _batches(5)
     for batch in batches[:2]:
         learner.step(*batch)
@@ -157,32 +124,34 @@ def test_a_restored_learner_goes_on_to_the_last_bit(optimizer: str, recipe: Reci
     for batch in batches[2:]:
         learner.step(*batch)
     expected = learner.state()
-    restored = _learner(msgspec.structs.replace(recipe, seed=5))
+    restored = make(msgspec.structs.replace(recipe, seed=5))
     restored.restore(torch.load(tmp_path / "state.pt", weights_only=True))
     for batch in batches[2:]:
         restored.step(*batch)
     assert_same(restored.state(), expected)
 
 
-def test_a_state_of_another_model_is_refused(recipe: Recipe):
-    other = _learner(msgspec.structs.replace(recipe, scale=2)).state()
+def test_a_state_of_another_model_is_refused(recipe: Recipe, make: Make):
+    other = make(msgspec.structs.replace(recipe, scale=2)).state()
     with pytest.raises(TrainingError, match="does not fit the recipe"):
-        _learner(recipe).restore(other)
-    muon = _learner(msgspec.structs.replace(recipe, optimizer="muon")).state()
+        make(recipe).restore(other)
+    muon = make(msgspec.structs.replace(recipe, optimizer="muon")).state()
     with pytest.raises(TrainingError, match="does not fit the recipe"):
-        _learner(recipe).restore(muon)
+        make(recipe).restore(muon)
     with pytest.raises(TrainingError, match="does not fit the recipe"):
-        _learner(recipe).restore({})
+        make(recipe).restore({})
 
 
-def test_a_compiled_objective_trains_as_a_plain_one(recipe: Recipe):
+@pytest.mark.parametrize("unroll", ["through", "teacher-forced"])
+def test_a_compiled_objective_trains_as_a_plain_one(unroll: Any, recipe: Recipe, make: Make):
     """Through the compiler's front end; code generation is torch's own matter and takes minutes."""
+    recipe = msgspec.structs.replace(recipe, unroll=unroll)
     compiled = msgspec.structs.replace(recipe, compile=True)
     compile_as_is = torch.compile
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch, "compile", lambda module: compile_as_is(module, backend="aot_eager"))
-        learner = _learner(compiled)
-    plain = _learner(recipe)
+        learner = make(compiled)
+    plain = make(recipe)
     for lr, hr in _batches(2):
-        torch.testing.assert_close(learner.step(lr, hr)[0], plain.step(lr, hr)[0], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(learner.step(lr, hr).terms, plain.step(lr, hr).terms, rtol=1e-4, atol=1e-5)
     assert learner.state()["model"].keys() == plain.state()["model"].keys()

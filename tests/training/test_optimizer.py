@@ -17,7 +17,7 @@ from deltasr.training.optimizer import (
     orthogonalised,
     set_learning_rate,
 )
-from deltasr.training.recipes import Recipe
+from deltasr.training.recipe_kinds import DeltaDiffRecipe
 
 
 @pytest.mark.parametrize("shape", [(3, 16, 16), (2, 12, 40), (2, 40, 12)])
@@ -110,7 +110,7 @@ def test_weights_without_a_gradient_stay():
 def test_muon_gets_the_convolutions_between_hidden_layers():
     model = DeltaDiff(size="tiny")
     names = {id(weight): name for name, weight in model.named_parameters()}
-    adamw, muon = optimizers(model, Recipe(optimizer="muon"))
+    adamw, muon = optimizers(model, DeltaDiffRecipe(optimizer="muon"))
     by_muon = [names[id(weight)] for group in muon.param_groups for weight in group["params"]]
     by_adamw = [names[id(weight)] for group in adamw.param_groups for weight in group["params"]]
     assert sorted(by_muon + by_adamw) == sorted(names.values())
@@ -121,7 +121,7 @@ def test_muon_gets_the_convolutions_between_hidden_layers():
 
 def test_adamw_alone_gets_everything_with_the_recipe_s_values():
     model = DeltaDiff(size="tiny")
-    (adamw,) = optimizers(model, Recipe(betas=(0.8, 0.9), weight_decay=0.1))
+    (adamw,) = optimizers(model, DeltaDiffRecipe(betas=(0.8, 0.9), weight_decay=0.1))
     assert isinstance(adamw, torch.optim.AdamW)
     (group,) = adamw.param_groups
     assert len(group["params"]) == len(list(model.parameters()))
@@ -129,7 +129,7 @@ def test_adamw_alone_gets_everything_with_the_recipe_s_values():
 
 
 def test_the_learning_rate_rises_linearly_peaks_and_ends_at_zero():
-    recipe = Recipe(images=1_000, warmup=200, batch=10)
+    recipe = DeltaDiffRecipe(images=1_000, warmup=200, batch=10)
     factors = [learning_rate_factor(images, recipe) for images in range(0, 1_001, 10)]
     rises = [later - earlier for earlier, later in pairwise(factors[:21])]
     assert rises == pytest.approx([10 / 210] * 20)
@@ -141,7 +141,7 @@ def test_the_learning_rate_rises_linearly_peaks_and_ends_at_zero():
 
 
 def test_without_warm_up_it_begins_at_its_peak():
-    assert learning_rate_factor(0, Recipe(warmup=0)) == 1
+    assert learning_rate_factor(0, DeltaDiffRecipe(warmup=0)) == 1
 
 
 def test_set_learning_rate_reaches_every_group():

@@ -13,22 +13,31 @@ import msgspec
 import pytest
 import torch
 
-from deltasr.training.recipes import Recipe
+from deltasr.training.recipe_kinds import AnyRecipe, DeltaDiffRecipe, Recipe, RrdbRecipe
+
+SHORT: dict[str, Any] = {"crop": 8, "batch": 4, "images": 8, "warmup": 4, "validation_pictures": 1, "save_every": 4}
+BASES = {DeltaDiffRecipe: "deltadiff-tiny-x4", RrdbRecipe: "rrdb-x4"}
 
 
 @pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no torch.distributed")
-@pytest.mark.parametrize("unroll", ["through", "teacher-forced"])
-def test_two_processes_share_a_batch(
-    unroll: Any, learn: Any, recipe: Recipe, pictures: Path, decoded: Path, tmp_path: Path
-):
-    recipe = msgspec.structs.replace(recipe, unroll=unroll, batch=4, images=8, save_every=4)
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        DeltaDiffRecipe(**SHORT),
+        DeltaDiffRecipe(**SHORT, unroll="teacher-forced"),
+        RrdbRecipe(**SHORT, blocks=1, width=4, adversarial=0.1, adversarial_loss="bce", discriminator_width=4),
+    ],
+    ids=["through", "teacher-forced", "adversarial"],
+)
+def test_two_processes_share_a_batch(recipe: AnyRecipe, learn: Any, pictures: Path, decoded: Path, tmp_path: Path):
     alone = learn(recipe, "alone")
     shared = tmp_path / "shared"
     config = tmp_path / "recipe.toml"
-    values = msgspec.to_builtins(recipe)
+    values = msgspec.structs.asdict(recipe)
     config.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items()))
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "deltasr"]
     command = ["train", str(pictures), "-o", str(shared), "--cache", str(decoded), "--config", str(config)]
+    command += ["--recipe", BASES[type(recipe)]]
     done = subprocess.run(
         [*launch, *command, "--device", "cpu"],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -43,8 +52,9 @@ def test_two_processes_share_a_batch(
 
     expected, state = alone.state, torch.load(shared / "state.pt", weights_only=True)
     assert state["images"] == 8
-    for name, weight in expected["model"].items():
-        torch.testing.assert_close(state["model"][name], weight, rtol=1e-4, atol=1e-5)
+    for network in {"model", "average", "discriminator"} & expected.keys():
+        for name, weight in expected[network].items():
+            torch.testing.assert_close(state[network][name], weight, rtol=1e-4, atol=1e-5)
     lines, lines_alone = (
         [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
         for run in (shared, alone.folder)

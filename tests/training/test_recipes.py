@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+import json
+import re
 from pathlib import Path
 from typing import Any, get_args
 
@@ -10,17 +13,9 @@ import pytest
 
 from deltasr.errors import SettingError
 from deltasr.models.deltadiff import SIZES
-from deltasr.training.recipes import (
-    DEFAULT_RECIPE,
-    RECIPES,
-    Recipe,
-    Size,
-    checked,
-    from_assignments,
-    from_toml,
-    ignored,
-    recipe_named,
-)
+from deltasr.training.recipe_kinds import AnyRecipe, DeltaDiffRecipe, Recipe, Size
+from deltasr.training.recipe_values import checked, from_assignments, from_toml, ignored
+from deltasr.training.recipes import DEFAULT_RECIPE, RECIPES, recipe_named
 
 
 def _toml(tmp_path: Path, text: str) -> Path:
@@ -44,16 +39,33 @@ def test_the_default_recipe_exists_and_unknown_ones_are_named():
         recipe_named("huge")
 
 
-def test_every_key_is_described_in_the_class_and_in_the_manual():
+KINDS: tuple[type[Recipe], ...] = get_args(AnyRecipe)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_key_is_described_in_the_classes_and_in_the_manual(kind: type[Recipe]):
     manual = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
-    for field in msgspec.structs.fields(Recipe):
-        assert field.name in (Recipe.__doc__ or "")
+    described = " ".join(inspect.getdoc(parent) or "" for parent in kind.__mro__ if issubclass(parent, Recipe))
+    for field in msgspec.structs.fields(kind):
+        assert re.search(rf"\b{field.name}\b", described)
         assert f"`{field.name}`" in manual
 
 
+def test_every_recipe_is_in_the_manual():
+    manual = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    assert [name for name in RECIPES if f"| `{name}`" not in manual] == []
+
+
 def test_a_recipe_survives_json():
-    recipe = Recipe(step_weights=(1.0, 2.0, 3.0, 4.0), optimizer="muon", betas=(0.5, 0.75), compile=True)
-    assert msgspec.json.decode(msgspec.json.encode(recipe), type=Recipe) == recipe
+    recipe = DeltaDiffRecipe(step_weights=(1.0, 2.0, 3.0, 4.0), optimizer="muon", betas=(0.5, 0.75), compile=True)
+    assert msgspec.json.decode(msgspec.json.encode(recipe), type=AnyRecipe) == recipe
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_in_files_the_system_says_what_kind_a_recipe_is(kind: type[Recipe]):
+    content = msgspec.json.encode(kind())
+    assert json.loads(content)["system"] == kind.__struct_config__.tag
+    assert type(msgspec.json.decode(content, type=AnyRecipe)) is kind
 
 
 def test_toml_replaces_what_it_names(tmp_path: Path):
@@ -68,7 +80,7 @@ def test_toml_replaces_what_it_names(tmp_path: Path):
 
 def test_assignments_read_numbers_booleans_and_lists():
     recipe = from_assignments(
-        Recipe(),
+        DeltaDiffRecipe(),
         ["batch = 8", "learning_rate=2e-3", "compile=true", "step_weights=[1, 0.5,0,0]", "betas=0.5,0.6", "loss=l2"],
     )
     assert (recipe.batch, recipe.learning_rate, recipe.compile, recipe.loss) == (8, 2e-3, True, "l2")
@@ -79,7 +91,7 @@ def test_assignments_read_numbers_booleans_and_lists():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("batches = 8", "'batches', which no recipe has; the keys are size, "),
+        ("batches = 8", "'batches', which this recipe has not; its keys are scale, "),
         ('batch = "8"', "cannot set 'batch' to '8': expected `int`, got `str`"),
         ('loss = "l2"\nbatch = "8"', "cannot set 'batch' to '8'"),
         ("batch = 8.0", "'batch'"),
@@ -108,20 +120,20 @@ def test_assignments_read_numbers_booleans_and_lists():
 )
 def test_a_mistake_in_toml_is_named(text: str, words: str, tmp_path: Path):
     with pytest.raises(SettingError) as error:
-        from_toml(Recipe(), _toml(tmp_path, text))
+        from_toml(DeltaDiffRecipe(), _toml(tmp_path, text))
     assert "recipe.toml" in str(error.value)
     assert words in str(error.value)
 
 
 def test_a_missing_file_is_named(tmp_path: Path):
     with pytest.raises(SettingError, match=r"absent\.toml cannot be read: No such file"):
-        from_toml(Recipe(), tmp_path / "absent.toml")
+        from_toml(DeltaDiffRecipe(), tmp_path / "absent.toml")
 
 
 @pytest.mark.parametrize(
     ("assignment", "words"),
     [
-        ("batches=8", "--set sets 'batches', which no recipe has"),
+        ("batches=8", "--set sets 'batches', which this recipe has not"),
         ("batch", "--set takes key=value; 'batch' has no '='"),
         ("batch=eight", "--set cannot set 'batch' to 'eight': expected `int`"),
         ("batch=8.5", "'batch'"),
@@ -137,20 +149,20 @@ def test_a_missing_file_is_named(tmp_path: Path):
 )
 def test_a_mistake_on_the_command_line_is_named(assignment: str, words: str):
     with pytest.raises(SettingError) as error:
-        from_assignments(Recipe(), [assignment])
+        from_assignments(DeltaDiffRecipe(), [assignment])
     assert words in str(error.value)
 
 
 def test_a_key_given_twice_is_a_mistake():
     with pytest.raises(SettingError, match="--set gives 'batch' twice"):
-        from_assignments(Recipe(), ["batch=8", "loss=l1", "batch=9"])
+        from_assignments(DeltaDiffRecipe(), ["batch=8", "loss=l1", "batch=9"])
 
 
 @pytest.mark.parametrize("changes", [{"crop": "24"}, {"unroll": "sideways"}, {"crop": 3}, {"scale": 1}])
 def test_recipes_made_in_python_are_checked_too(changes: dict[str, Any]):
     (key,) = changes
     with pytest.raises(SettingError, match=f"The recipe cannot set '{key}'"):
-        checked(Recipe(**changes))
+        checked(DeltaDiffRecipe(**changes))
 
 
 @pytest.mark.parametrize(
@@ -166,7 +178,7 @@ def test_recipes_made_in_python_are_checked_too(changes: dict[str, Any]):
     ],
 )
 def test_settings_without_effect_are_told(changes: dict[str, Any], words: str):
-    (note,) = ignored(Recipe(**changes), device="cpu")
+    (note,) = ignored(DeltaDiffRecipe(**changes), device="cpu")
     assert words in note
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from deltasr.errors import TrainingError
-from deltasr.training.recipes import Recipe
+from deltasr.training.recipe_kinds import DeltaDiffRecipe, RrdbRecipe
 from deltasr.training.run_folder import RunFolder
 
 PICTURES = [("a.png", 48, 64), ("more/b.png", 40, 40)]
@@ -20,12 +20,12 @@ def folder(tmp_path: Path) -> RunFolder:
     """A run that has begun."""
     folder = RunFolder(tmp_path / "run")
     folder.keep_pictures(PICTURES)
-    folder.begin(Recipe(batch=2), {"images": 0, "weights": torch.arange(3)})
+    folder.begin(DeltaDiffRecipe(batch=2), {"images": 0, "weights": torch.arange(3)})
     return folder
 
 
 def test_a_run_gives_back_its_recipe_and_its_state(folder: RunFolder):
-    assert folder.recipe() == Recipe(batch=2)
+    assert folder.recipe() == DeltaDiffRecipe(batch=2)
     state = folder.load_state()
     assert state["images"] == 0
     assert torch.equal(state["weights"], torch.arange(3))
@@ -35,7 +35,7 @@ def test_a_folder_holds_one_run(folder: RunFolder):
     with pytest.raises(TrainingError, match="holds a run already; go on with it by --resume"):
         folder.require_empty()
     with pytest.raises(TrainingError, match="holds a run already"):
-        folder.begin(Recipe(), {})
+        folder.begin(DeltaDiffRecipe(), {})
 
 
 def test_an_empty_folder_has_nothing_to_resume(tmp_path: Path):
@@ -48,9 +48,27 @@ def test_an_empty_folder_has_nothing_to_resume(tmp_path: Path):
 
 
 def test_a_damaged_recipe_is_named(folder: RunFolder):
-    folder.recipe_file.write_text('{"batches": 3}')
+    folder.recipe_file.write_text('{"system": "deltadiff", "batches": 3}')
     with pytest.raises(TrainingError, match=r"recipe\.json cannot be read: .*batches"):
         folder.recipe()
+
+
+def test_a_recipe_of_another_system_is_its_own_kind(tmp_path: Path):
+    folder = RunFolder(tmp_path)
+    folder.begin(RrdbRecipe(blocks=3), {})
+    assert folder.recipe() == RrdbRecipe(blocks=3)
+
+
+def test_a_recipe_that_does_not_name_its_system_is_deltadiff_s(folder: RunFolder):
+    """As those of earlier versions, whose runs can be resumed."""
+    folder.recipe_file.write_text('{"size": "small", "steps": 3}')
+    assert folder.recipe() == DeltaDiffRecipe(size="small", steps=3)
+
+
+def test_held_out_pictures_are_named(folder: RunFolder):
+    folder.keep_held_out(validation=["b.png"], test=["c.png", "more/d.png"])
+    kept = json.loads((folder.path / "held-out.json").read_text())
+    assert kept == {"validation": ["b.png"], "test": ["c.png", "more/d.png"]}
 
 
 @pytest.mark.parametrize("size", [0, 10, 300])
@@ -88,7 +106,7 @@ def test_metrics_beyond_the_state_and_half_a_line_are_forgotten(folder: RunFolde
 def test_metrics_of_a_run_that_never_began_are_not_mixed_in(tmp_path: Path):
     folder = RunFolder(tmp_path)
     folder.log({"images": 2})
-    folder.begin(Recipe(), {})
+    folder.begin(DeltaDiffRecipe(), {})
     assert not folder.metrics_file.exists()
 
 

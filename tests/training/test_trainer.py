@@ -19,11 +19,12 @@ from torch import Tensor
 from deltasr.errors import SettingError, TrainingError
 from deltasr.models import checkpoint
 from deltasr.models.deltadiff import DeltaDiff
-from deltasr.training import objective as objective_module
+from deltasr.training import losses
 from deltasr.training import trainer as trainer_module
 from deltasr.training.cache import build_cache, find_pictures
 from deltasr.training.crops import Crops
-from deltasr.training.recipes import Recipe
+from deltasr.training.recipe_kinds import AnyRecipe, DeltaDiffRecipe, Recipe
+from deltasr.training.systems import build_model
 from deltasr.training.validation import split, validate
 
 replace = msgspec.structs.replace
@@ -37,8 +38,10 @@ def _entries(folder: Path, kind: str) -> list[dict[str, Any]]:
 def test_a_run_leaves_recipe_pictures_state_metrics_and_weights(learn: Any, recipe: Recipe, recorder: Any):
     run = learn(replace(recipe, save_every=4), display=recorder)
     names = {path.name for path in run.folder.iterdir()}
-    assert names == {"recipe.json", "pictures.json", "state.pt", "metrics.jsonl", "model.safetensors", "tensorboard"}
-    assert msgspec.json.decode((run.folder / "recipe.json").read_bytes(), type=Recipe) == replace(recipe, save_every=4)
+    texts = {"recipe.json", "pictures.json", "held-out.json", "metrics.jsonl"}
+    assert names == texts | {"state.pt", "model.safetensors", "tensorboard"}
+    written = (run.folder / "recipe.json").read_bytes()
+    assert msgspec.json.decode(written, type=AnyRecipe) == replace(recipe, save_every=4)
     assert run.state["images"] == 12
     assert [line["images"] for line in _entries(run.folder, "train")] == recorder.images == [4, 8, 12]
     assert recorder.decoded[-1] == (5, 5)
@@ -48,7 +51,7 @@ def test_a_run_leaves_recipe_pictures_state_metrics_and_weights(learn: Any, reci
 def test_the_keys_of_a_state_never_change(learn: Any, recipe: Recipe):
     """Saved runs are resumed by later versions."""
     state = learn(replace(recipe, optimizer="muon")).state
-    assert set(state) == {"format", "model", "average", "optimizers", "images", "seconds", "random"}
+    assert set(state) == {"format", "model", "average", "optimizers", "images", "seconds", "random", "best"}
     assert state["format"] == 1
     assert state["model"].keys() == DeltaDiff(size="tiny").state_dict().keys()
     assert state["average"].keys() == {"n_averaged", *(f"module.{key}" for key in state["model"])}
@@ -64,7 +67,7 @@ def test_the_released_weights_are_the_average(learn: Any, recipe: Recipe):
         assert weight.ndim != 4 or not torch.equal(weight, state["model"][name])
     header = checkpoint.read_header(run.folder / "model.safetensors")
     assert header.training["images"] == 12
-    assert msgspec.convert(header.training["recipe"], Recipe) == recipe
+    assert msgspec.convert(header.training["recipe"], AnyRecipe) == recipe
 
 
 def test_the_seed_decides_the_weights_and_workers_do_not(learn: Any, recipe: Recipe, assert_same: Any):
@@ -102,7 +105,7 @@ def test_crops_are_taken_in_order_from_training_pictures_alone(
     (crops,) = made
     assert asked == list(range(12))
     usable, _ = build_cache(find_pictures(pictures), decoded, scale=4, smallest=32)
-    training, held_out = split(usable, 2)
+    training, held_out, _ = split(usable, 2)
     assert crops.pictures == training
     assert len(held_out) == 1
     assert Counter(crops.pictures)[held_out[0]] == 0
@@ -116,7 +119,7 @@ def test_validation_is_logged_per_step_with_the_averaged_weights(
     usable, _ = build_cache(find_pictures(pictures), decoded, scale=4, smallest=32)
     model = checkpoint.load(run.folder / "model.safetensors")
     assert isinstance(model, DeltaDiff)
-    expected = validate(model, split(usable, 1)[1], torch.device("cpu"))
+    expected = validate(model, split(usable, 1)[1], torch.device("cpu"), scale=4)
     assert recorder.validations[-1][1].steps == pytest.approx(expected.steps, abs=1e-6)
     logged = _entries(run.folder, "validation")
     assert [line["images"] for line in logged] == [4, 8, 12]
@@ -140,10 +143,10 @@ def test_stopped_and_resumed_equals_uninterrupted(
     first = learn(recipe, "parts", minutes=1e-9)
     assert first.state["images"] == 2
     recorder.on_progress = lambda images: os.kill(os.getpid(), signal.SIGINT) if images == 6 else None
-    second = learn(Recipe(), "parts", resume=True, display=recorder)
+    second = learn(DeltaDiffRecipe(), "parts", resume=True, display=recorder)
     assert 6 <= second.state["images"] <= 8
     assert recorder.notes[-2].endswith("of 13 images; --resume goes on from there")
-    parts = learn(Recipe(), "parts", resume=True)
+    parts = learn(DeltaDiffRecipe(), "parts", resume=True)
 
     assert_same(parts.state, whole.state)
     released = [checkpoint.load(run.folder / "model.safetensors").state_dict() for run in (parts, whole)]
@@ -173,6 +176,19 @@ def test_a_run_that_is_complete_can_be_resumed(learn: Any, recipe: Recipe, asser
     assert (run.folder / "model.safetensors").exists()
 
 
+def test_a_run_of_an_earlier_version_can_be_resumed(learn: Any, recipe: Recipe, assert_same: Any):
+    """Its recipe did not name a system, and its state knew no early stopping."""
+    whole = learn(recipe, "whole")
+    run = learn(recipe, minutes=1e-9)
+    values = json.loads((run.folder / "recipe.json").read_text())
+    del values["system"], values["patience"], values["shrink"]
+    (run.folder / "recipe.json").write_text(json.dumps(values))
+    state = run.state
+    del state["best"]
+    torch.save(state, run.folder / "state.pt")
+    assert_same(learn(recipe, resume=True).state, whole.state)
+
+
 def test_a_run_killed_before_its_first_step_still_knows_where_it_started_from(
     learn: Any, recipe: Recipe, assert_same: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -188,20 +204,20 @@ def test_a_run_killed_before_its_first_step_still_knows_where_it_started_from(
         patch.setattr(trainer_module._Run, "loop", killed)
         with pytest.raises(KeyboardInterrupt):
             learn(recipe, "killed", initial=initial)
-    assert_same(learn(Recipe(), "killed", resume=True).state, whole.state)
+    assert_same(learn(DeltaDiffRecipe(), "killed", resume=True).state, whole.state)
     fresh = learn(recipe, "fresh").state
     assert not torch.equal(fresh["model"]["net.head.weight"], whole.state["model"]["net.head.weight"])
 
 
 def _loss_that_fails(monkeypatch: pytest.MonkeyPatch, at: int, failure: Any) -> None:
     calls = Counter[str]()
-    usual = objective_module.PIXEL_LOSSES["l1"]
+    usual = losses.PIXEL_LOSSES["l1"]
 
     def loss(prediction: Tensor, target: Tensor) -> Tensor:
         calls["l1"] += 1
         return failure(prediction) if calls["l1"] == at else usual(prediction, target)
 
-    monkeypatch.setitem(objective_module.PIXEL_LOSSES, "l1", loss)
+    monkeypatch.setitem(losses.PIXEL_LOSSES, "l1", loss)
 
 
 @pytest.mark.parametrize(
@@ -228,13 +244,14 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_overwrites_nothing(
 
 
 def test_a_loss_that_is_not_finite_in_the_last_step_is_found(
-    learn: Any, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    learn: Any, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, assert_same: Any
 ):
     _loss_that_fails(monkeypatch, 4 * 6, lambda prediction: prediction.mean() * float("nan"))
     with pytest.raises(TrainingError, match="step-4"):
         learn(recipe)
     assert torch.load(tmp_path / "run" / "state.pt", weights_only=True)["images"] == 0
-    assert not (tmp_path / "run" / "model.safetensors").exists()
+    released = checkpoint.load(tmp_path / "run" / "model.safetensors").state_dict()
+    assert_same(dict(released), dict(build_model(recipe).state_dict()))
 
 
 def test_training_works_in_another_thread(learn: Any, recipe: Recipe):

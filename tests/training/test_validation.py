@@ -9,8 +9,12 @@ import pytest
 import torch
 
 from deltasr.evaluation.metrics import psnr_y, to_8_bit_levels
+from deltasr.models.autoencoder import Autoencoder
 from deltasr.models.deltadiff import DeltaDiff
+from deltasr.models.regression import Rrdb
 from deltasr.training.cache import CachedPicture, build_cache, degrade, find_pictures
+from deltasr.training.recipe_kinds import ResShiftRecipe
+from deltasr.training.systems import build_model
 from deltasr.training.validation import split, validate
 
 
@@ -24,15 +28,39 @@ def _stand_ins(count: int) -> list[CachedPicture]:
 )
 def test_split_holds_out_what_was_asked_for_but_not_too_much(count: int, wanted: int, held_out: int):
     pictures = _stand_ins(count)
-    training, validation = split(pictures, wanted)
+    training, validation, tested = split(pictures, wanted)
+    assert tested == []
     assert len(validation) == held_out
     assert not set(training) & set(validation)
     assert sorted([*training, *validation], key=pictures.index) == pictures
 
 
 def test_split_is_evenly_spaced():
-    _, validation = split(_stand_ins(100), 4)
+    _, validation, _ = split(_stand_ins(100), 4)
     assert [picture.source.stem for picture in validation] == ["12", "37", "62", "87"]
+
+
+@pytest.mark.parametrize(
+    ("count", "validation", "test", "sizes"),
+    [
+        (100, 0.1, 0.1, (80, 10, 10)),
+        (451, 0.1, 0.1, (361, 45, 45)),
+        (100, 0.25, 5, (70, 25, 5)),
+        (12, 3, 0.5, (7, 3, 2)),
+    ],
+)
+def test_test_pictures_are_neither_trained_nor_validated_on(
+    count: int, validation: float, test: float, sizes: tuple[int, int, int]
+):
+    pictures = _stand_ins(count)
+    parts = split(pictures, validation, test)
+    assert tuple(map(len, parts)) == sizes
+    assert sorted([picture for part in parts for picture in part], key=pictures.index) == pictures
+
+
+def test_test_pictures_do_not_change_which_are_validated_on():
+    pictures = _stand_ins(50)
+    assert split(pictures, 0.1, 0.1)[1] == split(pictures, 0.1)[1] == split(pictures, 5)[1]
 
 
 @pytest.fixture
@@ -55,7 +83,7 @@ def test_values_are_those_of_the_model_s_own_predictions(model: DeltaDiff, pictu
         assert torch.equal(result, model.decode(shown[-1]).clamp(0, 1))
         levels = [to_8_bit_levels(model.decode(code)) for code in shown]
         expected.append([psnr_y(level, hr, border=4).item() for level in levels])
-    result = validate(model, usable[:2], torch.device("cpu"))
+    result = validate(model, usable[:2], torch.device("cpu"), scale=4)
     assert [result.bicubic, *result.steps] == pytest.approx(np.mean(expected, axis=0).tolist(), abs=1e-6)
     assert len(set(result.steps)) == 4
 
@@ -74,4 +102,33 @@ def test_the_middle_of_a_large_picture_is_enough(model: DeltaDiff, tmp_path: Pat
     whole = picture("whole", slice(0, 110), slice(0, 100))
     middle = picture("middle", slice(7, 103), slice(2, 98))
     cpu = torch.device("cpu")
-    assert validate(model, [whole], cpu) == validate(model, [middle], cpu)
+    assert validate(model, [whole], cpu, scale=4) == validate(model, [middle], cpu, scale=4)
+
+
+def test_an_autoencoder_is_measured_by_what_it_gives_back(pictures: Path, decoded: Path):
+    pytest.importorskip("diffusers")
+    torch.manual_seed(0)
+    model = Autoencoder(autoencoder={"widths": [32, 32, 32], "blocks": 1, "codes": 16}).eval()
+    picture = build_cache(find_pictures(pictures), decoded, scale=4, smallest=32)[0][1]
+    hr = torch.from_numpy(picture.arrays()[0].copy()).permute(2, 0, 1)[None] / 255
+    with torch.no_grad():
+        expected = psnr_y(to_8_bit_levels(model(hr)), hr, border=4).item()
+    assert validate(model, [picture], torch.device("cpu"), scale=4).steps == pytest.approx([expected], abs=1e-6)
+
+
+def test_a_model_without_steps_has_one_value_and_sizes_need_not_fit(pictures: Path, decoded: Path):
+    usable, _ = build_cache(find_pictures(pictures), decoded, scale=4, smallest=32)
+    torch.manual_seed(0)
+    model = Rrdb(blocks=1, width=4).eval()
+    assert len(validate(model, usable, torch.device("cpu"), scale=4).steps) == 1
+
+
+def test_a_stochastic_model_has_the_same_noise_each_time(
+    pictures: Path, decoded: Path, tiny_denoiser: dict[str, object]
+):
+    usable, _ = build_cache(find_pictures(pictures), decoded, scale=4, smallest=32)
+    model = build_model(ResShiftRecipe()).eval()
+    assert usable[1].width % 16, "it has to be padded"
+    first, second = (validate(model, usable[:2], torch.device("cpu"), scale=4) for _ in range(2))
+    assert first == second
+    assert len(first.steps) == 4

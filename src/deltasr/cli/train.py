@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import TaskID
 
-    from deltasr.training.recipes import Recipe
+    from deltasr.training.recipe_kinds import Recipe
     from deltasr.training.validation import Validation
 
 _SECONDS_BETWEEN_LINES = 10.0
@@ -28,6 +28,8 @@ def train_command(
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
     resume: Annotated[bool, Parameter(negative=())] = False,
     init: Path | None = None,
+    first_stage: Path | None = None,
+    networks: Path | None = None,
     cache: Path | None = None,
     minutes: float | None = None,
     device: Literal["auto", "cpu"] = "auto",
@@ -42,7 +44,7 @@ def train_command(
     output
         Folder of the run, for its recipe, state, metrics and weights (model.safetensors).
     recipe
-        A named recipe: deltadiff-tiny-x4 (the default), deltadiff-small-x4 or deltadiff-base-x4.
+        A named recipe; deltadiff-tiny-x4 by default. An unknown name lists them all.
     config
         TOML file of recipe values that replace the named recipe's.
     set_
@@ -51,6 +53,10 @@ def train_command(
         Go on with the run in the output folder, with its own recipe.
     init
         Checkpoint whose weights to start from, for a new run.
+    first_stage
+        Checkpoint with the trained autoencoder, for recipes whose first_stage is vq.
+    networks
+        Weights of the networks that LPIPS and perceptual losses look through: a file or a folder of them.
     cache
         Folder for decoded pictures. By default 'cache' beside the output folder.
     minutes
@@ -64,7 +70,7 @@ def train_command(
 
     if minutes is not None and not minutes > 0:
         raise SettingError(f"--minutes {minutes:g} is no time to train; give a number above 0.")
-    chosen = _chosen(output, recipe, config, set_, init, resume)
+    chosen = _chosen(output, recipe, config, set_, resume, {"--init": init, "--first-stage": first_stage})
     if show_recipe:
         import msgspec
 
@@ -80,6 +86,8 @@ def train_command(
         run=output,
         resume=resume,
         initial=init,
+        first_stage=first_stage,
+        networks=networks,
         minutes=minutes,
         device=device,
     )
@@ -88,13 +96,19 @@ def train_command(
 
 
 def _chosen(
-    output: Path, name: str | None, config: Path | None, assignments: tuple[str, ...], init: Path | None, resume: bool
+    output: Path,
+    name: str | None,
+    config: Path | None,
+    assignments: tuple[str, ...],
+    resume: bool,
+    beginnings: dict[str, Path | None],
 ) -> Recipe:
     from deltasr.errors import SettingError
-    from deltasr.training.recipes import DEFAULT_RECIPE, from_assignments, from_toml, recipe_named
+    from deltasr.training.recipe_values import from_assignments, from_toml
+    from deltasr.training.recipes import DEFAULT_RECIPE, recipe_named
 
     if resume:
-        given = {"--recipe": name, "--config": config, "--set": assignments or None, "--init": init}
+        given = {"--recipe": name, "--config": config, "--set": assignments or None, **beginnings}
         for option, value in given.items():
             if value is not None:
                 raise SettingError(f"--resume goes on with the run as it began; leave {option} out.")

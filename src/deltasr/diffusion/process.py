@@ -14,18 +14,22 @@ used here.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from deltasr.diffusion.schedule import Schedule
 from deltasr.errors import SettingError
+
+_NOISE_NEEDED = "This step of a process with kappa > 0 needs noise; pass a standard normal tensor."
 
 
 def _with_noise(mean: Tensor, std: float, noise: Tensor | None) -> Tensor:
     if std == 0.0:
         return mean
     if noise is None:
-        raise SettingError("This step of a process with kappa > 0 needs noise; pass a standard normal tensor.")
+        raise SettingError(_NOISE_NEEDED)
     return mean + std * noise
 
 
@@ -33,6 +37,24 @@ def forward_marginal(x_0: Tensor, y_0: Tensor, t: int, schedule: Schedule, noise
     """`x_t = x_0 + eta_t e_0 + kappa sqrt(eta_t) eps` (ResShift eq. 2)."""
     noise_std = schedule.relative_noise(t)
     return _with_noise(x_0 + schedule.eta[t] * (y_0 - x_0), noise_std, noise)
+
+
+def forward_marginals(
+    x_0: Tensor, y_0: Tensor, steps: Tensor, schedule: Schedule, noise: Tensor | None = None
+) -> Tensor:
+    """`forward_marginal` with a step of its own for each picture of the batch: `steps` (N,), whole numbers in 1..T."""
+    eta = per_picture(schedule.eta, steps, x_0)
+    mean = x_0 + eta * (y_0 - x_0)
+    if schedule.kappa == 0:
+        return mean
+    if noise is None:
+        raise SettingError(_NOISE_NEEDED)
+    return mean + schedule.kappa * eta.sqrt() * noise
+
+
+def per_picture(values: Sequence[float], steps: Tensor, like: Tensor) -> Tensor:
+    """`values[t]` for the step t of each picture, (N, 1, 1, 1), of the type and on the device of `like`."""
+    return torch.tensor(values, dtype=like.dtype, device=like.device)[steps].view(-1, 1, 1, 1)
 
 
 def forward_transition(

@@ -61,6 +61,22 @@ class Schedule:
         self.require_step(t)
         return self.eta[t] - self.eta[t - 1]
 
+    def weight(self, t: int) -> float:
+        """`w_t = alpha_t / (2 kappa^2 eta_t eta_{t-1})`, the weight of step t in the bound (ResShift eq. 8).
+
+        At t = 1, where `eta_0 = 0` makes it infinite, it is that of t = 2; for a single step it is 1.
+
+        Raises:
+            SettingError: kappa is 0, where no weight is finite; or `t` is not in 1..T.
+        """
+        if self.kappa == 0:
+            raise SettingError("The weights w_t divide by kappa; with kappa = 0 there are none.")
+        self.require_step(t)
+        if self.steps == 1:
+            return 1.0
+        t = max(t, 2)
+        return self.alpha(t) / (2 * self.kappa**2 * self.eta[t] * self.eta[t - 1])
+
     def relative_noise(self, t: int) -> float:
         """`kappa sqrt(eta_t)`, the standard deviation of the noise in `x_t` (ResShift eq. 2).
 

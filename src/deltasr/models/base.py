@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -56,6 +58,17 @@ class Model(nn.Module):
     def forward(self, lr: Tensor) -> Tensor:
         raise TypeError(f"{type(self).__name__} does not define forward")
 
+    def net_arguments(self) -> dict[str, object]:
+        """The arguments that decide the networks' shapes; models that agree in them can exchange weights."""
+        return self.arguments()
+
     def arguments(self) -> dict[str, object]:
         """The keyword arguments that build this model again, as JSON values (for a checkpoint's header)."""
         raise TypeError(f"{type(self).__name__} has no checkpoints")
+
+
+def complete_arguments(network: type[nn.Module], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """A network's arguments with those left at their defaults, as JSON values: a file must not depend on defaults."""
+    bound = inspect.signature(network).bind(**arguments)
+    bound.apply_defaults()
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in bound.arguments.items()}

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from deltasr.errors import CheckpointError, ModelError
+from deltasr.models.autoencoder import Autoencoder
 from deltasr.models.base import Model
 from deltasr.models.deltadiff import DeltaDiff
 from deltasr.models.regression import Rrdb
@@ -22,7 +23,9 @@ from deltasr.models.resshift import ResShift
 _HEADER_KEY = "deltasr"
 _FORMAT = 1
 
-ARCHITECTURES: dict[str, type[Model]] = {model.architecture: model for model in (DeltaDiff, ResShift, Rrdb)}
+ARCHITECTURES: dict[str, type[Model]] = {
+    model.architecture: model for model in (DeltaDiff, ResShift, Rrdb, Autoencoder)
+}
 """Every class that checkpoints may name."""
 
 

@@ -19,6 +19,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from deltasr.diffusion.process import per_picture
 from deltasr.diffusion.sampling import StepCallback, sample
 from deltasr.diffusion.schedule import geometric_schedule
 from deltasr.errors import ModelError, SettingError
@@ -104,10 +105,9 @@ class DeltaDiff(Model):
         }
 
     def net_arguments(self) -> dict[str, object]:
-        """The arguments that decide the network's shape; models that agree in them can exchange weights."""
         return {"size": self.size, "scale": self.scale}
 
-    def predictor(self, lr: Tensor) -> tuple[Tensor, Callable[[Tensor, int], Tensor]]:
+    def predictor(self, lr: Tensor) -> tuple[Tensor, Callable[[Tensor, int | Tensor], Tensor]]:
         """`y_0` and `f_theta` for a batch of LR pictures, their features computed once.
 
         Args:
@@ -115,15 +115,16 @@ class DeltaDiff(Model):
 
         Returns:
             `y_0`, the code of the bicubic upsampling, (N, 3 scale^2, h, w); and the function (x_t, t) -> prediction
-            of the code of `x_0`, same shape.
+            of the code of `x_0`, same shape. `t` is a step, or one for each picture, (N,).
         """
         y_0 = self.upsample(lr)
         features = self.net.encode(lr - _CENTRE)
 
-        def predict(x_t: Tensor, t: int) -> Tensor:
-            eta = self.schedule.eta[t]
-            residual = (x_t - y_0) / (1 - eta) if eta < 1 else torch.zeros_like(y_0)
-            return y_0 + residual + self.net(residual, features, torch.tensor([eta], device=lr.device))
+        def predict(x_t: Tensor, t: int | Tensor) -> Tensor:
+            steps = torch.as_tensor(t, device=lr.device).view(-1)
+            eta = per_picture(self.schedule.eta, steps, y_0)
+            residual = torch.where(eta < 1, (x_t - y_0) / (1 - eta), 0.0)
+            return y_0 + residual + self.net(residual, features, eta.flatten())
 
         return y_0, predict
 

@@ -86,24 +86,32 @@ class VQAutoencoder(nn.Module):
 
         Args:
             code: any values, quantised or not.
-            quantise: replace each position's values by the nearest entry of the codebook first.
+            quantise: replace each position's values by the nearest entry of the codebook first. Gradients pass straight
+                through to `code`, as if that had not happened (van den Oord et al. 2017, section 3.2).
         """
         chosen = self.quantise(code) if quantise else code
+        if quantise and code.requires_grad:
+            chosen = code + (chosen - code).detach()
         picture: Tensor = self.vq.decode(chosen, force_not_quantize=True).sample
         return picture
 
     def quantise(self, code: Tensor) -> Tensor:
+        """The nearest entry of the codebook for each position of (N, latent_channels, H, W); no gradient passes."""
+        return self.nearest_entries(code).detach()
+
+    def nearest_entries(self, code: Tensor) -> Tensor:
         """The nearest entry of the codebook (Euclidean distance) for each position of (N, latent_channels, H, W).
 
         Distances are in float32 whatever autocast says, and of some positions at a time: all at once they would take
-        32 KB a position. No gradient passes.
+        32 KB a position. Gradients reach the entries that were chosen; none reaches the code.
         """
-        entries = self.vq.quantize.embedding.weight.detach().float()
+        entries = self.vq.quantize.embedding.weight
         positions = code.detach().float().movedim(1, -1)
-        with torch.autocast(code.device.type, enabled=False):
-            squared = entries.square().sum(dim=1)
+        with torch.no_grad(), torch.autocast(code.device.type, enabled=False):
+            fixed = entries.float()
+            squared = fixed.square().sum(dim=1)
             chunks = torch.split(positions.reshape(-1, entries.shape[1]), _CODES_AT_ONCE)
-            nearest = torch.cat([(squared - 2 * chunk @ entries.mT).argmin(dim=1) for chunk in chunks])
+            nearest = torch.cat([(squared - 2 * chunk @ fixed.mT).argmin(dim=1) for chunk in chunks])
         return entries[nearest].reshape(positions.shape).movedim(-1, 1).to(code.dtype)
 
 

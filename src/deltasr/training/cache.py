@@ -68,6 +68,7 @@ def build_cache(
     *,
     scale: int,
     smallest: int,
+    shrink: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[list[CachedPicture], list[str]]:
     """Decode pictures into a cache folder; what is there already is not decoded again.
@@ -77,6 +78,7 @@ def build_cache(
         cache: folder for the decoded arrays; files in it are named by path, size and time of their picture.
         scale: the factor of the LR partners.
         smallest: least height and width, in HR pixels; smaller pictures are left out.
+        shrink: factor by which pictures are made smaller first, by anti-aliased bicubic.
         progress: called with the number of pictures done.
 
     Returns:
@@ -91,7 +93,7 @@ def build_cache(
         raise TrainingError(f"The cache {cache} cannot be made: {error.strerror}.") from error
     usable, complaints = [], []
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        for done, result in enumerate(pool.map(lambda path: _cached(path, cache, scale), pictures), start=1):
+        for done, result in enumerate(pool.map(lambda path: _cached(path, cache, scale, shrink), pictures), start=1):
             if isinstance(result, str):
                 complaints.append(result)
             elif min(result.height, result.width) < smallest:
@@ -107,12 +109,13 @@ def build_cache(
     return usable, complaints
 
 
-def _cached(path: Path, cache: Path, scale: int) -> CachedPicture | str:
+def _cached(path: Path, cache: Path, scale: int, shrink: int) -> CachedPicture | str:
     try:
         facts = path.stat()
     except OSError as error:
         return f"{path} cannot be read: {error.strerror}."
     identity = f"{_CACHE_VERSION}|{path.resolve()}|{facts.st_size}|{facts.st_mtime_ns}|{scale}"
+    identity += f"|{shrink}" if shrink > 1 else ""
     stem = hashlib.sha256(identity.encode()).hexdigest()[:24]
     hr_file, lr_file = cache / f"{stem}.hr.npy", cache / f"{stem}.lr.npy"
     size = _size_of(hr_file, lr_file)
@@ -121,9 +124,11 @@ def _cached(path: Path, cache: Path, scale: int) -> CachedPicture | str:
             hr = read_rgb8(path)
         except PictureError as error:
             return str(error)
-        hr = hr[: hr.shape[0] // scale * scale, : hr.shape[1] // scale * scale]
+        step = scale * shrink
+        hr = hr[: hr.shape[0] // step * step, : hr.shape[1] // step * step]
         if hr.size == 0:
-            return f"{path} is smaller than {scale}x{scale} pixels."
+            return f"{path} is smaller than {step}x{step} pixels."
+        hr = degrade(np.ascontiguousarray(hr), shrink) if shrink > 1 else hr
         _save_whole(lr_file, degrade(np.ascontiguousarray(hr), scale))
         _save_whole(hr_file, hr)
         size = hr.shape[:2]

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+from deltasr.degradation.draws import derived_seed
+from deltasr.degradation.kinds import degrade
 from deltasr.training.cache import CachedPicture
 
 _ORIENTATIONS = 8
@@ -30,11 +32,16 @@ class Crops(Dataset):
         pictures: from `build_cache`, none smaller than a crop.
         scale: the factor between the two.
         crop: side of the LR crop in pixels.
-        seed: decides order, places and orientations.
+        seed: decides order, places, orientations and degradations.
+        degradation: how the LR crop comes about, a name in `degradation.kinds.KINDS`; by default it is cut from the
+            picture's LR partner, which saw what lies around the crop too.
     """
 
-    def __init__(self, pictures: list[CachedPicture], *, scale: int, crop: int, seed: int) -> None:
+    def __init__(
+        self, pictures: list[CachedPicture], *, scale: int, crop: int, seed: int, degradation: str = "bicubic"
+    ) -> None:
         self.pictures, self.scale, self.crop, self.seed = pictures, scale, crop, seed
+        self.degradation = degradation
         crop_area = (scale * crop) ** 2
         counts = [max(1, round(picture.height * picture.width / crop_area)) for picture in pictures]
         self._slots = np.repeat(np.arange(len(pictures)), counts)
@@ -68,10 +75,15 @@ class Crops(Dataset):
         top = int(rng.integers(lr.shape[0] - self.crop + 1))
         left = int(rng.integers(lr.shape[1] - self.crop + 1))
         orientation = int(rng.integers(_ORIENTATIONS))
-        return (
-            oriented(_window(lr, top, left, self.crop), orientation),
-            oriented(_window(hr, top * self.scale, left * self.scale, self.crop * self.scale), orientation),
-        )
+        target = oriented(_window(hr, top * self.scale, left * self.scale, self.crop * self.scale), orientation)
+        if self.degradation == "bicubic":
+            return oriented(_window(lr, top, left, self.crop), orientation), target
+        return self._degraded(target, position), target
+
+    def _degraded(self, target: Tensor, position: int) -> Tensor:
+        seed = derived_seed(self.seed, f"degradation/{position}")
+        made = degrade(target[None].float() / 255, kind=self.degradation, scale=self.scale, seed=seed)
+        return (made[0] * 255).round().to(torch.uint8)
 
 
 def _window(picture: np.ndarray, top: int, left: int, side: int) -> np.ndarray:

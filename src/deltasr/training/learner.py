@@ -2,45 +2,33 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from deltasr.errors import TrainingError
-from deltasr.models import checkpoint
-from deltasr.models.deltadiff import DeltaDiff
-from deltasr.training.objective import Objective, teacher_forced_step
+from deltasr.models.base import Model
+from deltasr.training.objective import Chance, Loss, Objective
 from deltasr.training.optimizer import learning_rate_factor, optimizers, set_learning_rate
-from deltasr.training.recipes import Recipe
+from deltasr.training.recipe_kinds import Recipe
 
 
-def build_model(recipe: Recipe, initial: Path | None) -> DeltaDiff:
-    """The model of a recipe, with weights drawn from its seed or taken from a checkpoint.
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """What one step showed: scalars on the device, none of which is waited for.
 
-    Raises:
-        TrainingError: the checkpoint holds another model than the recipe describes.
-        CheckpointError: the checkpoint cannot be read.
+    Attributes:
+        terms: the weighted loss terms of this process's share, which sum to its loss; empty where nothing of the
+            model was trained.
+        watched: what else is worth a look, `gradient_norm` (of the whole gradient, before clipping) among it.
     """
-    torch.manual_seed(recipe.seed)
-    model = DeltaDiff(
-        size=recipe.size,
-        scale=recipe.scale,
-        steps=recipe.steps,
-        p=recipe.p,
-        eta_1=recipe.eta_1,
-        eta_T=recipe.eta_T,
-    )
-    if initial is not None:
-        trained = checkpoint.load(initial)
-        if not isinstance(trained, DeltaDiff) or trained.net_arguments() != model.net_arguments():
-            raise TrainingError(
-                f"{initial} holds {trained.description}, which is not the network that the recipe trains."
-            )
-        model.load_state_dict(trained.state_dict())
-    return model
+
+    terms: dict[str, Tensor]
+    watched: dict[str, Tensor] = field(default_factory=dict)
 
 
 class Learner:
@@ -48,34 +36,33 @@ class Learner:
 
     Args:
         recipe: how to train.
-        model: what to train, on the accelerator's device.
+        objective: its model and its loss, on the accelerator's device.
         accelerator: Accelerate's `Accelerator`, which spreads the objective over its processes.
 
     Attributes:
         model: the weights that the optimizers move.
         average: their running mean, which is what is validated and released.
         images: crops seen so far, over all processes.
-        terms: names of the loss terms.
     """
 
-    def __init__(self, recipe: Recipe, model: DeltaDiff, accelerator: Any) -> None:
-        self.recipe, self.model, self.images = recipe, model, 0
+    def __init__(self, recipe: Recipe, objective: Objective, accelerator: Any) -> None:
+        self.recipe, self.model, self.images = recipe, objective.model, 0
         self._device: torch.device = accelerator.device
+        self._process: int = accelerator.process_index
         self._bf16 = recipe.precision == "bf16" and self._device.type == "cuda"
         if recipe.channels_last:
-            torch.nn.utils.convert_conv2d_weight_memory_format(model, torch.channels_last)
-        self._average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema))  # type: ignore[no-untyped-call]
-        self._optimizers = optimizers(model, recipe)
-        self._weights = [weight for weight in model.parameters() if weight.requires_grad]
-        objective = Objective(model, recipe)
-        self.terms = objective.terms
+            nn.utils.convert_conv2d_weight_memory_format(self.model, torch.channels_last)
+        self._average = AveragedModel(self.model, multi_avg_fn=self._move_average)
+        self._optimizers = optimizers(self.model, recipe)
+        self._weights = [weight for weight in self.model.parameters() if weight.requires_grad]
+        self._terms = objective.terms
         self._objective = accelerator.prepare(torch.compile(objective) if recipe.compile else objective)
 
     @property
-    def average(self) -> DeltaDiff:
+    def average(self) -> Model:
         """The model with the averaged weights."""
         average = self._average.module
-        assert isinstance(average, DeltaDiff)
+        assert isinstance(average, Model)
         return average
 
     @property
@@ -83,30 +70,48 @@ class Learner:
         """The learning rate of the next step."""
         return self.recipe.learning_rate * learning_rate_factor(self.images, self.recipe)
 
-    def step(self, lr: Tensor, hr: Tensor) -> tuple[Tensor, Tensor]:
+    def step(self, lr: Tensor, hr: Tensor) -> Step:
         """One optimizer step.
 
         Args:
             lr: this process's share of the batch, (n, 3, crop, crop) uint8.
             hr: its targets, (n, 3, scale crop, scale crop) uint8.
-
-        Returns:
-            The loss terms of this share (terms,), and the norm of the whole gradient before clipping, a scalar; neither
-            is waited for.
         """
-        for optimizer in self._optimizers:
-            set_learning_rate(optimizer, self.learning_rate)
-        t = teacher_forced_step(self.recipe, self.images) if self.recipe.unroll == "teacher-forced" else None
-        with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._bf16):
-            terms = self._objective(self._as_input(lr), self._as_input(hr), t)
-        terms.sum().backward()
-        norm = torch.nn.utils.clip_grad_norm_(self._weights, self.recipe.clip or float("inf"))
-        for optimizer in self._optimizers:
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-        self._average.update_parameters(self.model)
+        loss = self._loss(self._as_input(lr), self._as_input(hr))
+        step = self._improve(loss.terms)
         self.images += self.recipe.batch
-        return terms.detach(), norm
+        return step
+
+    def warnings(self, watched: dict[str, float]) -> list[str]:
+        """What a person should know of the steps since the last look, whose watched means are given."""
+        return []
+
+    def _loss(self, lr: Tensor, hr: Tensor) -> Loss:
+        chance = Chance(seed=self.recipe.seed, position=self.images + self._process * len(lr))
+        with self._autocast():
+            loss: Loss = self._objective(lr, hr, chance)
+        return loss
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._bf16)
+
+    def _improve(self, terms: Tensor, names: list[str] | None = None) -> Step:
+        """Move the weights against the gradient of the terms' sum, and their average after them."""
+        terms.sum().backward()  # type: ignore[no-untyped-call]
+        norm = clipped(self._weights, self.recipe.clip)
+        move(self._optimizers, self.learning_rate)
+        self._average.update_parameters(self.model)
+        return Step(terms=dict(zip(names or self._terms, terms.detach(), strict=True)), watched={"gradient_norm": norm})
+
+    @torch.no_grad()
+    def _move_average(self, means: Sequence[Tensor], weights: Sequence[Tensor], seen: Tensor | int) -> None:
+        """An exponential mean whose decay grows with the steps n seen, as (1 + n) / (10 + n), up to the recipe's.
+
+        With the recipe's from the beginning, initial weights would stay in the mean of a short run until its end.
+        """
+        steps = self.images // self.recipe.batch  # as `seen` says, but known without waiting for the device
+        share = 1 - min(self.recipe.ema, (1 + steps) / (10 + steps))
+        torch._foreach_lerp_(list(means), list(weights), share)
 
     def _as_input(self, crop: Tensor) -> Tensor:
         values = crop.float() / 255
@@ -129,11 +134,27 @@ class Learner:
             TrainingError: it was taken from something else.
         """
         try:
-            self.model.load_state_dict(state["model"])
-            self._average.load_state_dict(state["average"])
-            for optimizer, saved in zip(self._optimizers, state["optimizers"], strict=True):
-                optimizer.load_state_dict(saved)
-            self.images = int(state["images"])
-            torch.set_rng_state(state["random"])
+            self._restore(state)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise TrainingError(f"The saved state does not fit the recipe: {error}") from error
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        self._average.load_state_dict(state["average"])
+        for optimizer, saved in zip(self._optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        self.images = int(state["images"])
+        torch.set_rng_state(state["random"])
+
+
+def clipped(weights: list[nn.Parameter], largest: float) -> Tensor:
+    """Clip the gradient's norm to `largest`, unless that is 0; the norm before."""
+    return nn.utils.clip_grad_norm_(weights, largest or float("inf"))
+
+
+def move(optimizers: Iterable[torch.optim.Optimizer], learning_rate: float) -> None:
+    """One step of each optimizer; the gradients are gone afterwards."""
+    for optimizer in optimizers:
+        set_learning_rate(optimizer, learning_rate)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)

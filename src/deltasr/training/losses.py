@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 PixelLoss = Callable[[Tensor, Tensor], Tensor]
@@ -28,3 +29,8 @@ def charbonnier(prediction: Tensor, target: Tensor) -> Tensor:
 
 
 PIXEL_LOSSES: dict[str, PixelLoss] = {"l1": l1, "l2": l2, "charbonnier": charbonnier}
+
+
+def per_picture_mean(loss: PixelLoss, prediction: Tensor, target: Tensor) -> Tensor:
+    """A pixel loss of each picture by itself, (N,)."""
+    return torch.stack([loss(one, other) for one, other in zip(prediction, target, strict=True)])

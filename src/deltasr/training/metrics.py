@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from deltasr.errors import TrainingError
+from deltasr.training.learner import Step
 from deltasr.training.run_folder import RunFolder
 from deltasr.training.validation import Validation
 
 
 @dataclass(frozen=True, kw_only=True)
 class Means:
-    """What the steps since the last look amount to.
+    """What the steps since the last look amount to: means over those that have the value in question.
 
     Attributes:
-        terms: mean of each weighted loss term, by name; they sum to the loss.
-        gradient_norm: mean norm of the gradient before clipping.
+        terms: of each weighted loss term, by name; they sum to the loss.
+        watched: of what else was watched, by name.
         rate: images a second, over all processes.
     """
 
     terms: dict[str, float]
-    gradient_norm: float
+    watched: dict[str, float]
     rate: float
 
     @property
@@ -39,21 +41,19 @@ class Window:
     """The steps since the last look. Their numbers stay on the device until then, so that no step waits for another.
 
     Args:
-        names: of the loss terms.
         images: where the run stands.
     """
 
-    def __init__(self, names: list[str], images: int) -> None:
-        self._names = names
+    def __init__(self, images: int) -> None:
         self._begin(images)
 
     def _begin(self, images: int) -> None:
         self._first, self._started = images, time.monotonic()
-        self._rows: list[Tensor] = []
+        self._steps: list[Step] = []
 
-    def add(self, terms: Tensor, gradient_norm: Tensor) -> None:
-        """Count a step: its loss terms (terms,) and the norm of its gradient, a scalar."""
-        self._rows.append(torch.cat([terms, gradient_norm[None]]))
+    def add(self, step: Step) -> None:
+        """Count a step."""
+        self._steps.append(step)
 
     def look(self, images: int, reduce: Any) -> Means:
         """The means up to here; the next window begins.
@@ -63,31 +63,44 @@ class Window:
             reduce: `Accelerator.reduce`, which averages over processes.
 
         Raises:
-            TrainingError: a loss term or the gradient was not finite in some step since the last look; it names them.
+            TrainingError: a value was not finite in some step since the last look; it names those of the first such
+                step, which spoil all after it.
         """
-        rows = reduce(torch.stack(self._rows), "mean").cpu()
+        steps = [step.terms | step.watched for step in self._steps]
+        rows = reduce(torch.cat([torch.stack(list(step.values())) for step in steps]), "mean").cpu().tolist()
         seconds = time.monotonic() - self._started
-        finite = rows.isfinite()
-        if not finite.all():
-            step = int(finite.all(dim=1).int().argmin())  # the first one: it spoils all after it
-            batch = (images - self._first) // len(rows)
-            raise TrainingError(self._not_finite(finite[step].tolist(), self._first + step * batch))
-        *terms, norm = rows.mean(dim=0).tolist()
+        found: dict[str, list[float]] = {}
+        numbers = iter(rows)
+        for number, step in enumerate(steps):
+            values = {name: next(numbers) for name in step}
+            bad = [name for name, value in values.items() if not math.isfinite(value)]
+            if bad:
+                batch = (images - self._first) // len(steps)
+                raise TrainingError(_not_finite(bad, self._first + number * batch))
+            for name, value in values.items():
+                found.setdefault(name, []).append(value)
+        terms = {name for step in self._steps for name in step.terms}
+        means = {name: fmean(values) for name, values in found.items()}
         rate = (images - self._first) / max(seconds, 1e-9)
         self._begin(images)
-        return Means(terms=dict(zip(self._names, terms, strict=True)), gradient_norm=norm, rate=rate)
+        return Means(
+            terms={name: mean for name, mean in means.items() if name in terms},
+            watched={name: mean for name, mean in means.items() if name not in terms},
+            rate=rate,
+        )
 
     def skip_time(self) -> None:
         """Do not count the seconds since the last look: a validation or a saved state took them."""
         self._started = time.monotonic()
 
-    def _not_finite(self, finite: list[bool], images: int) -> str:
-        bad = [name for name, is_finite in zip(self._names, finite, strict=False) if not is_finite]
-        subject = f"The loss term {', '.join(bad)}" if bad else "The gradient"
-        return (
-            f"{subject} is not finite in the step after {images:,} images; the last saved state is kept: begin a new "
-            "run from its weights (--init) with a lower learning_rate or clip."
-        )
+
+def _not_finite(names: list[str], images: int) -> str:
+    terms = [name for name in names if name != "gradient_norm"]
+    subject = f"The loss term {', '.join(terms)}" if terms else "The gradient"
+    return (
+        f"{subject} is not finite in the step after {images:,} images; the last saved state is kept: begin a new "
+        "run from its weights (--init) with a lower learning_rate or clip."
+    )
 
 
 class Metrics:
@@ -107,11 +120,7 @@ class Metrics:
 
     def train(self, images: int, seconds: float, means: Means, learning_rate: float) -> None:
         """Log the steps since the last look."""
-        rest = {
-            "learning_rate": learning_rate,
-            "gradient_norm": means.gradient_norm,
-            "images_per_second": means.rate,
-        }
+        rest = {"learning_rate": learning_rate, **means.watched, "images_per_second": means.rate}
         entry = {"loss": means.loss, "terms": means.terms, **rest}
         self._folder.log({"kind": "train", "images": images, "seconds": round(seconds, 2), **entry})
         losses = {"loss/total": means.loss, **{f"loss/{name}": value for name, value in means.terms.items()}}

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from deltasr.training.recipes import Recipe
+from deltasr.training.recipe_kinds import Recipe
 
 _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 _NEWTON_SCHULZ_STEPS = 5
@@ -72,8 +72,8 @@ class Muon(torch.optim.Optimizer):
 def optimizers(model: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
     """The optimizers of a recipe: AdamW for everything, or Muon for the inner convolutions and AdamW for the rest.
 
-    Inner convolutions are those between two hidden layers: the first and last layers, biases and the time embedding
-    keep AdamW.
+    Inner convolutions are those between two hidden layers: the first and last layers, biases, the time embedding and
+    attention keep AdamW.
     """
     named = [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
     inner = [weight for name, weight in named if recipe.optimizer == "muon" and _is_inner(name, weight)]
@@ -83,14 +83,20 @@ def optimizers(model: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
     return [adamw, Muon(inner, lr=recipe.learning_rate)] if inner else [adamw]
 
 
+_OUTER = ("head.", "tail.", "conv_first.", "conv_last.", "input_blocks.0.0.", "out.2.", "conv_in.", "conv_out.")
+"""Ends of the names of first and last layers: of `ResidualNet`, `RrdbNet`, `SwinUNet` and diffusers' `VQModel`."""
+
+
 def _is_inner(name: str, weight: Tensor) -> bool:
-    return weight.ndim == 4 and not name.endswith(("head.weight", "tail.weight"))
+    return weight.ndim == 4 and not name.endswith(tuple(f"{layer}weight" for layer in _OUTER))
 
 
 def learning_rate_factor(images: int, recipe: Recipe) -> float:
-    """The share of the peak learning rate after so many images: a linear warm-up, then half a cosine down to zero."""
+    """The share of the peak learning rate after so many images: a linear warm-up, then the recipe's `decay`."""
     if images < recipe.warmup:
         return (images + recipe.batch) / (recipe.warmup + recipe.batch)
+    if recipe.decay != "cosine":
+        return 0.5 if recipe.decay == "halved" and 2 * images >= recipe.images else 1.0
     rest = max(1, recipe.images - recipe.warmup)
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (images - recipe.warmup) / rest)))
 

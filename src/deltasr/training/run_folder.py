@@ -12,9 +12,11 @@ import torch
 
 from deltasr.errors import TrainingError
 from deltasr.models.checkpoint import write_whole
-from deltasr.training.recipes import Recipe
+from deltasr.training.recipe_kinds import AnyRecipe, Recipe
 
 _STATE_FORMAT = 1
+_SYSTEM = "system"
+"""The key that earlier versions, which knew one system, left out."""
 
 
 class RunFolder:
@@ -23,6 +25,7 @@ class RunFolder:
     Attributes:
         recipe_file: `recipe.json`, what was asked for; it is written last, so a folder with it can be resumed.
         pictures_file: `pictures.json`, the pictures that the order of crops was made from.
+        held_out_file: `held-out.json`, which of them are kept for validation and for tests.
         state_file: `state.pt`, everything that resuming needs; written whole or not at all.
         metrics_file: `metrics.jsonl`, one object a line.
         weights_file: `model.safetensors`, the averaged weights as a model that `deltasr upscale --model` takes.
@@ -32,6 +35,7 @@ class RunFolder:
         self.path = path
         self.recipe_file = path / "recipe.json"
         self.pictures_file = path / "pictures.json"
+        self.held_out_file = path / "held-out.json"
         self.state_file = path / "state.pt"
         self.metrics_file = path / "metrics.jsonl"
         self.weights_file = path / "model.safetensors"
@@ -78,14 +82,20 @@ class RunFolder:
                 "back, or begin a new run from its weights (--init)."
             )
 
-    def recipe(self) -> Recipe:
+    def keep_held_out(self, *, validation: list[str], test: list[str]) -> None:
+        """Note the names of the pictures that a run does not learn from: `held-out.json`, for tests of one's own."""
+        content = msgspec.json.encode({"validation": validation, "test": test})
+        write_whole(self.held_out_file, msgspec.json.format(content, indent=2) + b"\n")
+
+    def recipe(self) -> AnyRecipe:
         """The recipe of the run that is here.
 
         Raises:
             TrainingError: there is none, or it cannot be read.
         """
         try:
-            return msgspec.json.decode(self.recipe_file.read_bytes(), type=Recipe)
+            values = msgspec.json.decode(self.recipe_file.read_bytes(), type=dict[str, Any])
+            return msgspec.convert({_SYSTEM: "deltadiff", **values}, AnyRecipe)
         except FileNotFoundError as error:
             raise TrainingError(f"{self.path} holds no run to resume.") from error
         except (OSError, msgspec.MsgspecError) as error:

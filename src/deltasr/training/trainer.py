@@ -15,14 +15,20 @@ from torch.utils.data import DataLoader
 
 from deltasr.errors import SettingError, TrainingError
 from deltasr.models import checkpoint
+from deltasr.training.adversarial_learner import AdversarialLearner
+from deltasr.training.best import Best
 from deltasr.training.cache import CachedPicture, build_cache, find_pictures
 from deltasr.training.crops import Crops, Positions
 from deltasr.training.display import Display, Silence
-from deltasr.training.learner import Learner, build_model
+from deltasr.training.judges import find_judges
+from deltasr.training.learner import Learner
 from deltasr.training.metrics import Means, Metrics, Window
-from deltasr.training.recipes import Recipe, checked, ignored
+from deltasr.training.picture_objective import PictureObjective
+from deltasr.training.recipe_kinds import PictureRecipe, Recipe
+from deltasr.training.recipe_values import checked, ignored
 from deltasr.training.run_folder import RunFolder
 from deltasr.training.stopping import Stopping, leave_signals_to_the_main_process
+from deltasr.training.systems import build_model, build_objective, needs_first_stage
 from deltasr.training.validation import split, validate
 
 _STEPS_BETWEEN_LOGS = 20
@@ -39,6 +45,8 @@ class Options:
         run: the run's folder.
         resume: go on with the run that is there.
         initial: a checkpoint whose weights to start from; None for fresh ones.
+        first_stage: a checkpoint with the autoencoder that a recipe needs.
+        networks: weights of the networks that LPIPS and perceptual losses look through: a file, or a folder of them.
         minutes: stop, with a saved state, after so long, decoding included; None for no limit.
         device: `auto`, or `cpu` even where there is an accelerator.
     """
@@ -48,6 +56,8 @@ class Options:
     run: Path
     resume: bool = False
     initial: Path | None = None
+    first_stage: Path | None = None
+    networks: Path | None = None
     minutes: float | None = None
     device: str = "auto"
 
@@ -90,23 +100,42 @@ class _Run:
         self.is_main = bool(self.accelerator.is_main_process)
         self.display = display if self.is_main else Silence()
         self._check_machine()
-        model = build_model(recipe, None if options.resume else options.initial).to(self.device)
-        self.learner = Learner(recipe, model, self.accelerator)
+        self.learner = self._new_learner()
+        self.best = Best(recipe.patience)
         self._seconds_before, self._started = 0.0, time.monotonic()
         if options.resume:
             self._restore()
         pictures = self._cached_pictures()
-        self.training, self.held_out = split(pictures, recipe.validation_pictures)
+        self.training, self.held_out, tested = split(pictures, recipe.validation_pictures, recipe.test_pictures)
         if len(self.held_out) < recipe.validation_pictures:
             self.display.note(
                 f"note: validation_pictures is {recipe.validation_pictures}, but of {len(pictures)} pictures only "
                 f"{len(self.held_out)} are held out"
             )
         if self.is_main:
-            folder.keep_pictures([(p.source.relative_to(options.data).as_posix(), p.height, p.width) for p in pictures])
+            folder.keep_pictures([(self._name(p), p.height, p.width) for p in pictures])
+            validation, test = ([self._name(p) for p in kept] for kept in (self.held_out, tested))
+            folder.keep_held_out(validation=validation, test=test)
             if not options.resume:
+                self._save_weights()
                 folder.begin(recipe, self._state())
         self.accelerator.wait_for_everyone()
+
+    def _new_learner(self) -> Learner:
+        recipe, options = self.recipe, self.options
+        judges = find_judges(recipe, options.networks)
+        initial, first_stage = options.initial, options.first_stage
+        if options.resume:
+            initial, first_stage = None, self.folder.weights_file if needs_first_stage(recipe) else None
+        model = build_model(recipe, initial=initial, first_stage=first_stage)
+        objective = build_objective(model, recipe, judges).to(self.device)
+        if isinstance(recipe, PictureRecipe) and recipe.adversarial:
+            assert isinstance(objective, PictureObjective)
+            return AdversarialLearner(recipe, objective, self.accelerator)
+        return Learner(recipe, objective, self.accelerator)
+
+    def _name(self, picture: CachedPicture) -> str:
+        return picture.source.relative_to(self.options.data).as_posix()
 
     def _check_machine(self) -> None:
         processes = self.accelerator.num_processes
@@ -123,7 +152,14 @@ class _Run:
 
         def cached(progress: Callable[[int], None] | None = None) -> tuple[list[CachedPicture], list[str]]:
             smallest = self.recipe.crop * self.recipe.scale
-            return build_cache(found, self.options.cache, scale=self.recipe.scale, smallest=smallest, progress=progress)
+            return build_cache(
+                found,
+                self.options.cache,
+                scale=self.recipe.scale,
+                smallest=smallest,
+                shrink=self.recipe.shrink,
+                progress=progress,
+            )
 
         if not self.is_main:
             self.accelerator.wait_for_everyone()
@@ -135,11 +171,13 @@ class _Run:
         return pictures
 
     def _state(self) -> dict[str, Any]:
-        return {**self.learner.state(), "seconds": self.seconds}
+        return {**self.learner.state(), "best": self.best.state(), "seconds": self.seconds}
 
     def _restore(self) -> None:
         state = self.folder.load_state()
         self.learner.restore(state)
+        if "best" in state:  # earlier versions had none
+            self.best.restore(state["best"])
         self._seconds_before = float(state["seconds"])
         if self.is_main:
             self.folder.forget_after(self.images)
@@ -149,12 +187,15 @@ class _Run:
         if not self.is_main:
             return
         self.folder.save_state(self._state())
+        self._save_weights()
+
+    def _save_weights(self) -> None:
         facts = {
             "recipe": msgspec.to_builtins(self.recipe),
-            "images": self.images,
+            "images": self.images if self.best.weights is None else self.best.images,
             "seconds": round(self.seconds, 1),
         }
-        checkpoint.save(self.learner.average, self.folder.weights_file, training=facts)
+        checkpoint.save(self.learner.average, self.folder.weights_file, state=self.best.weights, training=facts)
 
     @property
     def images(self) -> int:
@@ -167,7 +208,13 @@ class _Run:
         return self._seconds_before + time.monotonic() - self._started
 
     def _batches(self) -> Any:
-        crops = Crops(self.training, scale=self.recipe.scale, crop=self.recipe.crop, seed=self.recipe.seed)
+        crops = Crops(
+            self.training,
+            scale=self.recipe.scale,
+            crop=self.recipe.crop,
+            seed=self.recipe.seed,
+            degradation=self.recipe.degradation,
+        )
         loader = DataLoader(
             crops,
             batch_size=self.recipe.batch,
@@ -187,11 +234,11 @@ class _Run:
         """
         metrics = Metrics(self.folder, self.images) if self.is_main else None
         self._started = time.monotonic()
-        window = Window(self.learner.terms, self.images)
+        window = Window(self.images)
         try:
             with stopping:
-                for lr, hr in self._batches():
-                    window.add(*self.learner.step(lr, hr))
+                for lr, hr in () if self.best.is_over else self._batches():
+                    window.add(self.learner.step(lr, hr))
                     ends = self._is_over() or self._must_stop(stopping)
                     validates = self._is_over() or self._crossed(self.recipe.validate_every)
                     saves = self._crossed(self.recipe.save_every)
@@ -199,6 +246,7 @@ class _Run:
                         self._log(metrics, window.look(self.images, self.accelerator.reduce))
                     if validates:
                         self._validate(metrics)
+                        ends = ends or self._has_stopped_improving()
                     if ends:
                         break
                     if saves:
@@ -210,7 +258,12 @@ class _Run:
         finally:
             if metrics is not None:
                 metrics.close()
-        if not self._is_over():
+        if self.best.is_over:
+            self.display.note(
+                f"stopped at {self.images:,} images: {self.recipe.patience} validations without a better one; the "
+                f"weights are the best ones, of {self.best.images:,} images"
+            )
+        elif not self._is_over():
             self.display.note(
                 f"stopped at {self.images:,} of {self.recipe.images:,} images; --resume goes on from there"
             )
@@ -222,22 +275,33 @@ class _Run:
     def _crossed(self, interval: int) -> bool:
         return self.images // interval != (self.images - self.recipe.batch) // interval
 
+    def _has_stopped_improving(self) -> bool:
+        """Whether the main process, which alone validates, finds patience at its end."""
+        return self._agreed(self.best.is_over)
+
     def _must_stop(self, stopping: Stopping) -> bool:
         """Whether any process has to stop: all of them then do, after the same step."""
+        return self._agreed(stopping.wanted)
+
+    def _agreed(self, wanted: bool) -> bool:
+        """Whether any process wants it."""
         if self.accelerator.num_processes == 1:
-            return stopping.wanted
-        wanted = torch.tensor(int(stopping.wanted), device=self.device)
-        return bool(self.accelerator.reduce(wanted, "sum") > 0)
+            return wanted
+        votes = torch.tensor(int(wanted), device=self.device)
+        return bool(self.accelerator.reduce(votes, "sum") > 0)
 
     def _log(self, metrics: Metrics | None, means: Means) -> None:
         if metrics is not None:
             metrics.train(self.images, self.seconds, means, self.learner.learning_rate)
         self.display.progress(self.images, self.recipe.images, means.rate, means.loss)
+        for warning in self.learner.warnings(means.watched):
+            self.display.note(f"note: {warning}")
 
     def _validate(self, metrics: Metrics | None) -> None:
         if metrics is None or not self.held_out:
             return
-        result = validate(self.learner.average, self.held_out, self.device)
+        result = validate(self.learner.average, self.held_out, self.device, scale=self.recipe.scale)
+        self.best.consider(result.steps[-1], self.images, self.learner.average)
         metrics.validation(self.images, self.seconds, result)
         self.display.validation(self.images, result)
 

@@ -8,7 +8,12 @@ import torch
 from torch import Tensor
 
 from deltasr.evaluation.metrics import psnr_y, to_8_bit_levels
+from deltasr.inference.padding import pad
+from deltasr.models.autoencoder import Autoencoder
+from deltasr.models.base import Model
 from deltasr.models.deltadiff import DeltaDiff
+from deltasr.models.resshift import ResShift
+from deltasr.nets.first_stage import BicubicCode, decode
 from deltasr.training.cache import CachedPicture
 
 _LARGEST_SIDE = 96
@@ -19,23 +24,37 @@ class Validation:
     """What a validation measured, in dB of PSNR-Y averaged over pictures.
 
     Attributes:
-        bicubic: of the starting point `y_0`.
-        steps: of each step's prediction, first step first; the last is the model's result.
+        bicubic: of bicubic interpolation.
+        steps: of each step's prediction, first step first; the last is the model's result, and the only one of models
+            without steps.
     """
 
     bicubic: float
     steps: tuple[float, ...]
 
 
-def split(pictures: list[CachedPicture], held_out: int) -> tuple[list[CachedPicture], list[CachedPicture]]:
-    """Training and validation pictures: `held_out` of them, evenly spaced in the order given.
+def split(
+    pictures: list[CachedPicture], validation: float, test: float = 0
+) -> tuple[list[CachedPicture], list[CachedPicture], list[CachedPicture]]:
+    """Pictures for training, validation and test, the latter two evenly spaced in the order given.
 
-    At most a quarter of the pictures is held out, or one of two or three; a single one is for training.
+    Args:
+        pictures: all of them.
+        validation, test: how many, or below 1 which share of all; at most a quarter of the pictures each, or one of
+            two or three; a single one is for training.
     """
-    held_out = min(held_out, max(1, len(pictures) // 4), len(pictures) - 1)
-    chosen = {int((number + 0.5) * len(pictures) / held_out) for number in range(held_out)} if held_out else set()
-    training = [picture for number, picture in enumerate(pictures) if number not in chosen]
-    return training, [picture for number, picture in enumerate(pictures) if number in chosen]
+    rest, held_out = _spaced(pictures, validation)
+    training, tested = _spaced(rest, test if test >= 1 else test * len(pictures) / max(1, len(rest)))
+    return training, held_out, tested
+
+
+def _spaced(pictures: list[CachedPicture], wanted: float) -> tuple[list[CachedPicture], list[CachedPicture]]:
+    """Pictures without some, and those."""
+    wanted = round(wanted if wanted >= 1 else wanted * len(pictures))
+    count = min(wanted, max(1, len(pictures) // 4), len(pictures) - 1)
+    chosen = {int((number + 0.5) * len(pictures) / count) for number in range(count)} if count else set()
+    rest = [picture for number, picture in enumerate(pictures) if number not in chosen]
+    return rest, [picture for number, picture in enumerate(pictures) if number in chosen]
 
 
 def _centre(picture: CachedPicture, scale: int) -> tuple[Tensor, Tensor]:
@@ -48,22 +67,31 @@ def _centre(picture: CachedPicture, scale: int) -> tuple[Tensor, Tensor]:
     return as_batch[0], as_batch[1]
 
 
+def _results(model: Model, lr: Tensor, hr: Tensor) -> list[Tensor]:
+    """The pictures that a model predicts, one a step."""
+    if isinstance(model, Autoencoder):
+        return [model(pad(hr, model.size_requirements))]
+    padded = pad(lr, model.size_requirements)
+    if not isinstance(model, DeltaDiff | ResShift):
+        return [model(padded)]
+    codes: list[Tensor] = []
+    model(padded, callback=lambda t, x_t, prediction: codes.append(prediction))
+    return [model.decode(code) for code in codes]
+
+
 @torch.inference_mode()
-def validate(model: DeltaDiff, pictures: list[CachedPicture], device: torch.device) -> Validation:
-    """PSNR-Y of every step, on the middle of each picture (at most 96x96 LR pixels), `scale` border pixels left out."""
+def validate(model: Model, pictures: list[CachedPicture], device: torch.device, *, scale: int) -> Validation:
+    """PSNR-Y of every step, on the middle of each picture (at most 96x96 LR pixels), `scale` border pixels left out.
+
+    An autoencoder's is between the picture and what it gives back. Noise, where a model needs it, is that of seed 0.
+    """
+    bicubic = BicubicCode(scale=scale)
     rows = []
     for picture in pictures:
-        lr, hr = _centre(picture, model.scale)
-        states: list[Tensor] = []
-        y_0: list[Tensor] = []
-
-        def keep(t: int, x_t: Tensor, prediction: Tensor, states: list = states, y_0: list = y_0) -> None:
-            if t == model.schedule.steps:
-                y_0.append(x_t)
-            states.append(prediction)
-
-        model(lr.to(device), callback=keep)
-        results = [to_8_bit_levels(model.decode(code).float().cpu()) for code in (*y_0, *states)]
-        rows.append([float(psnr_y(result, hr, border=model.scale)) for result in results])
+        lr, hr = _centre(picture, scale)
+        padded = _results(model, lr.to(device), hr.to(device))
+        results = [result[..., : hr.shape[-2], : hr.shape[-1]] for result in padded]
+        levels = [to_8_bit_levels(result.float().cpu()) for result in (decode(bicubic(lr), scale), *results)]
+        rows.append([float(psnr_y(level, hr, border=scale)) for level in levels])
     means = torch.tensor(rows, dtype=torch.float64).mean(dim=0).tolist()
     return Validation(bicubic=means[0], steps=tuple(means[1:]))

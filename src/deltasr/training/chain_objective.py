@@ -1,0 +1,100 @@
+"""What residual shifting is trained on: a loss on the predictions of its steps.
+
+At kappa = 0 the state `x_t` is an exact mixture of HR and LR, so a network trained on states made from the true HR
+picture (teacher forcing, the papers' way) can solve for `x_0` without learning anything of pictures. On-policy training
+feeds each step the state that the network's own predictions produced, which is all it will ever see.
+"""
+
+from __future__ import annotations
+
+from statistics import fmean
+
+import torch
+from torch import Tensor, nn
+
+from deltasr.diffusion.process import forward_marginals, reverse_step, start
+from deltasr.models.deltadiff import DeltaDiff
+from deltasr.models.resshift import ResShift
+from deltasr.training.losses import PIXEL_LOSSES, per_picture_mean
+from deltasr.training.objective import Chance, Loss, Objective
+from deltasr.training.recipe_kinds import ChainRecipe, ResShiftRecipe
+
+
+def teacher_forced_steps(chance: Chance, count: int, steps: int) -> Tensor:
+    """The step t in 1..`steps` that each of `count` pictures trains, (count,)."""
+    generators = chance.generators("steps", count)
+    return torch.cat([torch.randint(1, steps + 1, (1,), generator=generator) for generator in generators])
+
+
+class ChainObjective(Objective):
+    """The loss of every step's prediction, in the first stage's codes.
+
+    On-policy terms are `step-1` (the first step taken, t = T) to `step-T`; a teacher-forced batch has the one term
+    `teacher-forced`, of a random step for each picture. Either may be followed by `lpips`.
+
+    Args:
+        model: what to train.
+        recipe: its losses.
+        lpips: the network, if the recipe gives LPIPS a weight.
+    """
+
+    model: DeltaDiff | ResShift
+
+    def __init__(self, model: DeltaDiff | ResShift, recipe: ChainRecipe, lpips: nn.Module | None) -> None:
+        super().__init__()
+        self.model, self.lpips = model, lpips
+        self.unroll, self.lpips_weight = recipe.unroll, recipe.lpips
+        self.pixel_loss = PIXEL_LOSSES[recipe.loss]
+        weights = recipe.step_weights or (1.0,) * recipe.steps
+        self.weights = [weight / sum(weights) for weight in weights]
+        self.bound: list[float] | None = None
+        if isinstance(recipe, ResShiftRecipe) and recipe.step_loss == "bound":
+            bound = [model.schedule.weight(t) for t in range(1, recipe.steps + 1)]
+            self.bound = [0.0, *(weight / fmean(bound) for weight in bound)]
+
+    @property
+    def terms(self) -> list[str]:  # type: ignore[override]
+        """Names of the loss terms, in order."""
+        own = [f"step-{number}" for number in range(1, self.model.schedule.steps + 1)]
+        return (["teacher-forced"] if self.unroll == "teacher-forced" else own) + ["lpips"] * (self.lpips is not None)
+
+    def forward(self, lr: Tensor, hr: Tensor, chance: Chance) -> Loss:
+        with torch.no_grad():
+            x_0 = self.model.encode(hr)
+        run = self._teacher_forced if self.unroll == "teacher-forced" else self._on_policy
+        terms, prediction = run(lr, x_0, chance)
+        if self.lpips is not None:
+            terms.append(self.lpips_weight * self.lpips(self.model.decode(prediction), hr).mean())
+        return Loss(torch.stack(terms))
+
+    def _on_policy(self, lr: Tensor, x_0: Tensor, chance: Chance) -> tuple[list[Tensor], Tensor]:
+        schedule = self.model.schedule
+        y_0, predict = self.model.predictor(lr)
+        noise = self._noise(chance, y_0, schedule.steps + 1)
+        x_t, terms, prediction = start(y_0, schedule, noise[schedule.steps]), [], y_0
+        for weight, t in zip(self.weights, range(schedule.steps, 0, -1), strict=True):
+            prediction = predict(x_t, t)
+            terms.append(weight * self.pixel_loss(prediction.float(), x_0))
+            x_t = reverse_step(x_t, prediction, t, schedule, noise[t - 1])
+            if self.unroll == "detached":
+                x_t = x_t.detach()
+        return terms, prediction
+
+    def _teacher_forced(self, lr: Tensor, x_0: Tensor, chance: Chance) -> tuple[list[Tensor], Tensor]:
+        schedule = self.model.schedule
+        y_0, predict = self.model.predictor(lr)
+        steps = teacher_forced_steps(chance, len(lr), schedule.steps)
+        (noise,) = self._noise(chance, y_0, 1)
+        prediction = predict(forward_marginals(x_0, y_0, steps, schedule, noise), steps)
+        if self.bound is None:
+            return [self.pixel_loss(prediction.float(), x_0)], prediction
+        weights = torch.tensor(self.bound, device=lr.device)[steps]
+        return [(weights * per_picture_mean(self.pixel_loss, prediction.float(), x_0)).mean()], prediction
+
+    def _noise(self, chance: Chance, like: Tensor, count: int) -> list[Tensor] | list[None]:
+        """`count` standard normal tensors, none of which is drawn where kappa = 0."""
+        if self.model.schedule.kappa == 0:
+            return [None] * count
+        generators = chance.generators("noise", len(like))
+        fields = [torch.randn(count, *like.shape[1:], generator=generator) for generator in generators]
+        return list(torch.stack(fields, dim=1).to(like))

@@ -1,0 +1,80 @@
+"""What one-pass systems are trained on: losses on the picture, each with its weight."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn, stack
+from torch.nn import functional as F
+
+from deltasr.models.autoencoder import Autoencoder
+from deltasr.models.regression import Rrdb
+from deltasr.nets.rrdb import RrdbNet
+from deltasr.training.judges import Judges
+from deltasr.training.losses import l1, l2
+from deltasr.training.objective import Chance, Loss, Objective
+from deltasr.training.recipe_kinds import AutoencoderRecipe, PictureRecipe
+
+
+class PictureObjective(Objective):
+    """Terms `l1`, `l2`, `lpips` and `perceptual`, those whose weight is not zero. The adversarial one is the learner's.
+
+    Args:
+        recipe: the weights.
+        judges: the fixed networks that some losses look through.
+    """
+
+    def __init__(self, recipe: PictureRecipe, judges: Judges) -> None:
+        super().__init__()
+        self.judges = nn.ModuleDict({name: judge for name, judge in judges.items() if isinstance(judge, nn.Module)})
+        losses = {"l1": l1, "l2": l2, "lpips": self._lpips, "perceptual": self._perceptual}
+        self.losses = {name: (getattr(recipe, name), loss) for name, loss in losses.items() if getattr(recipe, name)}
+        self.terms = list(self.losses)
+
+    def _lpips(self, picture: Tensor, hr: Tensor) -> Tensor:
+        return self.judges["lpips"](picture, hr).mean()
+
+    def _perceptual(self, picture: Tensor, hr: Tensor) -> Tensor:
+        return self.judges["perceptual"](picture, hr)
+
+    def picture_terms(self, picture: Tensor, hr: Tensor) -> list[Tensor]:
+        """The weighted terms of a result (N, 3, H, W)."""
+        return [weight * loss(picture, hr) for weight, loss in self.losses.values()]
+
+
+class RrdbObjective(PictureObjective):
+    """An RRDB network's loss, of its result before it is clamped: gradients reach values out of range too."""
+
+    model: Rrdb
+
+    def __init__(self, model: Rrdb, recipe: PictureRecipe, judges: Judges) -> None:
+        super().__init__(recipe, judges)
+        self.model = model
+
+    def forward(self, lr: Tensor, hr: Tensor, chance: Chance) -> Loss:
+        picture = RrdbNet.forward(self.model, lr).float()
+        terms = self.picture_terms(picture, hr)
+        return Loss(stack(terms) if terms else picture.new_zeros(0), picture)
+
+
+class AutoencoderObjective(PictureObjective):
+    """A VQ autoencoder's loss: of the picture that it gives back, and of the codebook (arXiv:1711.00937, eq. 3).
+
+    Gradients pass the quantisation straight through to the encoder, and reach the codebook through a term of its own.
+    """
+
+    model: Autoencoder
+
+    def __init__(self, model: Autoencoder, recipe: AutoencoderRecipe, judges: Judges) -> None:
+        super().__init__(recipe, judges)
+        self.model = model
+        self.codebook, self.commitment = recipe.codebook, recipe.commitment
+        self.terms = [*self.terms, "codebook", "commitment"]
+
+    def forward(self, lr: Tensor, hr: Tensor, chance: Chance) -> Loss:
+        network = self.model.autoencoder
+        code = network.encode(2 * hr - 1).float()
+        entries = network.nearest_entries(code)
+        picture = (network.decode(code + (entries - code).detach(), quantise=False).float() + 1) / 2
+        terms = self.picture_terms(picture, hr)
+        terms.append(self.codebook * F.mse_loss(entries, code.detach()))
+        terms.append(self.commitment * F.mse_loss(code, entries.detach()))
+        return Loss(stack(terms), picture)

@@ -1,0 +1,261 @@
+"""The kinds of training recipes: everything that decides what weights come out of a run, as typed objects."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from deltasr.nets.classifier_layers import layer_names
+
+Size = Literal["tiny", "small", "base"]
+Positive = Annotated[int, Meta(ge=1)]
+Count = Annotated[int, Meta(ge=0)]
+PositiveFloat = Annotated[float, Meta(gt=0)]
+Weight = Annotated[float, Meta(ge=0)]
+Fraction = Annotated[float, Meta(ge=0, lt=1)]
+Share = Annotated[float, Meta(ge=0, le=0.25)]
+DegradationKind = Literal[
+    "bicubic", "bicubic-aliased", "bilinear", "bilinear-aliased", "area", "lanczos", "resshift-test", "realesrgan",
+    "bsrgan",
+]  # fmt: skip
+
+
+_GROUPS = 32
+"""Of the autoencoder's group normalisation."""
+
+
+class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="system"):
+    """What recipes of all systems have: how long, on what crops, by what optimizer.
+
+    Lengths are counted in images (crops seen), so that they do not change with the batch.
+
+    Attributes:
+        scale: factor from LR to HR.
+        degradation: how LR crops come about, a name in `degradation.kinds.KINDS`; `bicubic` is made once a picture.
+        shrink: factor by which pictures are made smaller before anything else; 1 takes them as they are.
+        crop: side of the LR crops in pixels, at least 4; HR crops are `scale` times as large.
+        batch: crops in an optimizer step, over all processes together.
+        images: length of the run.
+        seed: decides the initial weights and the order, place and orientation of the crops, and every other chance.
+        optimizer: `adamw` (Adam at weight_decay 0), or `muon` (orthogonalised momentum for the inner convolutions,
+            AdamW for the rest).
+        learning_rate: its peak, reached after `warmup` images.
+        decay: its course from there: `cosine` to zero, `halved` half-way, or `none`.
+        betas, weight_decay: of AdamW.
+        warmup: images of linear warm-up.
+        clip: largest gradient norm; 0 for no clipping.
+        ema: decay of the averaged weights, per optimizer step, at the most: after n steps it is (1 + n) / (10 + n). The
+            averaged weights are what is validated and released.
+        precision: `float32`, or `bf16` (autocast on CUDA; elsewhere it is float32 all the same).
+        channels_last: memory layout of the convolutions.
+        compile: run the network through `torch.compile`.
+        workers: processes that prepare batches; 0 prepares them in between steps.
+        validation_pictures: pictures held out of the training folder for validation, as a number or, below 1, as a
+            share of all; at most a quarter of them are.
+        test_pictures: the same for pictures that are neither trained nor validated on.
+        patience: stop after so many validations without a better one, and release the best weights; 0 goes on.
+        validate_every, save_every: images between two validations and two saved states.
+    """
+
+    scale: Annotated[int, Meta(ge=2, le=8)] = 4
+    degradation: DegradationKind = "bicubic"
+    shrink: Positive = 1
+    crop: Annotated[int, Meta(ge=4)] = 24
+    batch: Positive = 16
+    images: Positive = 320_000
+    seed: Count = 0
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    learning_rate: PositiveFloat = 1.5e-3
+    decay: Literal["cosine", "halved", "none"] = "cosine"
+    betas: tuple[Fraction, Fraction] = (0.9, 0.99)
+    weight_decay: Weight = 0.0
+    warmup: Count = 2_400
+    clip: Weight = 0.5
+    ema: Fraction = 0.998
+    precision: Literal["float32", "bf16"] = "float32"
+    channels_last: bool = False
+    compile: bool = False
+    workers: Count = 0
+    validation_pictures: Count | Share = 16
+    test_pictures: Count | Share = 0
+    patience: Count = 0
+    validate_every: Positive = 16_000
+    save_every: Positive = 8_000
+
+    def __post_init__(self) -> None:
+        for key, value in msgspec.structs.asdict(self).items():
+            numbers = value if isinstance(value, tuple) else (value,)
+            if any(isinstance(number, float) and not math.isfinite(number) for number in numbers):
+                raise ValueError(f"{key} is not finite")
+        if self.images < self.batch:
+            raise ValueError(f"images is {self.images}, which is less than one batch of {self.batch}")
+
+
+class ChainRecipe(Recipe, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the recipes of residual shifting have: the shifting sequence and the loss on its steps.
+
+    Attributes:
+        steps, p, eta_1, eta_T: the shifting sequence (`diffusion.schedule.geometric_schedule`).
+        unroll: how the states that the network learns from come about. `through`: the chain runs on its own predictions
+            and gradients flow through all steps; `detached`: the same with gradients stopped between steps;
+            `teacher-forced`: one random step a picture, its state made from the true HR picture (the papers' training).
+        loss: on the prediction of every step, in the first stage's codes: `l1`, `l2` (mean of squares) or
+            `charbonnier`.
+        step_weights: weight of each step's loss, first step first; empty for equal ones. Normalised to sum 1.
+        lpips: weight of LPIPS between the predicted picture and the true one: of every picture in teacher-forced
+            training, of the last step's in on-policy training.
+        lpips_network: the network it looks through: `squeeze` or `alex`.
+    """
+
+    steps: Positive = 4
+    p: PositiveFloat = 0.3
+    eta_1: PositiveFloat = 0.01
+    eta_T: Annotated[float, Meta(gt=0, le=1)] = 0.99
+    unroll: Literal["through", "detached", "teacher-forced"] = "through"
+    loss: Literal["l1", "l2", "charbonnier"] = "l1"
+    step_weights: tuple[Weight, ...] = ()
+    lpips: Weight = 0.0
+    lpips_network: Literal["squeeze", "alex"] = "squeeze"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.step_weights and len(self.step_weights) != self.steps:
+            raise ValueError(f"step_weights has {len(self.step_weights)} values for {self.steps} steps")
+        if self.step_weights and sum(self.step_weights) == 0:
+            raise ValueError("step_weights are all zero")
+        if self.eta_1 >= self.eta_T:
+            raise ValueError(f"eta_1 is {self.eta_1}, which is not less than eta_T, {self.eta_T}")
+
+
+class DeltaDiffRecipe(ChainRecipe, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="deltadiff"):
+    """How to train `models.deltadiff.DeltaDiff`.
+
+    Attributes:
+        size: the network, a name in `models.deltadiff.SIZES`.
+    """
+
+    size: Size = "tiny"
+
+
+class ResShiftRecipe(ChainRecipe, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="resshift"):
+    """How to train `models.resshift.ResShift`: the papers' systems, and small ones of their kind.
+
+    Attributes:
+        network: the denoiser: `paper` (118.6 M parameters) or `small`.
+        first_stage: `vq`, whose trained autoencoder has to be given, or `pixel-unshuffle`.
+        kappa: noise strength; 0 is DeltaDiff.
+        step_loss: `plain`, or `bound`: each step's loss times `w_t` (ResShift eq. 8), normalised to mean 1; for
+            teacher-forced training at kappa above 0.
+    """
+
+    network: Literal["paper", "small"] = "small"
+    first_stage: Literal["vq", "pixel-unshuffle"] = "pixel-unshuffle"
+    kappa: Weight = 2.0
+    step_loss: Literal["plain", "bound"] = "plain"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.step_loss == "bound" and (self.kappa == 0 or self.unroll != "teacher-forced"):
+            raise ValueError("step_loss 'bound' is for teacher-forced training with kappa above 0")
+        if self.scale != 4:
+            raise ValueError(f"scale is {self.scale}; ResShift's networks are for 4")
+
+
+class PictureRecipe(Recipe, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the recipes of one-pass systems have: losses on the picture, each with its weight; 0 leaves one out.
+
+    Attributes:
+        l1, l2: of the mean absolute and the mean squared difference, RGB in [0, 1].
+        lpips: of LPIPS through `lpips_network`.
+        lpips_network: `squeeze` or `alex`.
+        perceptual: of the distance between features of a classification network.
+        features: that network: `vgg19`, `alex` or `squeeze`.
+        feature_layer: the layer they are taken from, such as `conv5_4` of VGG19.
+        feature_activation: `before` (ESRGAN) or `after` (SRGAN) its activation.
+        feature_distance: `l1` or `l2`.
+        adversarial: of the discriminator's verdict.
+        adversarial_loss: `bce` (non-saturating binary cross-entropy) or `relativistic` (average, ESRGAN).
+        discriminator: a name in `nets.discriminators.DISCRIMINATORS`.
+        discriminator_width: its channels.
+        discriminator_learning_rate: of its Adam; it follows the same course as `learning_rate`.
+        alternation: `joint`, where both networks learn from every batch, or `phases`: five parts of the run of equal
+            length, in which discriminator, generator, discriminator, generator and discriminator learn alone.
+    """
+
+    l1: Weight = 1.0
+    l2: Weight = 0.0
+    lpips: Weight = 0.0
+    lpips_network: Literal["squeeze", "alex"] = "squeeze"
+    perceptual: Weight = 0.0
+    features: Literal["vgg19", "alex", "squeeze"] = "vgg19"
+    feature_layer: str = "conv5_4"
+    feature_activation: Literal["before", "after"] = "before"
+    feature_distance: Literal["l1", "l2"] = "l1"
+    adversarial: Weight = 0.0
+    adversarial_loss: Literal["bce", "relativistic"] = "relativistic"
+    discriminator: Literal["simple", "unet", "patch"] = "simple"
+    discriminator_width: Positive = 64
+    discriminator_learning_rate: PositiveFloat = 1e-4
+    alternation: Literal["joint", "phases"] = "joint"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not any((self.l1, self.l2, self.lpips, self.perceptual, self.adversarial)):
+            raise ValueError("l1, l2, lpips, perceptual and adversarial are all zero, which leaves nothing to learn")
+        if self.feature_layer not in layer_names(self.features):
+            raise ValueError(
+                f"feature_layer is '{self.feature_layer}', which {self.features} has not; it has "
+                f"{', '.join(layer_names(self.features))}"
+            )
+        if self.alternation == "phases" and not self.adversarial:
+            raise ValueError("alternation is 'phases', which needs adversarial above zero")
+
+
+class RrdbRecipe(PictureRecipe, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="rrdb"):
+    """How to train `models.regression.Rrdb`.
+
+    Attributes:
+        blocks, width: of the network.
+    """
+
+    blocks: Positive = 2
+    width: Positive = 64
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.scale != 4:
+            raise ValueError(f"scale is {self.scale}; RRDB is for 4")
+
+
+class AutoencoderRecipe(PictureRecipe, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="vq"):
+    """How to train `models.autoencoder.Autoencoder`, a first stage of one's own for ResShift.
+
+    Attributes:
+        widths: channels at full, half and quarter size, multiples of 32.
+        blocks: residual blocks of each level.
+        latent_channels: values of one code.
+        codes: entries of the codebook.
+        codebook: weight of the loss that moves the codebook's entries to the codes (VQ-VAE eq. 3, second term).
+        commitment: weight of the loss that moves codes to their entries (third term).
+    """
+
+    widths: tuple[Positive, ...] = (128, 256, 512)
+    blocks: Positive = 2
+    latent_channels: Positive = 3
+    codes: Positive = 8192
+    codebook: Weight = 1.0
+    commitment: Weight = 0.25
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if 2 ** (len(self.widths) - 1) != self.scale:
+            raise ValueError(f"widths has {len(self.widths)} levels, which is not a scale of {self.scale}")
+        if any(width % _GROUPS for width in self.widths):
+            raise ValueError(f"widths are {list(self.widths)}; each must be a multiple of {_GROUPS}")
+
+
+AnyRecipe = DeltaDiffRecipe | ResShiftRecipe | RrdbRecipe | AutoencoderRecipe
+"""A recipe of any system; in files, `system` says which."""

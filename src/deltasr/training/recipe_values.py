@@ -1,0 +1,129 @@
+"""Recipes changed by a file or key by key, with every mistake named, and settings without effect told."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from deltasr.errors import SettingError
+from deltasr.training.recipe_kinds import AutoencoderRecipe, ChainRecipe, Recipe
+
+AnyOfThem = TypeVar("AnyOfThem", bound=Recipe)
+
+
+def checked(recipe: AnyOfThem) -> AnyOfThem:
+    """The recipe itself, once types and ranges of all its values are known to be right.
+
+    Raises:
+        SettingError: one is not; the message names it.
+    """
+    return _converted(type(recipe), msgspec.structs.asdict(recipe), source="The recipe", texts=False)
+
+
+def ignored(recipe: Recipe, *, device: str) -> list[str]:
+    """A sentence for each setting that has no effect, or less than it seems to.
+
+    Args:
+        recipe: what is going to be trained.
+        device: type of the device it is trained on, as `torch.device.type`.
+    """
+    cases: dict[str, object] = {
+        "weight_decay acts on the weights that AdamW trains, not on those of Muon": (
+            recipe.weight_decay and recipe.optimizer == "muon"
+        ),
+        f"precision is float32 on {device}: bf16 is for CUDA": recipe.precision == "bf16" and device != "cuda",
+        "warmup is not over before the run is: the learning rate stays below its peak": recipe.warmup >= recipe.images,
+        f"the last {recipe.images % recipe.batch} images are not a whole batch and are left out": (
+            recipe.images % recipe.batch
+        ),
+        "patience has no effect without validation_pictures": recipe.patience and not recipe.validation_pictures,
+    }
+    if isinstance(recipe, ChainRecipe):
+        cases |= {
+            "step_weights has no effect on teacher-forced training, which trains one step a picture": (
+                recipe.step_weights and recipe.unroll == "teacher-forced"
+            ),
+            "p has no effect on fewer than three steps": recipe.p != ChainRecipe().p and recipe.steps < 3,
+            "eta_1 has no effect on a single step": recipe.eta_1 != ChainRecipe().eta_1 and recipe.steps == 1,
+        }
+    if isinstance(recipe, AutoencoderRecipe):
+        cases["degradation has no effect: an autoencoder never sees LR pictures"] = recipe.degradation != "bicubic"
+    defaults = {field.name: field.default for field in msgspec.structs.fields(recipe)}
+    cases |= {
+        f"{key} has no effect while {needs} is 0": getattr(recipe, key) != defaults[key] and not getattr(recipe, needs)
+        for needs, keys in _NEEDS.items()
+        for key in keys
+        if key in defaults
+    }
+    return [f"note: {text}" for text, applies in cases.items() if applies]
+
+
+_NEEDS = {
+    "lpips": ("lpips_network",),
+    "perceptual": ("features", "feature_layer", "feature_activation", "feature_distance"),
+    "adversarial": ("adversarial_loss", "discriminator", "discriminator_width", "discriminator_learning_rate"),
+}
+"""Weights of losses, and the keys that matter only while they are not zero."""
+
+
+def _changed(recipe: AnyOfThem, changes: Mapping[str, Any], *, source: str, texts: bool) -> AnyOfThem:
+    """A recipe with some values replaced; `texts` are read as numbers, booleans or lists where the key needs them."""
+    fields = {field.name: field for field in msgspec.structs.fields(type(recipe))}
+    for key in changes:
+        if key not in fields:
+            raise SettingError(f"{source} sets '{key}', which this recipe has not; its keys are {', '.join(fields)}.")
+    values = msgspec.structs.asdict(recipe)
+    for key, value in changes.items():
+        values[key] = _listed(value) if texts and isinstance(values[key], tuple) else value
+    return _converted(type(recipe), values, source=source, texts=texts)
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.strip("[]()").split(",") if part.strip()]
+
+
+def _converted(kind: type[AnyOfThem], values: dict[str, Any], *, source: str, texts: bool) -> AnyOfThem:
+    try:
+        return msgspec.convert(values, kind, strict=not texts)
+    except msgspec.ValidationError as error:
+        reason, _, place = str(error).partition(" - at `$.")
+        key = re.split(r"[\[`]", place)[0]
+        subject = f"cannot set '{key}' to {values[key]!r}" if key else "does not make a recipe"
+        raise SettingError(f"{source} {subject}: {reason[:1].lower()}{reason[1:]}.") from error
+
+
+def from_toml(recipe: AnyOfThem, path: Path) -> AnyOfThem:
+    """A recipe with the values of a TOML file in place of its own.
+
+    Raises:
+        SettingError: the file cannot be read, is no TOML, or sets an unknown key or a wrong value.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingError(f"The configuration {path} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingError(f"The configuration {path} is not valid TOML: {error}.") from error
+    return _changed(recipe, content, source=str(path), texts=False)
+
+
+def from_assignments(recipe: AnyOfThem, assignments: list[str]) -> AnyOfThem:
+    """A recipe with values replaced by `key=value` texts.
+
+    Raises:
+        SettingError: a text has no `=`, an unknown key or a wrong value; or a key is given twice.
+    """
+    changes: dict[str, str] = {}
+    for assignment in assignments:
+        key, equals, value = assignment.partition("=")
+        if not equals:
+            raise SettingError(f"--set takes key=value; '{assignment}' has no '='.")
+        if key.strip() in changes:
+            raise SettingError(f"--set gives '{key.strip()}' twice.")
+        changes[key.strip()] = value.strip()
+    return _changed(recipe, changes, source="--set", texts=True)
