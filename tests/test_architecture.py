@@ -22,13 +22,16 @@ MAY_USE: dict[str, set[str]] = {
     "nets": {"degradation"},
     "models": {"nets", "diffusion", "degradation"},
     "inference": {"models", "diffusion", "imaging", "degradation"},
-    "evaluation": {"inference", "models", "imaging", "degradation"},
+    "evaluation": {"inference", "models", "nets", "imaging", "degradation"},
     "training": {"inference", "evaluation", "models", "nets", "diffusion", "imaging", "degradation"},
-    "cli": {"inference", "training", "evaluation", "models", "imaging", "degradation"},
+    "experiments": {"training", "evaluation", "inference", "models", "diffusion", "imaging"},
+    "cli": {"experiments", "inference", "training", "evaluation", "models", "imaging", "degradation"},
 }
 """Room to the rooms whose names may stand in its imports; all may use `errors` and their own."""
 
-HEAVY = ("torch", "numpy", "pyvips", "PIL", "safetensors", "accelerate", "scipy", "skimage", "diffusers")
+HEAVY = (
+    "torch", "numpy", "pyvips", "PIL", "safetensors", "accelerate", "scipy", "skimage", "diffusers", "matplotlib",
+)  # fmt: skip
 
 
 def modules() -> list[Path]:
@@ -103,5 +106,5 @@ print("heavy:", *[name for name in {HEAVY!r} if name in sys.modules])
 """
     printed = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout
     assert printed.splitlines()[-1].split() == ["heavy:"]
-    for command in ("upscale", "models", "info", "steps", "evaluate", "train"):
+    for command in ("upscale", "models", "info", "steps", "evaluate", "train", "experiment"):
         assert command in printed

@@ -25,6 +25,7 @@ app.command("deltasr.cli.evaluate:evaluate_command", name="evaluate")
 app.command("deltasr.cli.train:train_command", name="train")
 app.command("deltasr.cli.import_:import_command", name="import")
 app.command("deltasr.cli.degrade:degrade_command", name="degrade")
+app.command("deltasr.cli.experiment:experiment_command", name="experiment")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -91,7 +91,7 @@ class Lpips(nn.Module):
             hr: the truth, same shape.
 
         Returns:
-            (N,), float32, at least 0.
+            (N,), float32, also under autocast, at least 0.
 
         Raises:
             ModelError: shapes differ, or images are smaller than the network can look at.
@@ -103,6 +103,10 @@ class Lpips(nn.Module):
                 f"LPIPS-{self.net} needs images of at least {self.smallest_side} pixels on both sides, "
                 f"not {sr.shape[-1]}x{sr.shape[-2]}."
             )
+        with torch.autocast(sr.device.type, enabled=False):
+            return self._distance(sr.float(), hr.float())
+
+    def _distance(self, sr: Tensor, hr: Tensor) -> Tensor:
         distance = torch.zeros(sr.shape[0], device=sr.device)
         for index, (x, y) in enumerate(zip(self._layers(sr), self._layers(hr), strict=True)):
             head = self.get_submodule(f"lin{index}")

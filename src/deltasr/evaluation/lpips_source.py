@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
+import torch
 from torch import Tensor, nn
 
 from deltasr.evaluation.lpips import Lpips, NetName
@@ -56,7 +57,8 @@ class _PackageLpips(nn.Module):
         self.network = package.LPIPS(net=net, version="0.1", verbose=False).eval()
 
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
-        distance: Tensor = self.network(2 * sr.float() - 1, 2 * hr.float() - 1)
+        with torch.autocast(sr.device.type, enabled=False):
+            distance: Tensor = self.network(2 * sr.float() - 1, 2 * hr.float() - 1)
         return distance.flatten()
 
 

@@ -1,0 +1,116 @@
+"""`deltasr experiment`: rerun an experiment of the papers at a scale of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+_Repeatable = Parameter(negative=(), consume_multiple=False)
+
+
+def experiment_command(
+    name: str | None = None,
+    /,
+    *,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    data: Path | None = None,
+    set_: Annotated[list[Path] | None, Parameter(name="--set", negative=(), consume_multiple=False)] = None,
+    crop: Annotated[list[int] | None, _Repeatable] = None,
+    lpips: Path | None = None,
+    checkpoint: Annotated[list[str] | None, _Repeatable] = None,
+    quick: Annotated[bool, Parameter(negative=())] = False,
+    images: int | None = None,
+    cache: Path | None = None,
+    device: Literal["auto", "cpu"] = "auto",
+) -> None:
+    """Rerun an experiment, and write a table and plots with the paper's own numbers beside this run's.
+
+    OUTPUT/NAME gets table.csv, table.md, plots and settings.json. Trainings lie in OUTPUT/runs; an interrupted
+    one goes on when the same command is given again.
+
+    Parameters
+    ----------
+    name
+        The experiment. Without one they are listed.
+    output
+        Folder for results and trainings.
+    data
+        Folder of training pictures, for experiments that train.
+    set_
+        Benchmark set to measure on: a folder of HR pictures, or one that holds a folder HR and perhaps one such
+        as LR_x4. Repeat it for several.
+    crop
+        Border left out of PSNR-Y and SSIM-Y on each side, in pixels; 0 for whole images. Once for all sets, or
+        once for each --set. By default the scale.
+    lpips
+        LPIPS weights: a file, or a folder with lpips_alex_v0.1.pth in it. By default DELTASR_LPIPS from the
+        environment, else the lpips package where it is installed, else no LPIPS. Perceptual losses look there for the
+        weights of VGG19 (vgg19-*.pth), and else take those of LPIPS.
+    checkpoint
+        A trained model as NAME=FILE, for experiments that compare models. Repeat it for several.
+    quick
+        As small as makes sense, for a few minutes on two CPU cores.
+    images
+        Length of each training, in crops.
+    cache
+        Folder for decoded training pictures. By default OUTPUT/cache.
+    device
+        'auto' takes an accelerator where there is one.
+    """
+    from deltasr.errors import SettingError
+    from deltasr.experiments import catalogue
+    from deltasr.experiments.experiment import Settings, TestSet
+
+    if name is None:
+        print(_listed(), end="")
+        return
+    catalogue.describe(name)
+    if output is None:
+        raise SettingError(f"The results of {name} need a folder: give --output FOLDER.")
+    if images is not None and images < 1:
+        raise SettingError(f"--images {images} is no training; give 1 or more.")
+    from deltasr.cli.evaluate import borders_of, sets_of
+
+    sets = sets_of(set_ or [], None)
+    borders = borders_of(crop, sets)
+    settings = Settings(
+        output=output,
+        data=data,
+        cache=cache,
+        sets=tuple(TestSet(benchmark=b, border=border) for b, border in zip(sets, borders, strict=True)),
+        lpips=lpips,
+        quick=quick,
+        images=images,
+        checkpoints=_checkpoints(checkpoint or []),
+        device=device,
+        say=lambda text: print(text, flush=True),
+    )
+    folder, _ = catalogue.run(name, settings)
+    print()
+    print((folder / "table.md").read_text(encoding="utf-8"), end="")
+    print(f"\n{folder}: table.md, table.csv and plots")
+
+
+def _listed() -> str:
+    """A line for each experiment."""
+    from deltasr.experiments.catalogue import EXPERIMENTS
+
+    width = max(map(len, EXPERIMENTS))
+    return "".join(f"{name:{width}}  {e.title} ({e.source.rstrip('.')})\n" for name, e in EXPERIMENTS.items())
+
+
+def _checkpoints(given: Sequence[str]) -> dict[str, Path]:
+    from deltasr.errors import SettingError
+
+    found: dict[str, Path] = {}
+    for text in given:
+        name, equals, path = text.partition("=")
+        if not (name and equals and path):
+            raise SettingError(f"--checkpoint takes NAME=FILE; '{text}' is none.")
+        if name in found:
+            raise SettingError(f"--checkpoint gives {name} twice; choose another name for one of them.")
+        found[name] = Path(path)
+    return found

@@ -1,0 +1,113 @@
+"""Every experiment: an explicit list, and the one function that runs them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from deltasr import __version__
+from deltasr.errors import SettingError
+from deltasr.evaluation.report import write_report
+from deltasr.experiments import (
+    deltadiff_figure_4,
+    deltadiff_table_1,
+    deltadiff_table_2,
+    report_1,
+    report_2,
+    report_3,
+    report_4,
+    report_5,
+    resshift_figure_3,
+    resshift_figure_7,
+    resshift_table_1,
+    resshift_table_2,
+    small_models,
+    teacher_forcing,
+)
+from deltasr.experiments.experiment import Experiment, Result, Settings
+from deltasr.experiments.plots import require_matplotlib
+from deltasr.experiments.tables import to_csv, to_markdown
+from deltasr.models.checkpoint import write_whole
+
+EXPERIMENTS: dict[str, Experiment] = {
+    module.EXPERIMENT.name: module.EXPERIMENT
+    for module in (
+        resshift_table_1,
+        resshift_table_2,
+        resshift_figure_3,
+        resshift_figure_7,
+        deltadiff_table_1,
+        deltadiff_table_2,
+        deltadiff_figure_4,
+        teacher_forcing,
+        small_models,
+        report_1,
+        report_2,
+        report_3,
+        report_4,
+        report_5,
+    )
+}
+
+
+def describe(name: str) -> Experiment:
+    """The experiment of a name.
+
+    Raises:
+        SettingError: there is no such experiment.
+    """
+    if name not in EXPERIMENTS:
+        raise SettingError(f"There is no experiment called '{name}'; known are {', '.join(EXPERIMENTS)}.")
+    return EXPERIMENTS[name]
+
+
+def run(name: str, settings: Settings) -> tuple[Path, Result]:
+    """Run an experiment, and write table.csv, table.md, its plots and settings.json to `settings.output / name`.
+
+    Returns:
+        That folder, and what came out.
+
+    Raises:
+        SettingError: there is no such experiment, something that it needs is not given, or matplotlib is missing.
+        DeltasrError: a training, a measurement or a file failed.
+    """
+    experiment = describe(name)
+    if experiment.trains and settings.data is None:
+        raise SettingError(f"The experiment {name} trains models; give a folder of pictures by --data.")
+    if experiment.measures and not settings.sets:
+        raise SettingError(f"The experiment {name} measures results; give a benchmark set by --set.")
+    require_matplotlib()
+    result = experiment.run(settings)
+    folder = settings.output / name
+    for plot, content in result.plots.items():
+        write_whole(folder / f"{plot}.png", content)
+    write_report(to_csv(result.table), folder / "table.csv")
+    write_report(report(experiment, result, settings), folder / "table.md")
+    write_report(json.dumps(_facts(experiment, result, settings), indent=2) + "\n", folder / "settings.json")
+    return folder, result
+
+
+def report(experiment: Experiment, result: Result, settings: Settings) -> str:
+    """The table with its title, scale, notes and plots, as Markdown."""
+    quick = ["**A quick run**: it shows that the experiment works, not what it would show at the paper's scale."]
+    lines = [*(quick if settings.quick else []), *result.scale, *result.notes]
+    plots = [f"![{name}]({name}.png)" for name in result.plots]
+    parts = [f"# {experiment.title}", experiment.source, to_markdown(result.table).rstrip("\n")]
+    return "\n\n".join([*parts, "\n".join(f"- {line}" for line in lines), *plots]) + "\n"
+
+
+def _facts(experiment: Experiment, result: Result, settings: Settings) -> dict[str, object]:
+    """Settings without the places of files, which differ from machine to machine."""
+    import torch
+
+    return {
+        "experiment": experiment.name,
+        "deltasr": __version__,
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "quick": settings.quick,
+        "images": settings.images,
+        "sets": [test_set.benchmark.name for test_set in settings.sets],
+        "checkpoints": list(settings.checkpoints),
+        **result.facts,
+    }

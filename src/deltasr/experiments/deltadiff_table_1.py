@@ -1,0 +1,74 @@
+"""DeltaDiff's Table I: methods by sets. Every model of the catalogue, and the paper's released pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from deltasr.errors import SettingError
+from deltasr.experiments.experiment import Experiment, Result, Settings, TestSet
+from deltasr.experiments.measuring import LPIPS, PSNR, SCORE_COLUMNS, SET, SSIM, Meter, perception_panels
+from deltasr.experiments.papers import DELTADIFF, DELTADIFF_SCALE, DELTADIFF_SET14, PAPER, REFERENCE_SOURCE, REFERENCES
+from deltasr.experiments.plots import draw_panels
+from deltasr.experiments.runs import machine, parameters_of
+from deltasr.experiments.tables import Column, Row, Table, Value
+from deltasr.models import catalogue
+from deltasr.models.base import Model
+
+_METHOD, _MILLIONS = "method", "parameters (M)"
+_COLUMNS = (
+    Column(title=_METHOD),
+    Column(title=_MILLIONS, digits=2),
+    *SCORE_COLUMNS,
+)
+_RELEASED = "DeltaDiff's released pictures"
+
+
+def _run(settings: Settings) -> Result:
+    meter = Meter(settings)
+    models = {name: catalogue.load(name) for name in catalogue.names()}
+    for name, path in settings.checkpoints.items():
+        if name in models:
+            raise SettingError(f"--checkpoint {name} is the name of a model in the catalogue; choose another.")
+        models[name] = catalogue.load(path)
+    rows = [row for name, model in models.items() for row in _rows(name, model, meter)]
+    for test_set in meter.sets:
+        if released := _released(test_set):
+            scores = meter.measure_ready(_RELEASED, released, test_set)
+            rows.append(Row(cells={_METHOD: _RELEASED, _MILLIONS: 174, **scores.cells()}))
+    rows.append(Row(cells={_METHOD: "DeltaDiff", _MILLIONS: 174, **DELTADIFF_SET14}, source=PAPER))
+    names = {test_set.benchmark.name for test_set in meter.sets}
+    for reference in () if settings.quick else REFERENCES:
+        for name in names & reference.scores.keys():
+            psnr, ssim, lpips = reference.scores[name]
+            cells: dict[str, Value] = {_METHOD: reference.method, _MILLIONS: reference.parameters, SET: name}
+            rows.append(Row(cells={**cells, PSNR: psnr, SSIM: ssim, LPIPS: lpips}, source=REFERENCE_SOURCE))
+    panels = perception_panels(rows, label=_METHOD)
+    return Result(
+        table=Table(columns=_COLUMNS, rows=tuple(sorted(rows, key=lambda row: str(row.cells[SET])))),
+        plots={"methods": draw_panels(panels, title="Methods by sets")} if panels else {},
+        scale=(f"This run: {len(models)} models, {machine()}.", meter.scale(), DELTADIFF_SCALE),
+        notes=(
+            *meter.notes(),
+            "The paper's other rows were not available. Its released pictures are those in a set's folder `published`.",
+        ),
+    )
+
+
+def _rows(name: str, model: Model, meter: Meter) -> list[Row]:
+    millions = parameters_of(model) / 1e6 or None
+    return meter.rows(name, model, {_METHOD: name, _MILLIONS: millions})
+
+
+def _released(test_set: TestSet) -> Path | None:
+    """The folder of results that were published with a set, beside its HR pictures."""
+    folder = test_set.benchmark.pairs[0].hr.parent.parent / "published"
+    return folder if folder.is_dir() else None
+
+
+EXPERIMENT = Experiment(
+    name="deltadiff-table-1",
+    title="Methods by sets",
+    source=f"{DELTADIFF}, Table I.",
+    run=_run,
+    measures=True,
+)

@@ -1,0 +1,173 @@
+"""Scores of a model on all sets of an experiment, as rows of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import fmean
+
+from torch import nn
+
+from deltasr.evaluation.benchmark import Measurement, measure_results, measure_upscaling
+from deltasr.evaluation.lpips_source import find_lpips
+from deltasr.experiments.experiment import Settings, TestSet
+from deltasr.experiments.plots import Panel, Series
+from deltasr.experiments.tables import THIS_RUN, Column, Row, Value
+from deltasr.inference.upscaler import Upscaler
+from deltasr.models.base import Model
+
+SET, PSNR, SSIM, LPIPS, SECONDS = "set", "PSNR-Y", "SSIM-Y", "LPIPS", "s a picture"
+
+SCORE_COLUMNS = (
+    Column(title=SET),
+    Column(title=PSNR, digits=2),
+    Column(title=SSIM, digits=4),
+    Column(title=LPIPS, digits=4),
+)
+"""What `Scores.cells` fills."""
+
+QUICK_PICTURES = 3
+"""Pictures of each set that a quick run measures."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """Means over the pictures of a set: dB, at most 1, a distance (None without LPIPS), wall-clock seconds.
+
+    `further` holds further distances by the titles of their columns.
+    """
+
+    dataset: str
+    psnr_y: float
+    ssim_y: float
+    lpips: float | None
+    seconds: float | None
+    further: Mapping[str, float] = field(default_factory=dict)
+
+    def cells(self) -> dict[str, Value]:
+        """The cells of `SCORE_COLUMNS`, and of the further distances."""
+        return {SET: self.dataset, PSNR: self.psnr_y, SSIM: self.ssim_y, LPIPS: self.lpips, **self.further}
+
+
+class Meter:
+    """Measures models on the sets of an experiment, all with the same metrics.
+
+    Args:
+        settings: of the experiment.
+        further: more perceptual metrics than LPIPS, by the titles of their columns.
+
+    Raises:
+        CheckpointError: the LPIPS weights cannot be read.
+    """
+
+    def __init__(self, settings: Settings, *, further: Mapping[str, nn.Module] | None = None) -> None:
+        self.settings = settings
+        self.sets = tuple(shown(test_set, settings) for test_set in settings.sets)
+        found, self._without_lpips = find_lpips(settings.lpips)
+        self.perceptual: Mapping[str, nn.Module] = {**found, **(further or {})}
+
+    def measure(self, label: str, model: Model) -> list[Scores]:
+        """Scores on each set, in their order.
+
+        Raises:
+            PictureError: a picture cannot be read or does not fit its partner.
+        """
+        upscaler = Upscaler(model, device=self.settings.device)
+        scores = []
+        for test_set in self.sets:
+            self.settings.say(f"measuring {label} on {test_set.benchmark.name}")
+            measured = measure_upscaling(
+                upscaler.upscale,
+                test_set.benchmark,
+                model=label,
+                scale=model.scale,
+                border=test_set.border,
+                perceptual=self.perceptual,
+            )
+            scores.append(means(measured))
+        return scores
+
+    def measure_ready(self, label: str, folder: Path, test_set: TestSet) -> Scores:
+        """Scores of results that are ready, whoever made them: one picture for each of a whole set, matched by name.
+
+        Raises:
+            PictureError: a picture cannot be read, or has no partner, or does not fit it.
+        """
+        whole = next(s.benchmark for s in self.settings.sets if s.benchmark.name == test_set.benchmark.name)
+        measured = measure_results(folder, whole, model=label, border=test_set.border, perceptual=self.perceptual)
+        wanted = {pair.name for pair in test_set.benchmark.pairs}
+        return means([measurement for measurement in measured if measurement.image in wanted])
+
+    def rows(self, label: str, model: Model, cells: Mapping[str, Value]) -> list[Row]:
+        """A row for each set: `cells`, and the scores."""
+        return [Row(cells={**cells, **scores.cells()}) for scores in self.measure(label, model)]
+
+    def notes(self) -> tuple[str, ...]:
+        """How the scores were measured."""
+        protocol = (
+            "PSNR-Y (dB) and SSIM-Y of this run: BT.601 luma, 16-235, of 8-bit RGB results, means over pictures; "
+            "publications may measure otherwise."
+        )
+        lpips = f"LPIPS of this run: {', '.join(self.perceptual)}, version 0.1, whole pictures, lower is better."
+        return protocol, self._without_lpips or lpips
+
+    def scale(self) -> str:
+        """What was measured on."""
+        return f"This run is measured on {', '.join(_described(test_set) for test_set in self.sets)}."
+
+
+def perception_panels(rows: Sequence[Row], *, label: str) -> list[Panel]:
+    """LPIPS against PSNR-Y: a panel for each set that this run measured, a point for each row that has both numbers.
+
+    Args:
+        rows: with the cells of `SCORE_COLUMNS`, of this run and from elsewhere.
+        label: title of the column that names a row.
+    """
+    complete = [row for row in rows if row.cells.get(PSNR) is not None and row.cells.get(LPIPS) is not None]
+    panels = []
+    for name in dict.fromkeys(row.cells[SET] for row in complete if row.source == THIS_RUN):
+        ours = [row for row in complete if row.cells[SET] == name and row.source == THIS_RUN]
+        others = [row for row in complete if row.cells[SET] == name and row.source != THIS_RUN]
+        series = [_points([row], label=str(row.cells[label])) for row in ours]
+        if others:
+            captions = [str(row.cells[label]) for row in others]
+            series.append(replace(_points(others, label="published"), captions=captions, published=True))
+        panels.append(Panel(title=str(name), x="PSNR-Y (dB)", y="LPIPS (less is better)", series=series))
+    return panels
+
+
+def _points(rows: Sequence[Row], *, label: str) -> Series:
+    x, y = ([float(row.cells[title] or 0) for row in rows] for title in (PSNR, LPIPS))
+    return Series(label=label, x=x, y=y, joined=False)
+
+
+def means(measured: list[Measurement]) -> Scores:
+    """The means over the pictures of one set, of which there is at least one."""
+    names = list(measured[0].perceptual)
+    perceptual = {name: fmean(measurement.perceptual[name] for measurement in measured) for name in names}
+    seconds = [measurement.seconds for measurement in measured if measurement.seconds is not None]
+    return Scores(
+        dataset=measured[0].dataset,
+        psnr_y=fmean(measurement.psnr_y for measurement in measured),
+        ssim_y=fmean(measurement.ssim_y for measurement in measured),
+        lpips=perceptual[names[0]] if names else None,
+        seconds=fmean(seconds) if seconds else None,
+        further={name: perceptual[name] for name in names[1:]},
+    )
+
+
+def shown(test_set: TestSet, settings: Settings) -> TestSet:
+    """The set, or in a quick run its first pictures."""
+    if not settings.quick:
+        return test_set
+    benchmark = test_set.benchmark
+    return replace(test_set, benchmark=replace(benchmark, pairs=benchmark.pairs[:QUICK_PICTURES]))
+
+
+def _described(test_set: TestSet) -> str:
+    count = len(test_set.benchmark.pairs)
+    border = {None: "border of the scale left out", 0: "whole pictures"}.get(
+        test_set.border, f"border of {test_set.border} left out"
+    )
+    return f"{test_set.benchmark.name} ({count} picture{'s' if count != 1 else ''}, {border})"

@@ -1,0 +1,88 @@
+"""The publications' own numbers, each with the place where it stands; what could not be looked up is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from deltasr.experiments.tables import Value
+
+RESSHIFT = "ResShift (Yue, Wang and Loy, NeurIPS 2023, arXiv:2307.12348)"
+DELTADIFF = "DeltaDiff (Yang, Fan, Lu and Yang, 2025, arXiv:2502.12567)"
+PAPER = "paper"
+
+RESSHIFT_RESULT: Mapping[str, Value] = {"set": "ImageNet-Test", "PSNR-Y": 25.01, "SSIM-Y": 0.677, "LPIPS": 0.231}
+"""ResShift at T = 15, p = 0.3, kappa = 2."""
+RESSHIFT_RESULT_SOURCE = "paper, as quoted in arXiv:2503.13358, Table 2"
+
+RESSHIFT_SCALE = (
+    "The paper: 500,000 iterations of 64 crops of 256x256 HR pixels from ImageNet, a Swin U-Net of 118.59 M parameters "
+    "in the codes of a VQ-f4 autoencoder; 3,000 pictures of ImageNet-Test with blur, noise and JPEG."
+)
+DELTADIFF_SCALE = (
+    "The paper: crops of 256x256 HR pixels in batches of 64, a network of 174 M parameters with its VQ-f4 autoencoder, "
+    "Set14 cut to 256x256."
+)
+
+DELTADIFF_SET14: Mapping[str, Value] = {"set": "DeltaDiffSet14", "PSNR-Y": 24.58, "SSIM-Y": 0.6766, "LPIPS": 0.2709}
+"""DeltaDiff's row for its Set14 in Table I."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """Somebody else's method, scored with this project's protocol on whole sets: PSNR-Y, SSIM-Y, LPIPS-alex by set."""
+
+    method: str
+    parameters: float
+    scores: Mapping[str, tuple[float, float, float]]
+
+
+REFERENCE_SOURCE = "docs/evaluation.md's protocol, whole set"
+
+REFERENCES = (
+    Reference(
+        method="RLFN",
+        parameters=0.32,
+        scores={
+            "Set5": (32.10, 0.8939, 0.175),
+            "Set14": (28.60, 0.7815, 0.288),
+            "DeltaDiffSet14": (24.59, 0.7159, 0.323),
+        },
+    ),
+    Reference(
+        method="RFDN",
+        parameters=0.43,
+        scores={
+            "Set5": (32.16, 0.8946, 0.175),
+            "Set14": (28.65, 0.7825, 0.287),
+            "DeltaDiffSet14": (24.63, 0.7175, 0.322),
+        },
+    ),
+    Reference(
+        method="IMDN",
+        parameters=0.89,
+        scores={
+            "Set5": (32.25, 0.8959, 0.175),
+            "Set14": (28.70, 0.7840, 0.285),
+            "DeltaDiffSet14": (24.75, 0.7221, 0.316),
+        },
+    ),
+    Reference(
+        method="LWFANet",
+        parameters=0.83,
+        scores={
+            "Set5": (32.34, 0.8967, 0.178),
+            "Set14": (28.75, 0.7849, 0.285),
+            "DeltaDiffSet14": (24.77, 0.7220, 0.321),
+        },
+    ),
+    Reference(
+        method="SRGAN",
+        parameters=0.73,
+        scores={
+            "Set5": (30.70, 0.8633, 0.130),
+            "Set14": (27.77, 0.7554, 0.241),
+            "DeltaDiffSet14": (24.08, 0.6880, 0.284),
+        },
+    ),
+)

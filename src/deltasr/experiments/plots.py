@@ -1,0 +1,142 @@
+"""Plots as PNG files whose bytes depend on what they show and on nothing else."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltasr.errors import SettingError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_PANEL = (5.0, 3.8)
+"""Width and height of a panel with axes, in inches."""
+_PICTURE = 1.3
+"""Side of a picture in a strip, in inches."""
+_DPI = 110
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """Points of one line.
+
+    Attributes:
+        label: what the legend calls it.
+        x, y: as many of one as of the other.
+        captions: a text beside each point; empty for none.
+        published: whether it comes from a publication; such points are hollow and black.
+        joined: whether a line goes through the points.
+    """
+
+    label: str
+    x: Sequence[float]
+    y: Sequence[float]
+    captions: Sequence[str] = ()
+    published: bool = False
+    joined: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """One pair of axes and what is drawn in it."""
+
+    title: str
+    x: str
+    y: str
+    series: Sequence[Series]
+    logarithmic: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strip:
+    """A row of pictures, (H, W, 3) uint8 each, with a caption below each of them."""
+
+    label: str
+    pictures: Sequence[tuple[str, NDArray[np.uint8]]]
+
+
+def draw_panels(panels: Sequence[Panel], *, title: str) -> bytes:
+    """Panels side by side, as a PNG.
+
+    Raises:
+        SettingError: matplotlib is not installed.
+    """
+    figure = _figure((_PANEL[0] * len(panels), _PANEL[1]))
+    for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        _draw(axes, panel)
+    figure.suptitle(title, fontsize=10)
+    return _png(figure)
+
+
+def draw_strips(strips: Sequence[Strip], *, title: str) -> bytes:
+    """Strips one above the other, as a PNG.
+
+    Raises:
+        SettingError: matplotlib is not installed.
+    """
+    columns = max(len(strip.pictures) for strip in strips)
+    figure = _figure((_PICTURE * columns + 0.3, (_PICTURE + 0.25) * len(strips) + 0.4))
+    for axes_row, strip in zip(figure.subplots(len(strips), columns, squeeze=False), strips, strict=True):
+        for axes in axes_row:
+            axes.set_axis_off()
+        for axes, (caption, picture) in zip(axes_row, strip.pictures, strict=False):
+            axes.imshow(picture, interpolation="antialiased")
+            axes.set_title(caption, fontsize=7)
+        axes_row[0].text(
+            -0.06, 0.5, strip.label, rotation=90, fontsize=7, ha="right", va="center", transform=axes_row[0].transAxes
+        )
+    figure.suptitle(title, fontsize=10)
+    return _png(figure)
+
+
+def require_matplotlib() -> None:
+    """Make sure that plots can be drawn, before hours go into what they would show.
+
+    Raises:
+        SettingError: matplotlib is not installed.
+    """
+    _figure((1, 1))
+
+
+def _draw(axes: Axes, panel: Panel) -> None:
+    for series in panel.series:
+        line = "-" if series.joined else "none"
+        (drawn,) = axes.plot(
+            series.x, series.y, marker="o", linestyle=line, markersize=4, linewidth=1.2, label=series.label
+        )
+        if series.published:
+            drawn.set(marker="s", color="black", markerfacecolor="none")
+        for x, y, caption in zip(series.x, series.y, series.captions, strict=False):
+            axes.annotate(caption, (x, y), xytext=(4, 4), textcoords="offset points", fontsize=7)
+    if panel.logarithmic:
+        axes.set_yscale("log")
+    axes.set_title(panel.title, fontsize=9)
+    axes.set_xlabel(panel.x, fontsize=8)
+    axes.set_ylabel(panel.y, fontsize=8)
+    axes.tick_params(which="both", labelsize=7)
+    axes.margins(0.08)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=7)
+
+
+def _figure(size: tuple[float, float]) -> Figure:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise SettingError(
+            "Experiments draw their plots with matplotlib; install it with pip install 'deltasr[experiments]'."
+        ) from error
+    return Figure(figsize=size, dpi=_DPI, layout="constrained")
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()

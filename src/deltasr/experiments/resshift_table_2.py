@@ -1,0 +1,193 @@
+"""ResShift's Table 2: parameters, operations and seconds of the published configuration, beside our DeltaDiff."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from deltasr.diffusion.schedule import PRESETS
+from deltasr.experiments.experiment import Experiment, Result, Settings
+from deltasr.experiments.papers import RESSHIFT
+from deltasr.experiments.plots import Panel, Series, draw_panels
+from deltasr.experiments.runs import machine, parameters_of
+from deltasr.experiments.tables import Column, Row, Table
+from deltasr.inference.device import find_device
+from deltasr.models import catalogue
+from deltasr.models.resshift import ResShift
+
+_SIDE = 64
+_REPETITIONS = 3
+
+_METHOD, _STEPS, _MILLIONS, _GFLOP, _SECONDS, _ON = "method", "steps", "parameters (M)", "GFLOP", "seconds", "on"
+_COLUMNS = (
+    Column(title=_METHOD),
+    Column(title=_STEPS),
+    Column(title=_MILLIONS, digits=2),
+    Column(title=_GFLOP, digits=1),
+    Column(title=_SECONDS, digits=3),
+    Column(title=_ON),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Parts:
+    """A number for each of the parts of a run of the published configuration."""
+
+    encode: float
+    step: float
+    decode: float
+
+    def total(self, steps: int) -> float:
+        return self.encode + steps * self.step + self.decode
+
+
+def _calls(model: ResShift, device: torch.device | str, *, quantise: bool) -> dict[str, Callable[[], Tensor]]:
+    """The parts of a 64x64 to 256x256 run, each as a call without arguments."""
+    assert model.autoencoder is not None, "the published configuration has an autoencoder"
+    code = torch.zeros(1, 3, _SIDE, _SIDE, device=device)
+    picture = torch.zeros(1, 3, _SIDE * model.scale, _SIDE * model.scale, device=device)
+    t = torch.zeros(1, dtype=torch.long, device=device)
+    autoencoder = model.autoencoder
+    return {
+        "encode": lambda: autoencoder.encode(picture),
+        "step": lambda: model.denoiser(code, code, t),
+        "decode": lambda: autoencoder.decode(code, quantise=quantise),
+    }
+
+
+def published_gflop() -> _Parts:
+    """Billions of operations, a multiplication and an addition counted as two; the codebook's search left out."""
+    with torch.device("meta"):
+        model = ResShift()
+    return _Parts(
+        **{name: _counted(call) / 1e9 for name, call in _calls(model, "meta", quantise=False).items()},
+    )
+
+
+def _counted(call: Callable[[], object]) -> int:
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        call()
+    return int(counter.get_total_flops())
+
+
+@torch.inference_mode()
+def _timed(call: Callable[[], object], device: torch.device, repetitions: int) -> float:
+    """Median wall-clock seconds of a call, after one that does not count unless it is the only one."""
+    taken = []
+    for _ in range(repetitions + (repetitions > 1)):
+        started = time.perf_counter()
+        call()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        taken.append(time.perf_counter() - started)
+    return median(taken[-repetitions:])
+
+
+def _run(settings: Settings) -> Result:
+    device = find_device(settings.device)
+    repetitions = 1 if settings.quick else _REPETITIONS
+    settings.say("building the published configuration with random weights")
+    torch.manual_seed(0)
+    model = ResShift(eta=PRESETS["resshift-s15"].eta, kappa=PRESETS["resshift-s15"].kappa).to(device).eval()
+    lr = torch.zeros(1, 3, _SIDE, _SIDE, device=device)
+    gflop = published_gflop()
+    settings.say("timing its parts")
+    calls = _calls(model, device, quantise=True)
+    seconds = _Parts(**{name: _timed(call, device, repetitions) for name, call in calls.items()})
+    rows = [
+        _row("ResShift's first stage: encode and decode", 0, _first_stage(model), gflop.total(0), seconds.total(0)),
+        _row("ResShift's denoiser: one step", 1, model.denoiser, gflop.step, seconds.step),
+    ]
+    for preset in ("resshift-s15", "resshift-s4"):
+        schedule = PRESETS[preset]
+        model.schedule = schedule
+        if settings.quick:
+            whole = seconds.total(schedule.steps)
+        else:
+            settings.say(f"timing {schedule.steps} steps")
+            whole = _timed(lambda: model(lr), device, repetitions)
+        rows.append(_row("ResShift", schedule.steps, model, gflop.total(schedule.steps), whole))
+    ours = catalogue.load(catalogue.DEFAULT).to(device)
+    ours_seconds = _timed(lambda: ours(lr), device, _REPETITIONS)
+    rows.append(_row(f"{ours.name} (ours)", 4, ours, _counted(lambda: ours(lr)) / 1e9, ours_seconds))
+    timed = [row for row in rows if row.cells[_STEPS]]
+    return Result(
+        table=Table(columns=_COLUMNS, rows=(*rows, *_PUBLISHED)),
+        plots={"seconds": _plot(timed)},
+        scale=(
+            f"This run: one {_SIDE}x{_SIDE} picture to {4 * _SIDE}x{4 * _SIDE}, float32, random weights, {machine()}, "
+            + ("each part timed once; the seconds of whole runs are added up." if settings.quick else "")
+            + ("" if settings.quick else f"whole runs, median of {repetitions}."),
+            "The paper: the same size, on an accelerator.",
+        ),
+        notes=(
+            "GFLOP: torch.utils.flop_counter, a multiplication and an addition counted as two, without the codebook's "
+            "search.",
+            "Seconds are of this machine: compare them within this run, not with those of an accelerator.",
+        ),
+    )
+
+
+def _first_stage(model: ResShift) -> nn.Module:
+    assert model.autoencoder is not None, "the published configuration has an autoencoder"
+    return model.autoencoder
+
+
+def _row(method: str, steps: int, network: nn.Module, gflop: float, seconds: float) -> Row:
+    values = (method, steps, parameters_of(network) / 1e6, gflop, seconds, machine())
+    return Row(cells=dict(zip((column.title for column in _COLUMNS), values, strict=True)))
+
+
+_PUBLISHED = (
+    Row(
+        cells={_METHOD: "ResShift", _STEPS: 15, _MILLIONS: 118.59, _SECONDS: 0.105},
+        source="paper, Table 2, seconds as quoted in reading notes",
+    ),
+    Row(
+        cells={_METHOD: "LDM", _STEPS: 100, _SECONDS: 0.413},
+        source="paper, Table 2, seconds as quoted in reading notes",
+    ),
+    Row(
+        cells={_METHOD: "ResShift", _STEPS: 15, _MILLIONS: 174, _SECONDS: 0.643, _ON: "NVIDIA A100"},
+        source="arXiv:2503.13358, Table 4",
+    ),
+    Row(
+        cells={
+            _METHOD: "ResShift",
+            _STEPS: 15,
+            _MILLIONS: 118.59 + 55.32,
+            _GFLOP: 2451.56,
+            _SECONDS: 0.2134,
+            _ON: "RTX 4090",
+        },
+        source="ProSR (Kim and Kim), Table 11",
+    ),
+)
+
+
+def _plot(rows: list[Row]) -> bytes:
+    points = [
+        Series(
+            label=f"{row.cells[_METHOD]}, {row.cells[_STEPS]} step{'s' if row.cells[_STEPS] != 1 else ''}",
+            x=[float(row.cells[_GFLOP] or 0)],
+            y=[float(row.cells[_SECONDS] or 0)],
+            joined=False,
+        )
+        for row in rows
+    ]
+    panel = Panel(title=machine(), x="GFLOP", y="seconds", series=points, logarithmic=True)
+    return draw_panels([panel], title=f"One picture, {_SIDE}x{_SIDE} to {4 * _SIDE}x{4 * _SIDE}")
+
+
+EXPERIMENT = Experiment(
+    name="resshift-table-2",
+    title="Runtime and parameters",
+    source=f"{RESSHIFT}, Table 2.",
+    run=_run,
+)

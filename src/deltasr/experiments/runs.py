@@ -1,0 +1,193 @@
+"""Short trainings of an experiment: made once, gone on with when they were interrupted, shared between experiments."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import torch
+
+from deltasr.errors import SettingError, TrainingError
+from deltasr.experiments.experiment import Settings
+from deltasr.models import catalogue, checkpoint
+from deltasr.models.base import Model
+from deltasr.training.display import Silence
+from deltasr.training.recipe_kinds import AnyRecipe, Recipe
+from deltasr.training.recipes import recipe_named
+from deltasr.training.run_folder import RunFolder
+from deltasr.training.trainer import Options, train
+
+AnyOfThem = TypeVar("AnyOfThem", bound=Recipe)
+
+_QUICK_IMAGES, _QUICK_CROP = 640, 16
+"""What a quick run trains on: crops, and their side in LR pixels."""
+
+_AVERAGED_SHARE = 0.1
+"""The weights of a short run are averaged over about this share of its steps, at the most."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A training that is over.
+
+    Attributes:
+        label: what the experiment calls it.
+        recipe: what was trained.
+        weights: the checkpoint.
+        seconds: wall-clock time of the training loop.
+        entries: the lines of its metrics.
+    """
+
+    label: str
+    recipe: AnyRecipe
+    weights: Path
+    seconds: float
+    entries: tuple[dict[str, Any], ...]
+
+    def model(self) -> Model:
+        """The trained model, in evaluation mode."""
+        return catalogue.load(self.weights)
+
+    def curve(self, key: str) -> tuple[list[int], list[float]]:
+        """Images seen, and a number of the metrics there, such as `loss`; empty where it was never logged."""
+        found = [(entry["images"], entry[key]) for entry in self.entries if key in entry]
+        return [images for images, _ in found], [value for _, value in found]
+
+    def psnr_y_per_step(self) -> list[float]:
+        """PSNR-Y in dB of each step's prediction at the end, first step first, on pictures held out of training."""
+        steps: list[float] = [e["psnr_y_per_step"] for e in self.entries if "psnr_y_per_step" in e][-1]
+        return steps
+
+
+def budgeted(name: str, settings: Settings, *, full: int, **changes: Any) -> AnyRecipe:
+    """A named recipe at the length that an experiment's settings ask for, validated nowhere unless `changes` say so.
+
+    Args:
+        name: of the recipe.
+        settings: of the experiment; a quick run sees few and small crops.
+        full: length of the run in images, unless it is quick or the settings name another.
+        changes: further values by their names in the recipe.
+
+    Raises:
+        SettingError: there is no such recipe, or the length is less than a batch.
+    """
+    images = settings.images or (_QUICK_IMAGES if settings.quick else full)
+    if settings.quick:
+        changes = {**changes, "crop": _QUICK_CROP}
+    return shortened(recipe_named(name), images, **{"validation_pictures": 0, **changes})
+
+
+def shortened(recipe: AnyOfThem, images: int, **changes: Any) -> AnyOfThem:
+    """A recipe for a short run: so many images, with warm-up and averaging to match, validated once, at its end.
+
+    Args:
+        recipe: a longer one.
+        images: length of the run.
+        changes: further values by their names in the recipe.
+
+    Raises:
+        SettingError: the length is less than a batch.
+    """
+    batch = changes.get("batch", recipe.batch)
+    if images < batch:
+        raise SettingError(f"A training of {images} images is less than one batch of {batch}; give more --images.")
+    steps = images // batch
+    images = steps * batch
+    changes = {"warmup": min(recipe.warmup, images // 10), "patience": 0, **changes}
+    return msgspec.structs.replace(
+        recipe,
+        images=images,
+        ema=max(0.0, min(recipe.ema, 1 - 1 / (_AVERAGED_SHARE * steps))) if steps > 1 / _AVERAGED_SHARE else 0.0,
+        validate_every=images,
+        save_every=max(recipe.batch, min(recipe.save_every, images // 4)),
+        **changes,
+    )
+
+
+def trained(label: str, recipe: AnyRecipe, settings: Settings, *, initial: Run | None = None) -> Run:
+    """Train a recipe, unless it was trained before: `output/runs/LABEL-HASH`, the hash being that of recipe and start.
+
+    Args:
+        label: letters, digits, dots and hyphens.
+        recipe: what to train.
+        settings: of the experiment; its `data` is there.
+        initial: a run of the same network whose weights to start from; None for fresh ones.
+
+    Raises:
+        TrainingError: training cannot start or go on, or was interrupted.
+        SettingError: the recipe has a wrong value.
+    """
+    assert settings.data is not None, "the catalogue checks what an experiment needs"
+    start = "" if initial is None else initial.weights.parent.name
+    digest = hashlib.sha256(msgspec.json.encode(recipe) + start.encode()).hexdigest()[:8]
+    folder = RunFolder(settings.output / "runs" / f"{label}-{digest}")
+    if not _is_over(folder, recipe):
+        settings.say(f"training {label}: {recipe.images:,} images")
+        options = Options(
+            data=settings.data,
+            cache=settings.cache_folder,
+            run=folder.path,
+            resume=folder.recipe_file.exists(),
+            initial=None if initial is None else initial.weights,
+            device=settings.device,
+            networks=settings.lpips,
+        )
+        train(recipe, options, Silence())
+    if not _is_over(folder, recipe):
+        raise TrainingError(f"The training {label} was interrupted; the same command goes on from there.")
+    facts = checkpoint.read_header(folder.weights_file).training
+    lines = folder.metrics_file.read_text(encoding="utf-8").splitlines()
+    return Run(
+        label=label,
+        recipe=recipe,
+        weights=folder.weights_file,
+        seconds=float(facts["seconds"]),
+        entries=tuple(json.loads(line) for line in lines),
+    )
+
+
+def _is_over(folder: RunFolder, recipe: AnyRecipe) -> bool:
+    if not folder.weights_file.exists():
+        return False
+    images = checkpoint.read_header(folder.weights_file).training.get("images", 0)
+    return bool(images + recipe.batch > recipe.images)
+
+
+def scale_of(runs: Sequence[Run]) -> str:
+    """One sentence: how long, on what crops, in what time and on what machine the runs of an experiment were."""
+    images = _range([run.recipe.images for run in runs], "{:,}")
+    crops = _range([run.recipe.crop for run in runs], "{0}x{0}")
+    seconds = _range([run.seconds for run in runs], "{:.0f}")
+    parameters = _range([parameters_of(run.model()) / 1e6 for run in runs], "{:.2f} M")
+    return (
+        f"This run: {len(runs)} training{'s' if len(runs) != 1 else ''} of {images} images ({crops} LR crops, "
+        f"{seconds} s each, {machine()}), {parameters} parameters."
+    )
+
+
+def machine() -> str:
+    """What computes here, in words."""
+    if torch.cuda.is_available():
+        return f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
+    threads = torch.get_num_threads()
+    return f"CPU, {threads} thread{'s' if threads != 1 else ''}, torch {torch.__version__}"
+
+
+def parameters_of(model: torch.nn.Module) -> int:
+    """The number of a network's parameters."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def recipes_of(runs: Sequence[Run]) -> dict[str, object]:
+    """The recipes of runs by label, as JSON values."""
+    return {run.label: msgspec.to_builtins(run.recipe) for run in runs}
+
+
+def _range(values: Sequence[float], form: str) -> str:
+    texts = [form.format(value) for value in (min(values), max(values))]
+    return texts[0] if texts[0] == texts[1] else " to ".join(texts)

@@ -1,0 +1,91 @@
+"""Small ResShift and DeltaDiff models under equal budget, trained here or given as checkpoints."""
+
+from __future__ import annotations
+
+from deltasr.errors import SettingError
+from deltasr.experiments.experiment import Experiment, Result, Settings
+from deltasr.experiments.measuring import SCORE_COLUMNS, SECONDS, Meter, perception_panels
+from deltasr.experiments.papers import (
+    DELTADIFF,
+    DELTADIFF_SCALE,
+    DELTADIFF_SET14,
+    PAPER,
+    RESSHIFT,
+    RESSHIFT_RESULT,
+    RESSHIFT_RESULT_SOURCE,
+    RESSHIFT_SCALE,
+)
+from deltasr.experiments.plots import draw_panels
+from deltasr.experiments.runs import Run, budgeted, machine, parameters_of, recipes_of, scale_of, trained
+from deltasr.experiments.tables import Column, Row, Table, Value
+from deltasr.models import catalogue, checkpoint
+from deltasr.models.base import Model
+from deltasr.models.deltadiff import DeltaDiff
+from deltasr.models.resshift import ResShift
+
+_IMAGES = 60_000
+_CROP = 32
+_RECIPES = ("resshift-small", "deltadiff-paper-small", "deltadiff-tiny-x4")
+
+_MODEL, _STEPS, _MILLIONS = "model", "steps", "parameters (M)"
+_IMAGES_SEEN, _TRAINING = "images seen", "s of training"
+_COLUMNS = (
+    Column(title=_MODEL),
+    Column(title=_STEPS),
+    Column(title=_MILLIONS, digits=2),
+    Column(title=_IMAGES_SEEN),
+    Column(title=_TRAINING, digits=0),
+    *SCORE_COLUMNS,
+    Column(title=SECONDS, digits=2),
+)
+
+
+def _run(settings: Settings) -> Result:
+    if settings.data is None and not settings.checkpoints:
+        raise SettingError("small-models needs pictures to train on by --data, or trained models by --checkpoint.")
+    meter = Meter(settings)
+    runs = [_trained(name, settings) for name in _RECIPES] if settings.data is not None else []
+    weights = {run.label: run.weights for run in runs} | dict(settings.checkpoints)
+    models: dict[str, tuple[Model, dict[str, Value]]] = {"bicubic": (catalogue.load("bicubic"), {})}
+    for name, path in weights.items():
+        facts = {} if checkpoint.is_foreign(path) else checkpoint.read_header(path).training
+        models[name] = catalogue.load(path), {_IMAGES_SEEN: facts.get("images"), _TRAINING: facts.get("seconds")}
+    rows = [row for name, (model, facts) in models.items() for row in _rows(name, model, facts, meter)]
+    trainings = (scale_of(runs),) if runs else (f"This run: checkpoints that were given, measured on {machine()}.",)
+    panels = perception_panels([*rows, *_PUBLISHED], label=_MODEL)
+    return Result(
+        table=Table(columns=_COLUMNS, rows=(*rows, *_PUBLISHED)),
+        plots={"curve": draw_panels(panels, title="Small models")} if panels else {},
+        scale=(*trainings, meter.scale(), RESSHIFT_SCALE, DELTADIFF_SCALE),
+        notes=(
+            *meter.notes(),
+            "Models trained here see the same crops, in the same order.",
+            f"{_IMAGES_SEEN} and {_TRAINING}: as the checkpoint says. {SECONDS}: wall-clock, on this machine.",
+        ),
+        facts={"recipes": recipes_of(runs)},
+    )
+
+
+_PUBLISHED = (
+    Row(cells={_MODEL: "ResShift", _STEPS: 15, _MILLIONS: 118.59, **RESSHIFT_RESULT}, source=RESSHIFT_RESULT_SOURCE),
+    Row(cells={_MODEL: "DeltaDiff", _STEPS: 4, _MILLIONS: 174, **DELTADIFF_SET14}, source=PAPER),
+)
+
+
+def _trained(name: str, settings: Settings) -> Run:
+    return trained(name, budgeted(name, settings, full=_IMAGES, crop=_CROP), settings)
+
+
+def _rows(name: str, model: Model, facts: dict[str, Value], meter: Meter) -> list[Row]:
+    steps = model.schedule.steps if isinstance(model, DeltaDiff | ResShift) else 1
+    cells: dict[str, Value] = {_MODEL: name, _STEPS: steps, _MILLIONS: parameters_of(model) / 1e6 or None, **facts}
+    return [Row(cells={**cells, **scores.cells(), SECONDS: scores.seconds}) for scores in meter.measure(name, model)]
+
+
+EXPERIMENT = Experiment(
+    name="small-models",
+    title="Small ResShift and DeltaDiff models under equal budget",
+    source=f"{RESSHIFT}; {DELTADIFF}.",
+    run=_run,
+    measures=True,
+)

@@ -1,0 +1,177 @@
+"""Every experiment of the papers, at the smallest scale there is."""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from deltasr.errors import SettingError
+from deltasr.experiments import (
+    deltadiff_figure_4,
+    deltadiff_table_1,
+    deltadiff_table_2,
+    resshift_figure_3,
+    resshift_figure_7,
+    resshift_table_1,
+    resshift_table_2,
+    small_models,
+    teacher_forcing,
+)
+from deltasr.experiments.experiment import Experiment, Result, Settings
+from deltasr.experiments.resshift_grid import CHOSEN, over_steps, train_point
+from deltasr.experiments.tables import THIS_RUN, Row
+from deltasr.models import catalogue, checkpoint
+from deltasr.models.deltadiff import DeltaDiff
+from deltasr.models.resshift import ResShift
+
+
+def ours(result: Result) -> list[Row]:
+    return [row for row in result.table.rows if row.source == THIS_RUN]
+
+
+def published(result: Result) -> list[Row]:
+    return [row for row in result.table.rows if row.source != THIS_RUN]
+
+
+def test_figure_3_reaches_the_ends_that_the_paper_states(settings: Settings):
+    result = resshift_figure_3.EXPERIMENT.run(settings)
+    ends = {row.cells["kappa"]: row.cells for row in published(result)}
+    for row in ours(result):
+        for title in ("sqrt(eta_1)", "sqrt(eta_T)", "kappa sqrt(eta_1)", "kappa sqrt(eta_T)"):
+            assert row.cells[title] == pytest.approx(ends[row.cells["kappa"]][title], rel=1e-9)
+    half_way = [row.cells["sqrt(eta_8)"] for row in ours(result) if row.cells["kappa"] == 2.0]
+    assert half_way == sorted(half_way, reverse=True), "a larger p shifts later"
+    assert result.plots.keys() == {"schedules"}
+
+
+def test_the_published_configuration_costs_what_its_description_says():
+    gflop = resshift_table_2.published_gflop()
+    assert gflop.step == pytest.approx(101, abs=1)
+    assert gflop.encode == pytest.approx(345, abs=1)
+    assert gflop.decode == pytest.approx(671, abs=1)
+    assert gflop.total(4) == pytest.approx(1_421, abs=1)
+
+
+def test_table_2_adds_up(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    small = {
+        "denoiser": {"model_channels": 32, "channel_mult": [1, 1], "num_res_blocks": [1, 1], "swin_embed_dim": 32},
+        "autoencoder": {"widths": [32, 32, 32], "blocks": 1, "codes": 8},
+    }
+    monkeypatch.setattr(resshift_table_2, "ResShift", lambda **values: ResShift(**values, **small))
+    result = resshift_table_2.EXPERIMENT.run(settings)
+    stage, step, fifteen, four, deltadiff = (row.cells for row in ours(result))
+    for steps, whole in ((15, fifteen), (4, four)):
+        for title in ("GFLOP", "seconds"):
+            assert whole[title] == pytest.approx(stage[title] + steps * step[title])
+        assert whole["parameters (M)"] == pytest.approx(stage["parameters (M)"] + step["parameters (M)"])
+    assert deltadiff["parameters (M)"] < 1
+    assert {row.cells["method"] for row in published(result)} == {"ResShift", "LDM"}
+
+
+def test_the_grid_has_the_papers_schedules(settings: Settings):
+    assert CHOSEN in over_steps(settings)
+    model = train_point(replace(CHOSEN, steps=4, kappa=0.5), settings).model()
+    assert isinstance(model, ResShift)
+    assert model.schedule.steps == 4
+    assert model.schedule.kappa == 0.5
+    assert model.schedule.eta[1] == pytest.approx(0.001)
+    assert model.schedule.eta[-1] == pytest.approx(0.999)
+
+
+@pytest.mark.parametrize(
+    ("experiment", "rows", "plots"),
+    [
+        (resshift_table_1.EXPERIMENT, 4, {"psnr_y", "lpips"}),
+        (resshift_figure_7.EXPERIMENT, 3 + 2, {"curve"}),
+        (deltadiff_table_2.EXPERIMENT, 4, {"psnr_y", "lpips"}),
+        (teacher_forcing.EXPERIMENT, 5, {"psnr_per_step"}),
+        (small_models.EXPERIMENT, 4, {"curve"}),
+    ],
+    ids=lambda value: value.name if isinstance(value, Experiment) else "",
+)
+def test_experiments_that_train(
+    experiment: Experiment, rows: int, plots: set[str], settings: Settings, lpips: Path, shared_output: Path
+):
+    result = experiment.run(replace(settings, lpips=lpips, output=shared_output))
+    assert len(ours(result)) == rows
+    assert all(math.isfinite(float(row.cells["PSNR-Y"])) for row in ours(result))
+    assert all(0 < float(row.cells["LPIPS"]) < 2 for row in ours(result))
+    assert result.plots.keys() == plots
+    assert "of 16 images (16x16 LR crops" in result.scale[0]
+    assert result.facts["recipes"]
+
+
+@pytest.fixture(scope="module")
+def shared_output(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all experiments, so that figure 7 finds the trainings of table 1."""
+    return tmp_path_factory.mktemp("experiments")
+
+
+@pytest.fixture
+def lpips(shared: Path) -> Path:
+    return shared / "models" / "lpips_alex_v0.1.pth"
+
+
+def test_a_curve_needs_lpips(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("DELTASR_LPIPS", raising=False)
+    monkeypatch.setitem(sys.modules, "lpips", None)
+    with pytest.raises(SettingError, match="--lpips"):
+        resshift_figure_7.EXPERIMENT.run(settings)
+
+
+def test_table_1_of_deltadiff_measures_every_model_and_released_pictures(settings: Settings, tmp_path: Path):
+    truth = settings.sets[0].benchmark.pairs[0].hr
+    released = truth.parent.parent / "published"
+    released.mkdir()
+    (released / truth.name).write_bytes(truth.read_bytes())
+    model = tmp_path / "mine.safetensors"
+    checkpoint.save(DeltaDiff(steps=2), model)
+    result = deltadiff_table_1.EXPERIMENT.run(replace(settings, checkpoints={"mine": model}))
+    rows = {row.cells["method"]: row.cells for row in ours(result)}
+    assert rows.keys() == {*catalogue.names(), "mine", "DeltaDiff's released pictures"}
+    assert rows["DeltaDiff's released pictures"]["PSNR-Y"] == math.inf
+    assert rows["mine"]["PSNR-Y"] > rows["nearest"]["PSNR-Y"]
+    assert [row.cells["PSNR-Y"] for row in published(result) if row.source == "paper"] == [24.58]
+    with pytest.raises(SettingError, match="--checkpoint bicubic"):
+        deltadiff_table_1.EXPERIMENT.run(replace(settings, checkpoints={"bicubic": model}))
+
+
+def test_strips_of_both_processes(larger_settings: Settings, tmp_path: Path):
+    path = tmp_path / "resshift.safetensors"
+    torch.manual_seed(0)
+    small = {"model_channels": 32, "channel_mult": [1, 1], "num_res_blocks": [1, 1], "swin_embed_dim": 32}
+    eta = (0.0, 0.01, 0.3, 0.98)
+    checkpoint.save(ResShift(eta=eta, kappa=2.0, first_stage="pixel-unshuffle", denoiser=small), path)
+    result = deltadiff_figure_4.EXPERIMENT.run(replace(larger_settings, data=None, checkpoints={"resshift": path}))
+    noisy = [row.cells for row in ours(result) if row.cells["process"] == "ResShift"]
+    quiet = [row.cells for row in ours(result) if row.cells["process"] == "DeltaDiff"]
+    assert [cells["t"] for cells in noisy] == [3, 2, 1]
+    assert [cells["t"] for cells in quiet] == [4, 3, 2, 1]
+    forwards = [cells["PSNR-Y of x_t, forward"] for cells in quiet]
+    assert forwards == sorted(forwards), "states near t = 0 are near the truth"
+    assert noisy[0]["PSNR-Y of x_t"] < quiet[0]["PSNR-Y of x_t"] - 5, "noise shows"
+    assert result.plots.keys() == {"strips", "psnr"}
+    with pytest.raises(SettingError, match="--checkpoint resshift=FILE"):
+        deltadiff_figure_4.EXPERIMENT.run(replace(larger_settings, data=None))
+
+
+def test_a_strip_needs_a_picture_large_enough(settings: Settings):
+    with pytest.raises(SettingError, match="smaller than 64 pixels"):
+        deltadiff_figure_4.EXPERIMENT.run(settings)
+
+
+def test_small_models_takes_checkpoints_in_place_of_trainings(settings: Settings, tmp_path: Path):
+    path = tmp_path / "mine.safetensors"
+    checkpoint.save(DeltaDiff(), path, training={"images": 123, "seconds": 4.5})
+    result = small_models.EXPERIMENT.run(replace(settings, data=None, checkpoints={"mine": path}))
+    assert [row.cells["model"] for row in ours(result)] == ["bicubic", "mine"]
+    mine = ours(result)[1].cells
+    assert (mine["steps"], mine["images seen"], mine["s of training"]) == (4, 123, 4.5)
+    assert [row.cells["model"] for row in published(result)] == ["ResShift", "DeltaDiff"]
+    with pytest.raises(SettingError, match="--data"):
+        small_models.EXPERIMENT.run(replace(settings, data=None))

@@ -1,0 +1,49 @@
+"""Plots are PNG files, the same bytes for the same content."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from deltasr.errors import SettingError
+from deltasr.experiments.plots import Panel, Series, Strip, draw_panels, draw_strips, require_matplotlib
+
+
+def panels(y: float) -> list[Panel]:
+    ours = Series(label="ours", x=[1, 2], y=[1, y], captions=["a", "b"])
+    theirs = Series(label="theirs", x=[2], y=[3], published=True, joined=False)
+    return [Panel(title="one", x="x", y="y", series=[ours, theirs]) for _ in range(2)]
+
+
+def strips(level: int) -> list[Strip]:
+    picture = np.full((8, 8, 3), level, np.uint8)
+    return [
+        Strip(label="forward", pictures=[("x_1", picture)] * 2),
+        Strip(label="reverse", pictures=[("x_1", picture)]),
+    ]
+
+
+def test_panels_depend_on_what_they_show_alone():
+    first = draw_panels(panels(2), title="t")
+    assert first == draw_panels(panels(2), title="t")
+    assert first != draw_panels(panels(9), title="t")
+    width, height = Image.open(io.BytesIO(first)).size
+    assert width > 2 * height
+
+
+def test_strips_show_their_pictures():
+    drawn = draw_strips(strips(77), title="t")
+    assert drawn == draw_strips(strips(77), title="t")
+    pixels = np.asarray(Image.open(io.BytesIO(drawn)).convert("RGB"))
+    shown = (pixels == 77).all(axis=-1).mean()
+    assert 0.1 < shown < 0.9
+
+
+def test_a_missing_matplotlib_is_told(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(SettingError, match=r"deltasr\[experiments\]"):
+        require_matplotlib()
