@@ -20,6 +20,8 @@ DEFAULT = "deltadiff-x4"
 
 BUNDLED: dict[str, str] = {
     "deltadiff-x4": "DeltaDiff x4, tiny: four deterministic steps on the LR grid, no autoencoder",
+    "rrdb-x4": "RRDB x4, 2 blocks: one pass, trained for fidelity",
+    "rrdb-gan-x4": "RRDB x4, 2 blocks: one pass, trained further for realism, with a discriminator and LPIPS",
 }
 """Models whose weights come with the package, as `weights/NAME.safetensors` with the card `weights/NAME.md`."""
 
