@@ -68,7 +68,7 @@ def test_a_joint_step_shows_every_loss_and_the_verdicts_before_it(kind: Any, rec
     )
     d_real, d_fake = probabilities(real, fake, kind)
     expected = {"discriminator": discriminator_loss(real, fake, kind), "d_real": d_real, "d_fake": d_fake}
-    assert step.watched.keys() == {"gradient_norm", *expected}
+    assert step.watched.keys() == {"gradient_norm", "discriminator_gradient_norm", *expected}
     torch.testing.assert_close({name: step.watched[name] for name in expected}, expected)
 
 

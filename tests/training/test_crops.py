@@ -164,5 +164,14 @@ def test_every_orientation_and_every_place_occurs(tmp_path: Path):
 
 def test_pictures_are_not_all_kept_open(cached: list[CachedPicture], monkeypatch: pytest.MonkeyPatch):
     whole = _fingerprints(_crops(cached), range(20))
-    monkeypatch.setattr(crops_module, "_MOST_OPEN", 2)
-    assert _fingerprints(_crops(cached), range(20)) == whole
+    monkeypatch.setattr(crops_module, "_most_open", lambda: 2)
+    crops = _crops(cached)
+    assert _fingerprints(crops, range(20)) == whole
+    assert len(crops._arrays) == 2
+
+
+def test_a_quarter_of_the_files_of_a_process_is_kept_open_at_the_most(monkeypatch: pytest.MonkeyPatch):
+    resource = pytest.importorskip("resource")
+    for limit, pictures in ((1_024, 128), (64, 16), (10**6, 8_192), (resource.RLIM_INFINITY, 8_192)):
+        monkeypatch.setattr(resource, "getrlimit", lambda which, limit=limit: (limit, limit))
+        assert crops_module._most_open() == pictures

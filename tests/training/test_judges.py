@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from deltasr.errors import CheckpointError, TrainingError
+from deltasr.errors import CheckpointError, SettingError, TrainingError
 from deltasr.evaluation.lpips import Lpips
 from deltasr.evaluation.lpips_source import LPIPS_VARIABLE
 from deltasr.training.judges import find_judges
@@ -85,3 +85,9 @@ def test_a_package_s_weights_are_fixed(nowhere: None, monkeypatch: pytest.Monkey
     lpips = find_judges(DeltaDiffRecipe(lpips=0.1), None)["lpips"]
     assert lpips is not None
     assert not any(weight.requires_grad for weight in lpips.parameters())
+
+
+@pytest.mark.parametrize("recipe", [DeltaDiffRecipe(scale=2, crop=4, lpips=0.1), RrdbRecipe(crop=4, lpips=1.0)])
+def test_crops_too_small_for_a_network_are_refused_before_the_run_begins(recipe: Recipe, shared: Path):
+    with pytest.raises(SettingError, match=r"crop is 4, whose HR crops of \d+x\d+ are too small .* 17x17 pixels"):
+        find_judges(recipe, shared / "models")

@@ -65,7 +65,7 @@ def test_the_first_step_that_is_not_finite_is_named(bad: float):
     window.add(_step(1.0, 1.0, 1.0))
     window.add(_step(1.0, bad, bad))
     window.add(_step(bad, bad, bad))
-    with pytest.raises(TrainingError, match="The loss term step-2 is not finite in the step after 6 images"):
+    with pytest.raises(TrainingError, match="The loss step-2 is not finite in the step after 6 images"):
         window.look(10, _one_process)
 
 

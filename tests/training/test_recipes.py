@@ -185,3 +185,8 @@ def test_settings_without_effect_are_told(changes: dict[str, Any], words: str):
 @pytest.mark.parametrize("name", RECIPES)
 def test_nothing_is_told_where_all_settings_count(name: str):
     assert ignored(RECIPES[name], device="cuda") == []
+
+
+def test_patience_cannot_end_a_run_while_its_model_rests():
+    with pytest.raises(SettingError, match="patience would end a run by phases while the model rests"):
+        from_assignments(RECIPES["rrdb-gan"], ["alternation=phases", "patience=3"])

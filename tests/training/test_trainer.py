@@ -223,8 +223,8 @@ def _loss_that_fails(monkeypatch: pytest.MonkeyPatch, at: int, failure: Any) -> 
 @pytest.mark.parametrize(
     ("failure", "words"),
     [
-        (lambda prediction: prediction.mean() * float("nan"), "The loss term step-2 is not finite"),
-        (lambda prediction: prediction.mean() + float("inf"), "The loss term step-2 is not finite"),
+        (lambda prediction: prediction.mean() * float("nan"), "The loss step-2 is not finite"),
+        (lambda prediction: prediction.mean() + float("inf"), "The loss step-2 is not finite"),
         (lambda prediction: (prediction.mean() * 0).sqrt(), "The gradient is not finite"),
     ],
 )

@@ -132,3 +132,10 @@ def test_a_stochastic_model_has_the_same_noise_each_time(
     first, second = (validate(model, usable[:2], torch.device("cpu"), scale=4) for _ in range(2))
     assert first == second
     assert len(first.steps) == 4
+
+
+def test_a_flat_picture_does_not_make_the_mean_infinite(model: DeltaDiff, tmp_path: Path):
+    np.save(tmp_path / "hr.npy", np.full((64, 64, 3), 255, dtype=np.uint8))
+    np.save(tmp_path / "lr.npy", np.full((16, 16, 3), 255, dtype=np.uint8))
+    white = CachedPicture(Path("white"), tmp_path / "hr.npy", tmp_path / "lr.npy", 64, 64)
+    assert validate(model, [white], torch.device("cpu"), scale=4).bicubic == 100

@@ -121,8 +121,7 @@ class DeltaDiff(Model):
         features = self.net.encode(lr - _CENTRE)
 
         def predict(x_t: Tensor, t: int | Tensor) -> Tensor:
-            steps = torch.as_tensor(t, device=lr.device).view(-1)
-            eta = per_picture(self.schedule.eta, steps, y_0)
+            eta = per_picture(self.schedule.eta, torch.as_tensor(t).view(-1), y_0)
             residual = torch.where(eta < 1, (x_t - y_0) / (1 - eta), 0.0)
             return y_0 + residual + self.net(residual, features, eta.flatten())
 

@@ -127,9 +127,9 @@ class ResShift(Model):
         variances = [self.schedule.kappa**2 * eta for eta in self.schedule.eta]
 
         def predict(x_t: Tensor, t: int | Tensor) -> Tensor:
-            steps = torch.as_tensor(t, device=lr.device).view(-1)
+            steps = torch.as_tensor(t).view(-1)
             size = (per_picture(variances, steps, x_t) + 1).sqrt()
-            output: Tensor = self.denoiser(x_t / size, condition, steps - 1)
+            output: Tensor = self.denoiser(x_t / size, condition, (steps - 1).to(lr.device, non_blocking=True))
             return output.float() if self.autoencoder else y_0 + output.float()
 
         return y_0, predict

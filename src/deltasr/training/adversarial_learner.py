@@ -24,8 +24,9 @@ _CERTAIN, _CLUELESS = 0.98, 0.02
 class AdversarialLearner(Learner):
     """A learner whose model has an opponent.
 
-    The model's loss has one more term, `adversarial`. Watched are the discriminator's own loss (`discriminator`) and
-    its mean verdicts on real pictures and results before the step (`d_real`, `d_fake`, as probabilities).
+    The model's loss has one more term, `adversarial`. Watched are the discriminator's own loss (`discriminator`), its
+    gradient's norm (`discriminator_gradient_norm`) and its mean verdicts on real pictures and results before the step
+    (`d_real`, `d_fake`, as probabilities).
 
     Args:
         recipe: how to train, with `adversarial` above zero.
@@ -53,6 +54,7 @@ class AdversarialLearner(Learner):
     def step(self, lr: Tensor, hr: Tensor) -> Step:
         lr, hr = self._as_input(lr), self._as_input(hr)
         phase = self.phase
+        self.discriminator.train(phase != "generator")  # spectral normalisation has a state that training moves
         with torch.set_grad_enabled(phase != "discriminator"):
             loss = self._loss(lr, hr)
         picture = loss.picture
@@ -84,12 +86,13 @@ class AdversarialLearner(Learner):
             real, fake = (verdict.float() for verdict in self._judge(torch.cat([hr, picture])).chunk(2))
         loss = discriminator_loss(real, fake, kind)
         d_real, d_fake = probabilities(real.detach(), fake.detach(), kind)
+        watched = {"discriminator": loss.detach(), "d_real": d_real, "d_fake": d_fake}
         if learns:
             loss.backward()  # type: ignore[no-untyped-call]
-            clipped(self._its_weights, self.recipe.clip)
+            watched["discriminator_gradient_norm"] = clipped(self._its_weights, self.recipe.clip)
             rate = self.picture_recipe.discriminator_learning_rate * learning_rate_factor(self.images, self.recipe)
             move([self._its_optimizer], rate)
-        return {"discriminator": loss.detach(), "d_real": d_real, "d_fake": d_fake}
+        return watched
 
     def warnings(self, watched: dict[str, float]) -> list[str]:
         """A sentence when the discriminator has stopped contributing, once each time that it does."""

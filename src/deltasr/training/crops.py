@@ -19,7 +19,17 @@ from deltasr.training.cache import CachedPicture
 
 _ORIENTATIONS = 8
 _MOST_OPEN = 8_192
-"""Pictures kept open at a time, two maps each; Linux allows a process 65,530 maps."""
+_FEWEST_OPEN = 16
+
+
+def _most_open() -> int:
+    """Pictures kept open at a time, two files each: a quarter of the files that the process may have, at the most."""
+    try:
+        import resource
+    except ModuleNotFoundError:  # not on Windows
+        return _FEWEST_OPEN
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return _MOST_OPEN if files == resource.RLIM_INFINITY else max(_FEWEST_OPEN, min(_MOST_OPEN, files // 8))
 
 
 class Crops(Dataset):
@@ -47,6 +57,7 @@ class Crops(Dataset):
         self._slots = np.repeat(np.arange(len(pictures)), counts)
         self._order: tuple[int, np.ndarray] = (-1, self._slots)
         self._arrays: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self._most_open = _most_open()
 
     @property
     def epoch_length(self) -> int:
@@ -63,8 +74,8 @@ class Crops(Dataset):
 
     def _open(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         if number not in self._arrays:
-            if len(self._arrays) >= _MOST_OPEN:
-                self._arrays.clear()
+            while len(self._arrays) >= self._most_open:
+                self._arrays.pop(next(iter(self._arrays)))
             self._arrays[number] = self.pictures[number].arrays()
         return self._arrays[number]
 

@@ -7,7 +7,7 @@ from typing import TypedDict
 
 from torch import nn
 
-from deltasr.errors import ModelError, TrainingError
+from deltasr.errors import ModelError, SettingError, TrainingError
 from deltasr.evaluation.lpips_source import LPIPS_VARIABLE, find_lpips
 from deltasr.training.perceptual import PerceptualLoss
 from deltasr.training.recipe_kinds import ChainRecipe, PictureRecipe, Recipe
@@ -31,8 +31,18 @@ def find_judges(recipe: Recipe, source: Path | None) -> Judges:
     Raises:
         TrainingError: a loss has a weight and its network is nowhere.
         CheckpointError: what `source` names does not hold the network wanted.
+        SettingError: the recipe's crops are too small for a network.
     """
-    return Judges(lpips=_lpips(recipe, source), perceptual=_perceptual(recipe, source))
+    judges = Judges(lpips=_lpips(recipe, source), perceptual=_perceptual(recipe, source))
+    side = recipe.crop * recipe.scale
+    for judge in (judges["lpips"], judges["perceptual"]):
+        smallest = getattr(judge, "smallest_side", 1)
+        if side < smallest:
+            raise SettingError(
+                f"crop is {recipe.crop}, whose HR crops of {side}x{side} are too small for a loss that looks at "
+                f"{smallest}x{smallest} pixels at least; give a larger crop."
+            )
+    return judges
 
 
 def _lpips(recipe: Recipe, source: Path | None) -> nn.Module | None:

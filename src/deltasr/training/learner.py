@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from deltasr.errors import TrainingError
+from deltasr.errors import TrainingError, reason
 from deltasr.models.base import Model
 from deltasr.training.objective import Chance, Loss, Objective
 from deltasr.training.optimizer import learning_rate_factor, optimizers, set_learning_rate
@@ -52,7 +52,7 @@ class Learner:
         self._bf16 = recipe.precision == "bf16" and self._device.type == "cuda"
         if recipe.channels_last:
             nn.utils.convert_conv2d_weight_memory_format(self.model, torch.channels_last)
-        self._average = AveragedModel(self.model, multi_avg_fn=self._move_average)
+        self._average = AveragedModel(self.model)
         self._optimizers = optimizers(self.model, recipe)
         self._weights = [weight for weight in self.model.parameters() if weight.requires_grad]
         self._terms = objective.terms
@@ -100,18 +100,20 @@ class Learner:
         terms.sum().backward()  # type: ignore[no-untyped-call]
         norm = clipped(self._weights, self.recipe.clip)
         move(self._optimizers, self.learning_rate)
-        self._average.update_parameters(self.model)
+        self._move_average()
         return Step(terms=dict(zip(names or self._terms, terms.detach(), strict=True)), watched={"gradient_norm": norm})
 
     @torch.no_grad()
-    def _move_average(self, means: Sequence[Tensor], weights: Sequence[Tensor], seen: Tensor | int) -> None:
-        """An exponential mean whose decay grows with the steps n seen, as (1 + n) / (10 + n), up to the recipe's.
+    def _move_average(self) -> None:
+        """An exponential mean whose decay grows with the weights n seen, as (1 + n) / (10 + n), up to the recipe's.
 
-        With the recipe's from the beginning, initial weights would stay in the mean of a short run until its end.
+        With the recipe's from the beginning, initial weights would stay in the mean of a short run until its end. The
+        count stays on the CPU, where `AveragedModel.update_parameters` would wait for the device.
         """
-        steps = self.images // self.recipe.batch  # as `seen` says, but known without waiting for the device
-        share = 1 - min(self.recipe.ema, (1 + steps) / (10 + steps))
-        torch._foreach_lerp_(list(means), list(weights), share)
+        seen = int(self._average.n_averaged)
+        share = 1.0 if seen == 0 else 1 - min(self.recipe.ema, (1 + seen) / (10 + seen))
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), share)
+        self._average.n_averaged += 1
 
     def _as_input(self, crop: Tensor) -> Tensor:
         values = crop.float() / 255
@@ -136,7 +138,7 @@ class Learner:
         try:
             self._restore(state)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise TrainingError(f"The saved state does not fit the recipe: {error}") from error
+            raise TrainingError(f"The saved state does not fit the recipe: {reason(error)}.") from error
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])

@@ -95,8 +95,8 @@ class Window:
 
 
 def _not_finite(names: list[str], images: int) -> str:
-    terms = [name for name in names if name != "gradient_norm"]
-    subject = f"The loss term {', '.join(terms)}" if terms else "The gradient"
+    losses = [name for name in names if not name.endswith("gradient_norm")]
+    subject = f"The loss {', '.join(losses)}" if losses else "The gradient"
     return (
         f"{subject} is not finite in the step after {images:,} images; the last saved state is kept: begin a new "
         "run from its weights (--init) with a lower learning_rate or clip."

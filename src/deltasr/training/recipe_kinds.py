@@ -180,7 +180,8 @@ class PictureRecipe(Recipe, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         adversarial_loss: `bce` (non-saturating binary cross-entropy) or `relativistic` (average, ESRGAN).
         discriminator: a name in `nets.discriminators.DISCRIMINATORS`.
         discriminator_width: its channels.
-        discriminator_learning_rate: of its Adam; it follows the same course as `learning_rate`.
+        discriminator_learning_rate: of its Adam, whose betas are (0.9, 0.999); it follows the same course as
+            `learning_rate`.
         alternation: `joint`, where both networks learn from every batch, or `phases`: five parts of the run of equal
             length, in which discriminator, generator, discriminator, generator and discriminator learn alone.
     """
@@ -212,6 +213,8 @@ class PictureRecipe(Recipe, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             )
         if self.alternation == "phases" and not self.adversarial:
             raise ValueError("alternation is 'phases', which needs adversarial above zero")
+        if self.alternation == "phases" and self.patience:
+            raise ValueError("patience would end a run by phases while the model rests; set it to 0")
 
 
 class RrdbRecipe(PictureRecipe, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="rrdb"):

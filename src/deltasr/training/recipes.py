@@ -14,8 +14,8 @@ _PAPER = ResShiftRecipe(
     validate_every=640_000, save_every=320_000,
 )  # fmt: skip
 _SMALL = ResShiftRecipe(
-    optimizer="muon", learning_rate=2.5e-3, crop=32, batch=8, images=16_000, warmup=800, ema=0.99, loss="l2",
-    unroll="teacher-forced", validate_every=4_000, save_every=2_000, eta_T=0.9801,
+    optimizer="muon", learning_rate=2.5e-3, crop=32, batch=8, images=10_000, warmup=800, ema=0.99, loss="l2",
+    unroll="teacher-forced", validate_every=2_500, save_every=1_000, eta_T=0.9801,
 )  # fmt: skip
 _RRDB = RrdbRecipe(
     learning_rate=1e-4, decay="halved", betas=(0.9, 0.999), warmup=0, clip=0, ema=0.99, crop=24, batch=16,
@@ -44,8 +44,8 @@ RECIPES: dict[str, AnyRecipe] = {
     "resshift-small": _SMALL,
     "resshift-journal-small": replace(_SMALL, lpips=0.1),
     "deltadiff-paper-small": replace(
-        _SMALL, kappa=0.0, eta_T=0.99, unroll="through", images=4_000, warmup=200, ema=0.98,
-        validate_every=1_000, save_every=500,
+        _SMALL, kappa=0.0, eta_T=0.99, unroll="through", images=2_496, warmup=200, ema=0.98,
+        validate_every=1_248, save_every=480,
     ),
     "vq-f4": AutoencoderRecipe(
         crop=64, batch=16, images=16_000_000, learning_rate=7e-5, decay="none", betas=(0.5, 0.9), warmup=16_000, clip=0,

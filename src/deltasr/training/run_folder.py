@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import torch
 
-from deltasr.errors import TrainingError
+from deltasr.errors import TrainingError, reason
 from deltasr.models.checkpoint import write_whole
 from deltasr.training.recipe_kinds import AnyRecipe, Recipe
 
@@ -99,7 +99,7 @@ class RunFolder:
         except FileNotFoundError as error:
             raise TrainingError(f"{self.path} holds no run to resume.") from error
         except (OSError, msgspec.MsgspecError) as error:
-            raise TrainingError(f"The recipe {self.recipe_file} cannot be read: {error}.") from error
+            raise TrainingError(f"The recipe {self.recipe_file} cannot be read: {reason(error)}.") from error
 
     def save_state(self, state: dict[str, Any]) -> None:
         """Write the state; a run killed meanwhile finds the one before."""
@@ -118,7 +118,7 @@ class RunFolder:
         except FileNotFoundError as error:
             raise TrainingError(f"{self.path} holds no state to resume from; begin a new run elsewhere.") from error
         except Exception as error:  # torch.load has no common base for what a damaged file raises
-            raise TrainingError(f"The training state {self.state_file} cannot be read: {error}.") from error
+            raise TrainingError(f"The training state {self.state_file} cannot be read: {reason(error)}.") from error
         if not isinstance(state, dict) or state.get("format") != _STATE_FORMAT:
             raise TrainingError(f"The training state {self.state_file} is of another format than this deltasr writes.")
         return state

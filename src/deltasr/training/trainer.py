@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import msgspec
 import torch
 from torch.utils.data import DataLoader
 
-from deltasr.errors import SettingError, TrainingError
+from deltasr.errors import SettingError, TrainingError, reason
 from deltasr.models import checkpoint
 from deltasr.training.adversarial_learner import AdversarialLearner
 from deltasr.training.best import Best
@@ -32,12 +33,14 @@ from deltasr.training.systems import build_model, build_objective, needs_first_s
 from deltasr.training.validation import split, validate
 
 _STEPS_BETWEEN_LOGS = 20
+_LONGEST_WAIT = timedelta(hours=12)
+"""Of one process for another: the first one alone decodes the pictures, validates and saves."""
 _PACKAGES = ("accelerate", "tensorboard")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What does not change the weights that come out.
+    """What a run takes besides its recipe.
 
     Attributes:
         data: folder of training pictures.
@@ -142,7 +145,7 @@ class _Run:
         if self.recipe.batch % processes:
             raise SettingError(f"A batch of {self.recipe.batch} cannot be shared by {processes} processes equally.")
         wants_bf16 = self.recipe.precision == "bf16" and self.device.type == "cuda"
-        if wants_bf16 and not torch.cuda.is_bf16_supported():
+        if wants_bf16 and not torch.cuda.is_bf16_supported(including_emulation=False):
             raise SettingError("This GPU has no bf16; set precision to float32.")
         for text in ignored(self.recipe, device=self.device.type):
             self.display.note(text)
@@ -307,13 +310,14 @@ class _Run:
 
 
 def _accelerator(device: str) -> Any:
-    from accelerate import Accelerator, DataLoaderConfiguration
+    from accelerate import Accelerator, DataLoaderConfiguration, InitProcessGroupKwargs
 
     try:
         return Accelerator(
+            kwargs_handlers=[InitProcessGroupKwargs(timeout=_LONGEST_WAIT)],
             cpu=device == "cpu",
             mixed_precision="no",  # the loop says itself where autocast is on
             dataloader_config=DataLoaderConfiguration(split_batches=True, non_blocking=True),
         )
     except ValueError as error:
-        raise SettingError(f"Accelerate was set up in another way in this process: {error}") from error
+        raise SettingError(f"Accelerate was set up in another way in this process: {reason(error)}.") from error

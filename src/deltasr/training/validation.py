@@ -17,6 +17,7 @@ from deltasr.nets.first_stage import BicubicCode, decode
 from deltasr.training.cache import CachedPicture
 
 _LARGEST_SIDE = 96
+_LARGEST_PSNR = 100.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +84,8 @@ def _results(model: Model, lr: Tensor, hr: Tensor) -> list[Tensor]:
 def validate(model: Model, pictures: list[CachedPicture], device: torch.device, *, scale: int) -> Validation:
     """PSNR-Y of every step, on the middle of each picture (at most 96x96 LR pixels), `scale` border pixels left out.
 
-    An autoencoder's is between the picture and what it gives back. Noise, where a model needs it, is that of seed 0.
+    A picture counts 100 dB at the most: a flat one, which comes out exactly, would make the mean infinite. An
+    autoencoder's is between the picture and what it gives back. Noise, where a model needs it, is that of seed 0.
     """
     bicubic = BicubicCode(scale=scale)
     rows = []
@@ -92,6 +94,6 @@ def validate(model: Model, pictures: list[CachedPicture], device: torch.device, 
         padded = _results(model, lr.to(device), hr.to(device))
         results = [result[..., : hr.shape[-2], : hr.shape[-1]] for result in padded]
         levels = [to_8_bit_levels(result.float().cpu()) for result in (decode(bicubic(lr), scale), *results)]
-        rows.append([float(psnr_y(level, hr, border=scale)) for level in levels])
+        rows.append([min(_LARGEST_PSNR, float(psnr_y(level, hr, border=scale))) for level in levels])
     means = torch.tensor(rows, dtype=torch.float64).mean(dim=0).tolist()
     return Validation(bicubic=means[0], steps=tuple(means[1:]))
