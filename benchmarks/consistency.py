@@ -3,9 +3,9 @@
     python benchmarks/consistency.py HR_FOLDER [--iterations 0 1 2 3 4 5 6 8]
 
 Each picture is made small by a quarter and enlarged by bicubic interpolation. From there, the classic back-projection
-(the residual, enlarged by bicubic interpolation, is added) is set against `inference.consistency.project`. LR-PSNR (RGB,
-dB) is between the 8-bit result, downscaled and rounded again, and the input; an exact picture counts as 200 dB in the
-mean.
+(the residual, enlarged by bicubic interpolation, is added) is set against `inference.consistency.project`. LR-PSNR
+(RGB, dB) is between the 8-bit result, downscaled and rounded again, and the input; an exact picture counts as 200 dB in
+the mean.
 """
 
 from __future__ import annotations
