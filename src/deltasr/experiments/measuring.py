@@ -109,8 +109,9 @@ class Meter:
             "PSNR-Y (dB) and SSIM-Y of this run: BT.601 luma, 16-235, of 8-bit RGB results, means over pictures; "
             "publications may measure otherwise."
         )
+        projected = "Results are what deltasr upscale gives: those of deltadiff models are projected onto their input."
         lpips = f"LPIPS of this run: {', '.join(self.perceptual)}, version 0.1, whole pictures, lower is better."
-        return protocol, self._without_lpips or lpips
+        return protocol, projected, self._without_lpips or lpips
 
     def scale(self) -> str:
         """What was measured on."""
