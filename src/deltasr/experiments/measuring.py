@@ -109,7 +109,10 @@ class Meter:
             "PSNR-Y (dB) and SSIM-Y of this run: BT.601 luma, 16-235, of 8-bit RGB results, means over pictures; "
             "publications may measure otherwise."
         )
-        projected = "Results are what deltasr upscale gives: those of deltadiff models are projected onto their input."
+        projected = (
+            "Results are what deltasr upscale gives: those of our DeltaDiff, not of the papers' networks, are "
+            "projected onto their input."
+        )
         lpips = f"LPIPS of this run: {', '.join(self.perceptual)}, version 0.1, whole pictures, lower is better."
         return protocol, projected, self._without_lpips or lpips
 

@@ -59,7 +59,7 @@ def _run(settings: Settings) -> Result:
         scale=(*trainings, meter.scale(), RESSHIFT_SCALE, DELTADIFF_SCALE),
         notes=(
             *meter.notes(),
-            "Models trained here see the same crops, in the same order.",
+            *(("Models trained here see the same crops, in the same order.",) if runs else ()),
             f"{_IMAGES_SEEN} and {_TRAINING}: as the checkpoint says. {SECONDS}: wall-clock, on this machine.",
         ),
         facts={"recipes": recipes_of(runs)},

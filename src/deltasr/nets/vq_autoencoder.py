@@ -75,6 +75,8 @@ class VQAutoencoder(nn.Module):
             latent_channels=latent_channels,
             num_vq_embeddings=codes,
         )
+        # diffusers' own are all near zero, where one is nearest to almost every code, and the others are never trained.
+        nn.init.normal_(self.vq.quantize.embedding.weight)
 
     def encode(self, picture: Tensor) -> Tensor:
         """A picture (N, 3, H, W) in [-1, 1] to its code (N, latent_channels, H / factor, W / factor), not quantised."""
