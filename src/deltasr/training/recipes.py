@@ -53,8 +53,8 @@ RECIPES: dict[str, AnyRecipe] = {
         discriminator_learning_rate=7e-5, precision="bf16", workers=8, validate_every=640_000, save_every=320_000,
     ),
     "vq-f4-small": AutoencoderRecipe(
-        widths=(32, 64, 64), blocks=1, codes=1024, crop=12, batch=8, images=8_000, optimizer="muon",
-        learning_rate=2.5e-3, warmup=800, ema=0.99, validate_every=2_000, save_every=1_000,
+        widths=(32, 64, 64), blocks=1, codes=1024, crop=12, batch=8, images=64_000, optimizer="muon",
+        learning_rate=2.5e-3, warmup=1_600, ema=0.998, validate_every=8_000, save_every=4_000,
     ),
     "rrdb-cnn": _RRDB,
     "rrdb-gan": replace(
