@@ -49,7 +49,12 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--iterations", nargs="+", type=int, default=[0, 1, 2, 3, 4, 5, 6, 8])
     arguments = parser.parse_args()
-    inputs = [to_8_bit_levels(downscale(hr, SCALE)) for hr in pictures(arguments.folder)]
+    if not arguments.folder.is_dir():
+        parser.error(f"{arguments.folder} is not a folder; name one with HR pictures.")
+    hr_pictures = pictures(arguments.folder)
+    if not hr_pictures:
+        parser.error(f"{arguments.folder} holds no pictures.")
+    inputs = [to_8_bit_levels(downscale(hr, SCALE)) for hr in hr_pictures]
     starts = [imresize(lr, scale=SCALE).clamp(0, 1) for lr in inputs]
     print("| iterations |", " | ".join(map(str, arguments.iterations)), "|")
     print("|---" * (len(arguments.iterations) + 1) + "|")

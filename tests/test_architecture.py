@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -106,5 +107,5 @@ print("heavy:", *[name for name in {HEAVY!r} if name in sys.modules])
 """
     printed = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout
     assert printed.splitlines()[-1].split() == ["heavy:"]
-    for command in ("upscale", "models", "info", "steps", "evaluate", "train", "experiment"):
-        assert command in printed
+    for command in ("upscale", "models", "info", "steps", "evaluate", "train", "import", "degrade", "experiment"):
+        assert re.search(rf"^\W+{command} +\w+", printed, re.MULTILINE), f"{command} is not listed with what it does"

@@ -162,6 +162,7 @@ def test_consistency_brings_the_input_back(run: Run, tiny: Path):
         (["bicubic", "--hr", "Tiny", "--scale", "2"], "--scale is for --results only"),
         (["bicubic", "--hr", "Tiny", "--lpips", "absent.pth"], "no LPIPS weights file"),
         (["--results", "Tiny/HR", "--hr", "Tiny", "--hr", "Other"], "holds no folder Tiny"),
+        (["bicubic", "--hr", "Tiny", "--crop", "1000"], "bicubic's result for Tiny/HR/"),
     ],
 )
 def test_mistakes_get_one_sentence(

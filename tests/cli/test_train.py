@@ -136,7 +136,7 @@ def test_a_run_folder_that_exists_needs_resume(run: Run):
         (["pictures", "-o", "one", "--resume", "--config", "a.toml"], "leave --config out"),
         (["pictures", "-o", "one", "--resume", "--init", "a.safetensors"], "leave --init out"),
         (["pictures/bad.png", "-o", "one"], "bad.png is not a folder"),
-        (["pictures", "-o", "pictures/0.png", "--set", "crop=8"], "cannot be written"),
+        (["pictures", "-o", "pictures/0.png"], "pictures/0.png is a file; name a folder for the run"),
         (["pictures", "-o", "one", "--cache", "pictures/0.png"], "The cache pictures/0.png cannot be made"),
         (["pictures", "-o", "one", "--set", "crop=100"], "None of the 4 pictures can be used"),
     ],
@@ -172,6 +172,13 @@ def test_a_terminal_gets_bars_with_the_rate_and_the_time_to_go(monkeypatch: pyte
     assert "2.0 images/s, loss 0.01250, 1:00:00 to go" in shown
     assert "validation at 500 images: PSNR-Y per step 26.000 27.125 dB (bicubic 25.000)" in shown
     assert "[a note]" in shown
+
+
+def test_one_picture_is_one(capsys: pytest.CaptureFixture[str]):
+    with train._ConsoleDisplay() as display:
+        display.caching(1, 1)
+        display.caching(1_000, 1_000)
+    assert capsys.readouterr().out == "decoded 1 picture\ndecoded 1,000 pictures\n"
 
 
 def test_elsewhere_lines_of_progress_come_every_ten_seconds(

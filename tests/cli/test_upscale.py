@@ -70,6 +70,14 @@ def test_a_folder_with_a_bad_file(tmp_path, capsys):
     assert output.err.count("\n") == 1
 
 
+def test_a_folder_without_pictures_fails(tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    assert _run(tmp_path / "empty", "-o", tmp_path / "out") == 1
+    output = capsys.readouterr()
+    assert output.err == f"deltasr: {tmp_path / 'empty'} holds no pictures.\n"
+    assert "0 done, 0 skipped, 1 failed" in output.out
+
+
 def test_results_that_exist(tmp_path, capsys):
     source = _save(tmp_path / "a.png")
     assert _run(source, "-o", tmp_path / "out") == 0

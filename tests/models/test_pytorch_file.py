@@ -63,3 +63,10 @@ def test_missing_and_damaged_files_are_told_apart(tmp_path: Path):
         read_state_dict(whole)
     with pytest.raises(CheckpointError, match="is damaged, incomplete or no PyTorch file"):
         read_state_dict(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"bad\n", b"", b"<html></html>", b"PK\x03\x04", b"\x80\x02"])
+def test_other_files_are_named_whatever_reading_them_raises(tmp_path: Path, content: bytes):
+    (tmp_path / "text.pth").write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"text\.pth is .*; download it again"):
+        read_state_dict(tmp_path / "text.pth")

@@ -1,4 +1,4 @@
-"""The command line: one command a file, each loaded when it is called."""
+"""The command line: one command a file. These are light; what a command runs is loaded when it is called."""
 
 from __future__ import annotations
 
@@ -9,6 +9,14 @@ from collections.abc import Sequence
 from cyclopts import App
 
 from deltasr import __version__
+from deltasr.cli.degrade import degrade_command
+from deltasr.cli.evaluate import evaluate_command
+from deltasr.cli.experiment import experiment_command
+from deltasr.cli.import_ import import_command
+from deltasr.cli.models import info_command, models_command
+from deltasr.cli.steps import steps_command
+from deltasr.cli.train import train_command
+from deltasr.cli.upscale import upscale_command
 from deltasr.errors import DeltasrError
 
 app = App(
@@ -17,15 +25,15 @@ app = App(
     version=__version__,
     suppress_keyboard_interrupt=False,
 )
-app.command("deltasr.cli.upscale:upscale_command", name="upscale")
-app.command("deltasr.cli.models:models_command", name="models")
-app.command("deltasr.cli.models:info_command", name="info")
-app.command("deltasr.cli.steps:steps_command", name="steps")
-app.command("deltasr.cli.evaluate:evaluate_command", name="evaluate")
-app.command("deltasr.cli.train:train_command", name="train")
-app.command("deltasr.cli.import_:import_command", name="import")
-app.command("deltasr.cli.degrade:degrade_command", name="degrade")
-app.command("deltasr.cli.experiment:experiment_command", name="experiment")
+app.command(upscale_command, name="upscale")
+app.command(models_command, name="models")
+app.command(info_command, name="info")
+app.command(steps_command, name="steps")
+app.command(evaluate_command, name="evaluate")
+app.command(train_command, name="train")
+app.command(import_command, name="import")
+app.command(degrade_command, name="degrade")
+app.command(experiment_command, name="experiment")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -156,7 +156,7 @@ class _ConsoleDisplay:
         if self._is_terminal:
             self._show("decoding", done, total, "")
         elif done == total:
-            self.note(f"decoded {total:,} pictures")
+            self.note(f"decoded {total:,} {'picture' if total == 1 else 'pictures'}")
 
     def progress(self, images: int, total: int, rate: float, loss: float) -> None:
         facts = f"{rate:.1f} images/s, loss {loss:.5f}, {_duration((total - images) / rate)} to go"

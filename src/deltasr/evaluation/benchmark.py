@@ -226,7 +226,7 @@ def _score(
                 degraded=example.pair.lr is None,
             )
     except (SettingError, ModelError) as error:
-        raise PictureError(f"{path} cannot be scored: {error}") from error
+        raise PictureError(f"{model}'s result for {example.pair.hr} cannot be scored: {error}") from error
 
 
 def _make(folder: Path) -> None:

@@ -86,6 +86,8 @@ def plan_jobs(inputs: Iterable[Path], output: Path, *, output_format: str | None
         if given.is_dir():
             files, others, unreadable = _pictures_below(given, output)
             pairs += [(file, file.relative_to(given)) for file in files]
+            if not files and not unreadable:
+                failures.append(_failed(given, f"{given} holds no pictures."))
             ignored += others
             failures += unreadable
         elif given.exists():

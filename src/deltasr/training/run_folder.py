@@ -41,11 +41,13 @@ class RunFolder:
         self.weights_file = path / "model.safetensors"
 
     def require_empty(self) -> None:
-        """Make sure that no run is here.
+        """Make sure that a run can begin here.
 
         Raises:
-            TrainingError: there is one.
+            TrainingError: there is one already, or the path is a file's.
         """
+        if self.path.exists() and not self.path.is_dir():
+            raise TrainingError(f"{self.path} is a file; name a folder for the run.")
         if self.recipe_file.exists():
             raise TrainingError(f"{self.path} holds a run already; go on with it by --resume, or name another folder.")
 
