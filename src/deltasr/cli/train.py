@@ -93,6 +93,15 @@ def train_command(
     )
     with _ConsoleDisplay() as display:
         train(chosen, options, display)
+    _leave_the_other_processes()
+
+
+def _leave_the_other_processes() -> None:
+    """End what this process shares with others; a process that just exits can pull them down with an error."""
+    import torch.distributed
+
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def _chosen(
