@@ -33,7 +33,9 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
         settings.say("working")
         return Result(table=Table(columns=(Column(title="n"),), rows=(Row(cells={"n": 3}),)), plots={}, scale=())
 
-    entry = Experiment(name="example", title="An example", source="Nobody.", run=example)
+    entry = Experiment(
+        name="example", title="An example", source="Nobody.", run=example, trains=True, measures=True, compares=True
+    )
     monkeypatch.setitem(catalogue.EXPERIMENTS, "example", entry)
     return told
 

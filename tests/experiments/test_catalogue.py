@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from deltasr.errors import SettingError
+from deltasr.errors import SettingError, TrainingError
 from deltasr.experiments import catalogue
 from deltasr.experiments.experiment import Experiment, Result, Settings
 from deltasr.experiments.plots import Panel, Series, draw_panels
@@ -30,7 +30,9 @@ def example(monkeypatch: pytest.MonkeyPatch) -> Experiment:
             facts={"answer": 3},
         )
 
-    experiment = Experiment(name="example", title="An example", source="Nobody, Table 0.", run=run)
+    experiment = Experiment(
+        name="example", title="An example", source="Nobody, Table 0.", run=run, trains=True, measures=True
+    )
     monkeypatch.setitem(catalogue.EXPERIMENTS, "example", experiment)
     return experiment
 
@@ -58,7 +60,8 @@ def test_a_run_leaves_tables_plots_and_settings(example: Experiment, settings: S
     Image.open(folder / "line.png").verify()
     facts = json.loads((folder / "settings.json").read_text())
     assert facts["answer"] == 3
-    assert facts["sets"] == ["Tiny"]
+    assert facts["sets"] == [{"name": "Tiny", "border": None, "pictures": 1}]
+    assert facts["device"] == "cpu"
     assert str(settings.output) not in (folder / "settings.json").read_text()
 
 
@@ -79,3 +82,17 @@ def test_what_is_missing_is_asked_for(settings: Settings):
         catalogue.run("resshift-table-1", replace(settings, data=None))
     with pytest.raises(SettingError, match="--set"):
         catalogue.run("resshift-table-1", replace(settings, sets=()))
+    with pytest.raises(TrainingError, match="nowhere is not a folder"):
+        catalogue.run("resshift-table-1", replace(settings, data=settings.output / "nowhere"))
+
+
+def test_what_is_not_heeded_is_refused(settings: Settings):
+    bare = Settings(output=settings.output)
+    for option, given in {
+        "--data": {"data": settings.data},
+        "--images": {"images": 16},
+        "--set": {"sets": settings.sets},
+        "--checkpoint": {"checkpoints": {"mine": settings.output}},
+    }.items():
+        with pytest.raises(SettingError, match=f"resshift-figure-3 takes no {option}; leave it out"):
+            catalogue.run("resshift-figure-3", replace(bare, **given))

@@ -58,4 +58,12 @@ def test_panels_hold_the_sets_that_were_measured():
     (panel,) = perception_panels([*rows, row("elsewhere", "B", 23, 0.2, "paper")], label="model")
     ours, published = panel.series
     assert (panel.title, ours.label, list(ours.x), list(ours.y)) == ("A", "ours", [20.0], [0.5])
-    assert (published.captions, list(published.x), published.published) == (["theirs"], [22.0], True)
+    assert (published.label, list(published.x), published.published) == ("theirs (published)", [22.0], True)
+
+
+def test_ready_results_need_no_lr_pictures(settings: Settings, meter: Meter):
+    test_set = settings.sets[0]
+    alone = replace(test_set.benchmark, pairs=tuple(replace(pair, lr=None) for pair in test_set.benchmark.pairs))
+    without = Meter(replace(settings, sets=(replace(test_set, benchmark=alone),)))
+    folder = test_set.benchmark.pairs[0].hr.parent
+    assert without.measure_ready("truth", folder, without.sets[0]).psnr_y == float("inf")

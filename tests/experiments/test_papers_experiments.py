@@ -70,7 +70,7 @@ def test_table_2_adds_up(settings: Settings, monkeypatch: pytest.MonkeyPatch):
             assert whole[title] == pytest.approx(stage[title] + steps * step[title])
         assert whole["parameters (M)"] == pytest.approx(stage["parameters (M)"] + step["parameters (M)"])
     assert deltadiff["parameters (M)"] < 1
-    assert {row.cells["method"] for row in published(result)} == {"ResShift", "LDM"}
+    assert {row.cells["method"] for row in published(result)} == {"ResShift"}
 
 
 def test_the_grid_has_the_papers_schedules(settings: Settings):
@@ -97,13 +97,15 @@ def test_the_grid_has_the_papers_schedules(settings: Settings):
 def test_experiments_that_train(
     experiment: Experiment, rows: int, plots: set[str], settings: Settings, lpips: Path, shared_output: Path
 ):
-    result = experiment.run(replace(settings, lpips=lpips, output=shared_output))
+    images = 64 if experiment is small_models.EXPERIMENT else 16
+    result = experiment.run(replace(settings, lpips=lpips, output=shared_output, images=images))
     assert len(ours(result)) == rows
     assert all(math.isfinite(float(row.cells["PSNR-Y"])) for row in ours(result))
     assert all(0 < float(row.cells["LPIPS"]) < 2 for row in ours(result))
     assert result.plots.keys() == plots
-    assert "of 16 images (16x16 LR crops" in result.scale[0]
+    assert f"of {'16 to 64' if images == 64 else '16'} images (16x16 LR crops" in result.scale[0]
     assert result.facts["recipes"]
+    assert result.facts["lpips"] == ["LPIPS-alex"]
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +127,10 @@ def test_a_curve_needs_lpips(settings: Settings, monkeypatch: pytest.MonkeyPatch
 
 
 def test_table_1_of_deltadiff_measures_every_model_and_released_pictures(settings: Settings, tmp_path: Path):
-    truth = settings.sets[0].benchmark.pairs[0].hr
+    test_set = settings.sets[0]
+    benchmark = replace(test_set.benchmark, name="DeltaDiffSet14")
+    settings = replace(settings, sets=(replace(test_set, benchmark=benchmark, border=0),))
+    truth = benchmark.pairs[0].hr
     released = truth.parent.parent / "published"
     released.mkdir()
     (released / truth.name).write_bytes(truth.read_bytes())
@@ -136,9 +141,33 @@ def test_table_1_of_deltadiff_measures_every_model_and_released_pictures(setting
     assert rows.keys() == {*catalogue.names(), "mine", "DeltaDiff's released pictures"}
     assert rows["DeltaDiff's released pictures"]["PSNR-Y"] == math.inf
     assert rows["mine"]["PSNR-Y"] > rows["nearest"]["PSNR-Y"]
-    assert [row.cells["PSNR-Y"] for row in published(result) if row.source == "paper"] == [24.58]
+    assert [row.cells["PSNR-Y"] for row in published(result)] == [24.58], "one picture is not the references' set"
     with pytest.raises(SettingError, match="--checkpoint bicubic"):
         deltadiff_table_1.EXPERIMENT.run(replace(settings, checkpoints={"bicubic": model}))
+
+
+def test_references_stand_beside_whole_sets_scored_alike(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    test_set = settings.sets[0]
+    (pair,) = test_set.benchmark.pairs
+    monkeypatch.setattr(catalogue, "names", lambda: ("bicubic",))
+
+    def references(name: str, count: int, border: int | None) -> list[object]:
+        benchmark = replace(test_set.benchmark, name=name, pairs=(pair,) * count)
+        sets = (replace(test_set, benchmark=benchmark, border=border),)
+        rows = published(deltadiff_table_1.EXPERIMENT.run(replace(settings, sets=sets)))
+        return [row.cells["method"] for row in rows if row.source != "paper"]
+
+    assert references("Set14", 14, None) == references("Set14", 14, 4) == ["RLFN", "RFDN", "IMDN", "LWFANet", "SRGAN"]
+    assert references("DeltaDiffSet14", 14, 0)
+    assert references("Set14", 3, None) == references("Set14", 14, 0) == []
+    assert references("DeltaDiffSet14", 14, None) == references("Tiny", 14, 4) == []
+
+
+def test_pictures_in_published_of_another_set_are_not_deltadiffs(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(catalogue, "names", lambda: ("bicubic",))
+    truth = settings.sets[0].benchmark.pairs[0].hr
+    (truth.parent.parent / "published").mkdir()
+    assert [row.cells["method"] for row in ours(deltadiff_table_1.EXPERIMENT.run(settings))] == ["bicubic"]
 
 
 def test_strips_of_both_processes(larger_settings: Settings, tmp_path: Path):
@@ -173,5 +202,9 @@ def test_small_models_takes_checkpoints_in_place_of_trainings(settings: Settings
     mine = ours(result)[1].cells
     assert (mine["steps"], mine["images seen"], mine["s of training"]) == (4, 123, 4.5)
     assert [row.cells["model"] for row in published(result)] == ["ResShift", "DeltaDiff"]
+    with pytest.raises(SettingError, match="--checkpoint bicubic is the name of another model"):
+        small_models.EXPERIMENT.run(replace(settings, data=None, checkpoints={"bicubic": path}))
+    with pytest.raises(SettingError, match="--checkpoint resshift-small is the name of another model"):
+        small_models.EXPERIMENT.run(replace(settings, checkpoints={"resshift-small": path}))
     with pytest.raises(SettingError, match="--data"):
         small_models.EXPERIMENT.run(replace(settings, data=None))

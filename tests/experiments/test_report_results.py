@@ -106,7 +106,10 @@ def test_the_test_split_is_what_the_run_kept_halved(settings: Settings, tmp_path
     run = finished(tmp_path / "run", tested=["more/03.png", "more/07.png"])
     (test_set,) = held_out_sets(run, settings)
     assert test_set.border is None
-    assert [(pair.name, pair.lr) for pair in test_set.benchmark.pairs] == [("more-03.png", None), ("more-07.png", None)]
+    assert [(pair.name, pair.lr) for pair in test_set.benchmark.pairs] == [
+        ("001-more-03.png", None),
+        ("002-more-07.png", None),
+    ]
     assert settings.data is not None
     for pair, name in zip(test_set.benchmark.pairs, ("more/03.png", "more/07.png"), strict=True):
         whole = torch.from_numpy(np.array(Image.open(settings.data / name))).permute(2, 0, 1)[None].double() / 255

@@ -32,12 +32,33 @@ def test_a_run_is_made_once(settings: Settings):
     assert first.model().name.startswith("deltadiff")
 
 
+def test_a_run_of_other_pictures_is_not_taken_for_this_one(settings: Settings):
+    recipe = shortened(recipe_named("deltadiff-tiny-x4"), 4, **TINY)
+    trained("tiny", recipe, settings)
+    assert settings.data is not None
+    more = settings.data / "more.png"
+    more.write_bytes((settings.data / "0.png").read_bytes())
+    with pytest.raises(TrainingError, match=r"made from other pictures than those in .*give another --output"):
+        trained("tiny", recipe, settings)
+    more.unlink()
+    trained("tiny", recipe, settings)
+
+
+def test_the_machine_is_what_the_settings_ask_for(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(runs.torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(runs.torch.cuda, "get_device_name", lambda device: "A GPU")
+    assert runs.machine("cpu").startswith("CPU, ")
+    assert runs.machine("auto").startswith("A GPU, ")
+
+
 def test_another_recipe_is_another_run(settings: Settings):
     recipe = shortened(recipe_named("deltadiff-tiny-x4"), 4, **TINY)
     one, two = (trained("tiny", msgspec.structs.replace(recipe, seed=seed), settings) for seed in (0, 1))
     assert one.weights != two.weights
     assert one.weights.read_bytes() != two.weights.read_bytes()
-    assert scale_of([one, two]).startswith("This run: 2 trainings of 4 images (4x4 LR crops, ")
+    assert scale_of([one, two], "cpu").startswith("This run: 2 trainings of 4 images (4x4 LR crops, ")
+    assert " s each, CPU, " in scale_of([one, two], "cpu")
+    assert " s, CPU, " in scale_of([one], "cpu")
 
 
 def test_an_interrupted_run_goes_on(settings: Settings, monkeypatch: pytest.MonkeyPatch):

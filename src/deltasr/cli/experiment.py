@@ -38,7 +38,7 @@ def experiment_command(
     output
         Folder for results and trainings.
     data
-        Folder of training pictures, for experiments that train.
+        Folder of training pictures, for experiments that train. Trainings that are over in OUTPUT must be of the same.
     set_
         Benchmark set to measure on: a folder of HR pictures, or one that holds a folder HR and perhaps one such
         as LR_x4. Repeat it for several.

@@ -24,10 +24,13 @@ from deltasr.experiments import (
     small_models,
     teacher_forcing,
 )
-from deltasr.experiments.experiment import Experiment, Result, Settings
+from deltasr.experiments.experiment import Experiment, Result, Settings, TestSet
+from deltasr.experiments.measuring import shown
 from deltasr.experiments.plots import require_matplotlib
 from deltasr.experiments.tables import to_csv, to_markdown
+from deltasr.inference.device import find_device
 from deltasr.models.checkpoint import write_whole
+from deltasr.training.cache import find_pictures
 
 EXPERIMENTS: dict[str, Experiment] = {
     module.EXPERIMENT.name: module.EXPERIMENT
@@ -68,7 +71,8 @@ def run(name: str, settings: Settings) -> tuple[Path, Result]:
         That folder, and what came out.
 
     Raises:
-        SettingError: there is no such experiment, something that it needs is not given, or matplotlib is missing.
+        SettingError: there is no such experiment, something that it needs is not given or that it does not take is,
+            or matplotlib is missing.
         DeltasrError: a training, a measurement or a file failed.
     """
     experiment = describe(name)
@@ -76,6 +80,10 @@ def run(name: str, settings: Settings) -> tuple[Path, Result]:
         raise SettingError(f"The experiment {name} trains models; give a folder of pictures by --data.")
     if experiment.measures and not settings.sets:
         raise SettingError(f"The experiment {name} measures results; give a benchmark set by --set.")
+    for option in _left_over(experiment, settings):
+        raise SettingError(f"{name} takes no {option}; leave it out.")
+    if settings.data is not None:
+        find_pictures(settings.data)
     require_matplotlib()
     result = experiment.run(settings)
     folder = settings.output / name
@@ -96,6 +104,18 @@ def report(experiment: Experiment, result: Result, settings: Settings) -> str:
     return "\n\n".join([*parts, "\n".join(f"- {line}" for line in lines), *plots]) + "\n"
 
 
+def _left_over(experiment: Experiment, settings: Settings) -> list[str]:
+    """Options that were given to an experiment that does not heed them."""
+    trains = experiment.trains or experiment.may_train
+    heeded = {
+        "--data": (trains, settings.data is not None),
+        "--images": (trains, settings.images is not None),
+        "--set": (experiment.measures, bool(settings.sets)),
+        "--checkpoint": (experiment.compares, bool(settings.checkpoints)),
+    }
+    return [option for option, (taken, given) in heeded.items() if given and not taken]
+
+
 def _facts(experiment: Experiment, result: Result, settings: Settings) -> dict[str, object]:
     """Settings without the places of files, which differ from machine to machine."""
     import torch
@@ -107,7 +127,14 @@ def _facts(experiment: Experiment, result: Result, settings: Settings) -> dict[s
         "threads": torch.get_num_threads(),
         "quick": settings.quick,
         "images": settings.images,
-        "sets": [test_set.benchmark.name for test_set in settings.sets],
+        "device": find_device(settings.device).type,
+        "sets": [_described(shown(test_set, settings)) for test_set in settings.sets],
         "checkpoints": list(settings.checkpoints),
         **result.facts,
     }
+
+
+def _described(test_set: TestSet) -> dict[str, object]:
+    """A set as JSON values; a border of None is the scale."""
+    benchmark = test_set.benchmark
+    return {"name": benchmark.name, "border": test_set.border, "pictures": len(benchmark.pairs)}

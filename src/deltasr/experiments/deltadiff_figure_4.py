@@ -69,7 +69,11 @@ def _run(settings: Settings) -> Result:
     chains = [_chain("DeltaDiff", ours, lr, hr), _chain("ResShift", resshift, lr, hr)]
     rows = [row for chain in chains for row in _rows(chain, hr)]
     strips = [strip for chain in chains for strip in _strips(chain)]
-    trainings = (scale_of(runs),) if runs else ("ResShift is the checkpoint that was given; nothing was trained.",)
+    trainings = (
+        (scale_of(runs, settings.device),)
+        if runs
+        else ("ResShift is the checkpoint that was given; nothing was trained.",)
+    )
     return Result(
         table=Table(columns=_COLUMNS, rows=tuple(rows)),
         plots={"strips": draw_strips(strips, title=f"{pair.name}: forward and reverse"), "psnr": _plot(rows)},
@@ -89,6 +93,8 @@ def _run(settings: Settings) -> Result:
 
 def _resshift(settings: Settings) -> tuple[ResShift, list[Run]]:
     """The checkpoint called `resshift`, or one trained here by ResShift's released schedule of four steps."""
+    if others := settings.checkpoints.keys() - {_NEEDED}:
+        raise SettingError(f"--checkpoint {min(others)} has no place in the strips; name it {_NEEDED}.")
     if path := settings.checkpoints.get(_NEEDED):
         return _required(path), []
     if settings.data is None:
@@ -196,5 +202,7 @@ EXPERIMENT = Experiment(
     title="Forward and reverse strips of both processes",
     source=f"{DELTADIFF}, Fig. 4.",
     run=_run,
+    may_train=True,
     measures=True,
+    compares=True,
 )

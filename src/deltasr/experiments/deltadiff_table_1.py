@@ -7,7 +7,16 @@ from pathlib import Path
 from deltasr.errors import SettingError
 from deltasr.experiments.experiment import Experiment, Result, Settings, TestSet
 from deltasr.experiments.measuring import LPIPS, PSNR, SCORE_COLUMNS, SET, SSIM, Meter, perception_panels
-from deltasr.experiments.papers import DELTADIFF, DELTADIFF_SCALE, DELTADIFF_SET14, PAPER, REFERENCE_SOURCE, REFERENCES
+from deltasr.experiments.papers import (
+    DELTADIFF,
+    DELTADIFF_MILLIONS,
+    DELTADIFF_SCALE,
+    DELTADIFF_SET14,
+    PAPER,
+    REFERENCE_SETS,
+    REFERENCE_SOURCE,
+    REFERENCES,
+)
 from deltasr.experiments.plots import draw_panels
 from deltasr.experiments.runs import machine, parameters_of
 from deltasr.experiments.tables import Column, Row, Table, Value
@@ -21,6 +30,7 @@ _COLUMNS = (
     *SCORE_COLUMNS,
 )
 _RELEASED = "DeltaDiff's released pictures"
+_RELEASED_SET = str(DELTADIFF_SET14[SET])
 
 
 def _run(settings: Settings) -> Result:
@@ -34,11 +44,11 @@ def _run(settings: Settings) -> Result:
     for test_set in meter.sets:
         if released := _released(test_set):
             scores = meter.measure_ready(_RELEASED, released, test_set)
-            rows.append(Row(cells={_METHOD: _RELEASED, _MILLIONS: 174, **scores.cells()}))
-    rows.append(Row(cells={_METHOD: "DeltaDiff", _MILLIONS: 174, **DELTADIFF_SET14}, source=PAPER))
-    names = {test_set.benchmark.name for test_set in meter.sets}
-    for reference in () if settings.quick else REFERENCES:
-        for name in names & reference.scores.keys():
+            rows.append(Row(cells={_METHOD: _RELEASED, _MILLIONS: DELTADIFF_MILLIONS, **scores.cells()}))
+    rows.append(Row(cells={_METHOD: "DeltaDiff", _MILLIONS: DELTADIFF_MILLIONS, **DELTADIFF_SET14}, source=PAPER))
+    names = [test_set.benchmark.name for test_set in settings.sets if _is_referred_to(test_set)]
+    for reference in REFERENCES:
+        for name in names:
             psnr, ssim, lpips = reference.scores[name]
             cells: dict[str, Value] = {_METHOD: reference.method, _MILLIONS: reference.parameters, SET: name}
             rows.append(Row(cells={**cells, PSNR: psnr, SSIM: ssim, LPIPS: lpips}, source=REFERENCE_SOURCE))
@@ -46,11 +56,13 @@ def _run(settings: Settings) -> Result:
     return Result(
         table=Table(columns=_COLUMNS, rows=tuple(sorted(rows, key=lambda row: str(row.cells[SET])))),
         plots={"methods": draw_panels(panels, title="Methods by sets")} if panels else {},
-        scale=(f"This run: {len(models)} models, {machine()}.", meter.scale(), DELTADIFF_SCALE),
+        scale=(f"This run: {len(models)} models, {machine(settings.device)}.", meter.scale(), DELTADIFF_SCALE),
         notes=(
             *meter.notes(),
-            "The paper's other rows were not available. Its released pictures are those in a set's folder `published`.",
+            "The paper's other rows were not available. Its released pictures are those in the folder `published` of "
+            f"{_RELEASED_SET}.",
         ),
+        facts=meter.facts(),
     )
 
 
@@ -60,9 +72,18 @@ def _rows(name: str, model: Model, meter: Meter) -> list[Row]:
 
 
 def _released(test_set: TestSet) -> Path | None:
-    """The folder of results that were published with a set, beside its HR pictures."""
+    """The folder of the results that were published with DeltaDiff's set, beside its HR pictures."""
+    if test_set.benchmark.name != _RELEASED_SET:
+        return None
     folder = test_set.benchmark.pairs[0].hr.parent.parent / "published"
     return folder if folder.is_dir() else None
+
+
+def _is_referred_to(test_set: TestSet) -> bool:
+    """Whether a set is one that the references were measured on, scored with the same border."""
+    border = 4 if test_set.border is None else test_set.border
+    facts = (len(test_set.benchmark.pairs), border)
+    return REFERENCE_SETS.get(test_set.benchmark.name) == facts
 
 
 EXPERIMENT = Experiment(
@@ -71,4 +92,5 @@ EXPERIMENT = Experiment(
     source=f"{DELTADIFF}, Table I.",
     run=_run,
     measures=True,
+    compares=True,
 )

@@ -39,14 +39,14 @@ def _run(settings: Settings) -> Result:
     return Result(
         table=Table(columns=_COLUMNS, rows=(*(row for ends in rows for row in rows[ends]), best)),
         plots={title.lower().replace("-", "_"): _plot(title, rows) for title in measured},
-        scale=(scale_of(list(runs.values())), meter.scale(), DELTADIFF_SCALE),
+        scale=(scale_of(list(runs.values()), settings.device), meter.scale(), DELTADIFF_SCALE),
         notes=(
             *meter.notes(),
             "The paper trains teacher-forced in VQ-f4 codes; this run on-policy in pixel-unshuffle codes, where the "
             "ends decide only how the steps' predictions are weighed.",
             "The numbers of the paper's table were not available; it takes eta_1 = 0.01 and eta_T = 0.99 as the best.",
         ),
-        facts={"recipes": recipes_of(list(runs.values()))},
+        facts={"recipes": recipes_of(list(runs.values())), **meter.facts()},
     )
 
 

@@ -83,7 +83,9 @@ class Experiment:
         source: the publication, and the table or figure in it.
         run: does it.
         trains: whether it needs training pictures.
+        may_train: whether it takes training pictures that it does not always need.
         measures: whether it needs benchmark sets.
+        compares: whether it takes trained models.
     """
 
     name: str
@@ -91,4 +93,6 @@ class Experiment:
     source: str
     run: Callable[[Settings], Result]
     trains: bool = False
+    may_train: bool = False
     measures: bool = False
+    compares: bool = False

@@ -27,6 +27,9 @@ SCORE_COLUMNS = (
 )
 """What `Scores.cells` fills."""
 
+_SCALE = 4
+"""That of every experiment."""
+
 QUICK_PICTURES = 3
 """Pictures of each set that a quick run measures."""
 
@@ -95,7 +98,9 @@ class Meter:
             PictureError: a picture cannot be read, or has no partner, or does not fit it.
         """
         whole = next(s.benchmark for s in self.settings.sets if s.benchmark.name == test_set.benchmark.name)
-        measured = measure_results(folder, whole, model=label, border=test_set.border, perceptual=self.perceptual)
+        measured = measure_results(
+            folder, whole, model=label, scale=_SCALE, border=test_set.border, perceptual=self.perceptual
+        )
         wanted = {pair.name for pair in test_set.benchmark.pairs}
         return means([measurement for measurement in measured if measurement.image in wanted])
 
@@ -116,6 +121,10 @@ class Meter:
         lpips = f"LPIPS of this run: {', '.join(self.perceptual)}, version 0.1, whole pictures, lower is better."
         return protocol, projected, self._without_lpips or lpips
 
+    def facts(self) -> dict[str, object]:
+        """What `Result.facts` says of the scores, as JSON values."""
+        return {"lpips": list(self.perceptual)}
+
     def scale(self) -> str:
         """What was measured on."""
         return f"This run is measured on {', '.join(_described(test_set) for test_set in self.sets)}."
@@ -133,16 +142,14 @@ def perception_panels(rows: Sequence[Row], *, label: str) -> list[Panel]:
     for name in dict.fromkeys(row.cells[SET] for row in complete if row.source == THIS_RUN):
         ours = [row for row in complete if row.cells[SET] == name and row.source == THIS_RUN]
         others = [row for row in complete if row.cells[SET] == name and row.source != THIS_RUN]
-        series = [_points([row], label=str(row.cells[label])) for row in ours]
-        if others:
-            captions = [str(row.cells[label]) for row in others]
-            series.append(replace(_points(others, label="published"), captions=captions, published=True))
+        series = [_points(row, label=str(row.cells[label])) for row in ours]
+        series += [replace(_points(row, label=f"{row.cells[label]} (published)"), published=True) for row in others]
         panels.append(Panel(title=str(name), x="PSNR-Y (dB)", y="LPIPS (less is better)", series=series))
     return panels
 
 
-def _points(rows: Sequence[Row], *, label: str) -> Series:
-    x, y = ([float(row.cells[title] or 0) for row in rows] for title in (PSNR, LPIPS))
+def _points(row: Row, *, label: str) -> Series:
+    x, y = ([float(row.cells[title] or 0)] for title in (PSNR, LPIPS))
     return Series(label=label, x=x, y=y, joined=False)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from deltasr.experiments.tables import Value
+from deltasr.experiments.tables import Row, Value
 
 RESSHIFT = "ResShift (Yue, Wang and Loy, NeurIPS 2023, arXiv:2307.12348)"
 DELTADIFF = "DeltaDiff (Yang, Fan, Lu and Yang, 2025, arXiv:2502.12567)"
@@ -16,16 +16,37 @@ RESSHIFT_RESULT: Mapping[str, Value] = {"set": "ImageNet-Test", "PSNR-Y": 25.01,
 RESSHIFT_RESULT_SOURCE = "paper, as quoted in arXiv:2503.13358, Table 2"
 
 RESSHIFT_SCALE = (
-    "The paper: 500,000 iterations of 64 crops of 256x256 HR pixels from ImageNet, a Swin U-Net of 118.59 M parameters "
-    "in the codes of a VQ-f4 autoencoder; 3,000 pictures of ImageNet-Test with blur, noise and JPEG."
+    "ResShift's paper: 500,000 iterations of 64 crops of 256x256 HR pixels from ImageNet, a Swin U-Net of 118.59 M "
+    "parameters in the codes of a VQ-f4 autoencoder; 3,000 pictures of ImageNet-Test with blur, noise and JPEG."
 )
 DELTADIFF_SCALE = (
-    "The paper: crops of 256x256 HR pixels in batches of 64, a network of 174 M parameters with its VQ-f4 autoencoder, "
-    "Set14 cut to 256x256."
+    "DeltaDiff's paper: crops of 256x256 HR pixels in batches of 64, a network of 174 M parameters with its VQ-f4 "
+    "autoencoder, Set14 cut to 256x256."
 )
 
 DELTADIFF_SET14: Mapping[str, Value] = {"set": "DeltaDiffSet14", "PSNR-Y": 24.58, "SSIM-Y": 0.6766, "LPIPS": 0.2709}
 """DeltaDiff's row for its Set14 in Table I."""
+DELTADIFF_MILLIONS = "174"
+"""Its parameters in millions, with no more digits than it has."""
+
+RESSHIFT_COSTS = (
+    Row(
+        cells={"method": "ResShift", "steps": 15, "parameters (M)": "174", "seconds": 0.643, "on": "NVIDIA A100"},
+        source="arXiv:2503.13358, Table 4",
+    ),
+    Row(
+        cells={
+            "method": "ResShift",
+            "steps": 15,
+            "parameters (M)": 118.59 + 55.32,
+            "GFLOP": 2451.56,
+            "seconds": 0.2134,
+            "on": "RTX 4090",
+        },
+        source="ProSR (Kim and Kim), Table 11",
+    ),
+)
+"""ResShift's costs for a picture of 64x64 to 256x256, as others measured them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +58,9 @@ class Reference:
     scores: Mapping[str, tuple[float, float, float]]
 
 
-REFERENCE_SOURCE = "docs/evaluation.md's protocol, whole set"
+REFERENCE_SOURCE = "docs/evaluation.md, reference values (whole set)"
+REFERENCE_SETS: Mapping[str, tuple[int, int]] = {"Set5": (5, 4), "Set14": (14, 4), "DeltaDiffSet14": (14, 0)}
+"""The number of pictures in each set of the references, and the border left out of their scores."""
 
 REFERENCES = (
     Reference(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,10 @@ _PANEL = (5.0, 3.8)
 _PICTURE = 1.3
 """Side of a picture in a strip, in inches."""
 _DPI = 110
+_PUBLISHED_MARKERS = "sDv^<>ph"
+"""In turn, so that published points are told apart though all are hollow and black."""
+_INSIDE = 6
+"""The most series that a legend lies among the points for; with more it stands beside them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,24 +111,29 @@ def require_matplotlib() -> None:
 
 
 def _draw(axes: Axes, panel: Panel) -> None:
+    markers = cycle(_PUBLISHED_MARKERS)
     for series in panel.series:
         line = "-" if series.joined else "none"
         (drawn,) = axes.plot(
             series.x, series.y, marker="o", linestyle=line, markersize=4, linewidth=1.2, label=series.label
         )
         if series.published:
-            drawn.set(marker="s", color="black", markerfacecolor="none")
+            drawn.set(marker=next(markers), color="black", markerfacecolor="none")
         for x, y, caption in zip(series.x, series.y, series.captions, strict=False):
             axes.annotate(caption, (x, y), xytext=(4, 4), textcoords="offset points", fontsize=7)
     if panel.logarithmic:
         axes.set_yscale("log")
+    axes.ticklabel_format(axis="x" if panel.logarithmic else "both", useOffset=False)
     axes.set_title(panel.title, fontsize=9)
     axes.set_xlabel(panel.x, fontsize=8)
     axes.set_ylabel(panel.y, fontsize=8)
     axes.tick_params(which="both", labelsize=7)
     axes.margins(0.08)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=7)
+    if len(panel.series) > _INSIDE:
+        axes.legend(fontsize=6, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    else:
+        axes.legend(fontsize=7)
 
 
 def _figure(size: tuple[float, float]) -> Figure:

@@ -78,14 +78,14 @@ def compare(
     return Result(
         table=Table(columns=columns, rows=(*sorted(rows, key=lambda row: _place(row, meter)), *published)),
         plots={**({"scores": _plot(rows, meter, title)} if meter.perceptual else {}), **loss_plots(runs)},
-        scale=(scale_of(list(runs.values())), meter.scale(), _REPORT_SCALE),
+        scale=(scale_of(list(runs.values()), settings.device), meter.scale(), _REPORT_SCALE),
         notes=(
             *meter.notes(),
             f"The {_TEST_SPLIT}: a tenth of the training folder's pictures, halved, which no training saw.",
             *notes,
             "The report's numbers were not available.",
         ),
-        facts={"recipes": recipes_of(list(runs.values()))},
+        facts={"recipes": recipes_of(list(runs.values())), **meter.facts()},
     )
 
 
@@ -109,7 +109,9 @@ def held_out_sets(run: Run, settings: Settings) -> tuple[TestSet, ...]:
         smallest=recipe.crop * recipe.scale,
         shrink=recipe.shrink,
     )
-    files = [folder.path / "test" / f"{name.replace('/', '-')}.png" for name in names]
+    files = [
+        folder.path / "test" / f"{index:03}-{name.replace('/', '-')}.png" for index, name in enumerate(names, start=1)
+    ]
     for file, picture in zip(files, pictures, strict=True):
         if not file.exists():
             file.parent.mkdir(exist_ok=True)

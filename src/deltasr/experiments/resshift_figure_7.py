@@ -33,13 +33,13 @@ def _run(settings: Settings) -> Result:
     return Result(
         table=Table(columns=_COLUMNS, rows=(*rows, published)),
         plots={"curve": _plot(steps, kappas, scores)},
-        scale=(scale_of(list(runs.values())), meter.scale(), RESSHIFT_SCALE),
+        scale=(scale_of(list(runs.values()), settings.device), meter.scale(), RESSHIFT_SCALE),
         notes=(
             *meter.notes(),
             "Better is to the right and below. The paper has the mean squared error in place of PSNR-Y, and T = 10, "
             "15, 20, 30, 40 and 50; its figure has no numbers.",
         ),
-        facts={"recipes": recipes_of(list(runs.values()))},
+        facts={"recipes": recipes_of(list(runs.values())), **meter.facts()},
     )
 
 

@@ -35,15 +35,15 @@ def _run(settings: Settings) -> Result:
     return Result(
         table=Table(columns=_COLUMNS, rows=(*(row for point in points for row in rows[point]), published)),
         plots={title.lower().replace("-", "_"): _plot(title, axes, rows) for title in measured},
-        scale=(scale_of(list(runs.values())), meter.scale(), RESSHIFT_SCALE),
+        scale=(scale_of(list(runs.values()), settings.device), meter.scale(), RESSHIFT_SCALE),
         notes=(
             *meter.notes(),
-            "The paper finds that a larger p improves PSNR, SSIM and LPIPS at the cost of realism (CLIPIQA, MUSIQ), "
+            "The paper finds that a larger p improves PSNR and SSIM at the cost of realism (CLIPIQA, MUSIQ), "
             "that fewer steps cost realism, and that kappa from 1 to 2 is the most realistic; it takes T = 15, p = 0.3 "
             "and kappa = 2. Its numbers for the other settings were not available.",
             "Results depend on noise; this run draws that of seed 0.",
         ),
-        facts={"recipes": recipes_of(list(runs.values()))},
+        facts={"recipes": recipes_of(list(runs.values())), **meter.facts()},
     )
 
 

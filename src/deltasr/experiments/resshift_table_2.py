@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from deltasr.diffusion.schedule import PRESETS
 from deltasr.experiments.experiment import Experiment, Result, Settings
-from deltasr.experiments.papers import RESSHIFT
+from deltasr.experiments.papers import RESSHIFT, RESSHIFT_COSTS
 from deltasr.experiments.plots import Panel, Series, draw_panels
 from deltasr.experiments.runs import machine, parameters_of
 from deltasr.experiments.tables import Column, Row, Table
@@ -85,12 +85,15 @@ def _timed(call: Callable[[], object], device: torch.device, repetitions: int) -
         call()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
+        elif device.type == "mps":
+            torch.mps.synchronize()
         taken.append(time.perf_counter() - started)
     return median(taken[-repetitions:])
 
 
 def _run(settings: Settings) -> Result:
     device = find_device(settings.device)
+    on = machine(settings.device)
     repetitions = 1 if settings.quick else _REPETITIONS
     settings.say("building the published configuration with random weights")
     torch.manual_seed(0)
@@ -101,8 +104,8 @@ def _run(settings: Settings) -> Result:
     calls = _calls(model, device, quantise=True)
     seconds = _Parts(**{name: _timed(call, device, repetitions) for name, call in calls.items()})
     rows = [
-        _row("ResShift's first stage: encode and decode", 0, _first_stage(model), gflop.total(0), seconds.total(0)),
-        _row("ResShift's denoiser: one step", 1, model.denoiser, gflop.step, seconds.step),
+        _row("ResShift's first stage: encode and decode", 0, _first_stage(model), gflop.total(0), seconds.total(0), on),
+        _row("ResShift's denoiser: one step", 1, model.denoiser, gflop.step, seconds.step, on),
     ]
     for preset in ("resshift-s15", "resshift-s4"):
         schedule = PRESETS[preset]
@@ -112,19 +115,23 @@ def _run(settings: Settings) -> Result:
         else:
             settings.say(f"timing {schedule.steps} steps")
             whole = _timed(lambda: model(lr), device, repetitions)
-        rows.append(_row("ResShift", schedule.steps, model, gflop.total(schedule.steps), whole))
+        rows.append(_row("ResShift", schedule.steps, model, gflop.total(schedule.steps), whole, on))
     ours = catalogue.load(catalogue.DEFAULT).to(device)
     ours_seconds = _timed(lambda: ours(lr), device, _REPETITIONS)
-    rows.append(_row(f"{ours.name} (ours)", 4, ours, _counted(lambda: ours(lr)) / 1e9, ours_seconds))
+    rows.append(_row(f"{ours.name} (ours)", 4, ours, _counted(lambda: ours(lr)) / 1e9, ours_seconds, on))
+    how = (
+        "each part timed once and the seconds of whole runs added up"
+        if settings.quick
+        else f"whole runs, median of {_REPETITIONS}"
+    )
     timed = [row for row in rows if row.cells[_STEPS]]
     return Result(
-        table=Table(columns=_COLUMNS, rows=(*rows, *_PUBLISHED)),
-        plots={"seconds": _plot(timed)},
+        table=Table(columns=_COLUMNS, rows=(*rows, *RESSHIFT_COSTS)),
+        plots={"seconds": _plot(timed, on)},
         scale=(
-            f"This run: one {_SIDE}x{_SIDE} picture to {4 * _SIDE}x{4 * _SIDE}, float32, random weights, {machine()}, "
-            + ("each part timed once; the seconds of whole runs are added up." if settings.quick else "")
-            + ("" if settings.quick else f"whole runs, median of {repetitions}."),
-            "The paper: the same size, on an accelerator.",
+            f"This run: one {_SIDE}x{_SIDE} picture to {4 * _SIDE}x{4 * _SIDE}, float32, {on}; ResShift with random "
+            f"weights, {how}; {ours.name} in whole runs, median of {_REPETITIONS}.",
+            "ResShift's paper: the same size, on an accelerator; its own numbers were not available.",
         ),
         notes=(
             "GFLOP: torch.utils.flop_counter, a multiplication and an addition counted as two, without the codebook's "
@@ -139,39 +146,12 @@ def _first_stage(model: ResShift) -> nn.Module:
     return model.autoencoder
 
 
-def _row(method: str, steps: int, network: nn.Module, gflop: float, seconds: float) -> Row:
-    values = (method, steps, parameters_of(network) / 1e6, gflop, seconds, machine())
+def _row(method: str, steps: int, network: nn.Module, gflop: float, seconds: float, on: str) -> Row:
+    values = (method, steps, parameters_of(network) / 1e6, gflop, seconds, on)
     return Row(cells=dict(zip((column.title for column in _COLUMNS), values, strict=True)))
 
 
-_PUBLISHED = (
-    Row(
-        cells={_METHOD: "ResShift", _STEPS: 15, _MILLIONS: 118.59, _SECONDS: 0.105},
-        source="paper, Table 2, seconds as quoted in reading notes",
-    ),
-    Row(
-        cells={_METHOD: "LDM", _STEPS: 100, _SECONDS: 0.413},
-        source="paper, Table 2, seconds as quoted in reading notes",
-    ),
-    Row(
-        cells={_METHOD: "ResShift", _STEPS: 15, _MILLIONS: 174, _SECONDS: 0.643, _ON: "NVIDIA A100"},
-        source="arXiv:2503.13358, Table 4",
-    ),
-    Row(
-        cells={
-            _METHOD: "ResShift",
-            _STEPS: 15,
-            _MILLIONS: 118.59 + 55.32,
-            _GFLOP: 2451.56,
-            _SECONDS: 0.2134,
-            _ON: "RTX 4090",
-        },
-        source="ProSR (Kim and Kim), Table 11",
-    ),
-)
-
-
-def _plot(rows: list[Row]) -> bytes:
+def _plot(rows: list[Row], on: str) -> bytes:
     points = [
         Series(
             label=f"{row.cells[_METHOD]}, {row.cells[_STEPS]} step{'s' if row.cells[_STEPS] != 1 else ''}",
@@ -181,7 +161,7 @@ def _plot(rows: list[Row]) -> bytes:
         )
         for row in rows
     ]
-    panel = Panel(title=machine(), x="GFLOP", y="seconds", series=points, logarithmic=True)
+    panel = Panel(title=on, x="GFLOP", y="seconds", series=points, logarithmic=True)
     return draw_panels([panel], title=f"One picture, {_SIDE}x{_SIDE} to {4 * _SIDE}x{4 * _SIDE}")
 
 

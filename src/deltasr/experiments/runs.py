@@ -14,8 +14,10 @@ import torch
 
 from deltasr.errors import SettingError, TrainingError
 from deltasr.experiments.experiment import Settings
+from deltasr.inference.device import find_device
 from deltasr.models import catalogue, checkpoint
 from deltasr.models.base import Model
+from deltasr.training.cache import build_cache, find_pictures
 from deltasr.training.display import Silence
 from deltasr.training.recipe_kinds import AnyRecipe, Recipe
 from deltasr.training.recipes import recipe_named
@@ -119,14 +121,16 @@ def trained(label: str, recipe: AnyRecipe, settings: Settings, *, initial: Run |
         initial: a run of the same network whose weights to start from; None for fresh ones.
 
     Raises:
-        TrainingError: training cannot start or go on, or was interrupted.
+        TrainingError: training cannot start or go on, or was interrupted, or was over with other pictures.
         SettingError: the recipe has a wrong value.
     """
     assert settings.data is not None, "the catalogue checks what an experiment needs"
     start = "" if initial is None else initial.weights.parent.name
     digest = hashlib.sha256(msgspec.json.encode(recipe) + start.encode()).hexdigest()[:8]
     folder = RunFolder(settings.output / "runs" / f"{label}-{digest}")
-    if not _is_over(folder, recipe):
+    if _is_over(folder, recipe):
+        _require_same_pictures(folder, recipe, settings.data, settings)
+    else:
         settings.say(f"training {label}: {recipe.images:,} images")
         options = Options(
             data=settings.data,
@@ -158,7 +162,21 @@ def _is_over(folder: RunFolder, recipe: AnyRecipe) -> bool:
     return bool(images + recipe.batch > recipe.images)
 
 
-def scale_of(runs: Sequence[Run]) -> str:
+def _require_same_pictures(folder: RunFolder, recipe: AnyRecipe, data: Path, settings: Settings) -> None:
+    smallest = recipe.crop * recipe.scale
+    pictures, _ = build_cache(
+        find_pictures(data), settings.cache_folder, scale=recipe.scale, smallest=smallest, shrink=recipe.shrink
+    )
+    try:
+        folder.keep_pictures([(p.source.relative_to(data).as_posix(), p.height, p.width) for p in pictures])
+    except TrainingError as error:
+        raise TrainingError(
+            f"The trainings in {settings.output} were made from other pictures than those in {data}; "
+            "give another --output."
+        ) from error
+
+
+def scale_of(runs: Sequence[Run], device: str) -> str:
     """One sentence: how long, on what crops, in what time and on what machine the runs of an experiment were."""
     images = _range([run.recipe.images for run in runs], "{:,}")
     crops = _range([run.recipe.crop for run in runs], "{0}x{0}")
@@ -166,14 +184,20 @@ def scale_of(runs: Sequence[Run]) -> str:
     parameters = _range([parameters_of(run.model()) / 1e6 for run in runs], "{:.2f} M")
     return (
         f"This run: {len(runs)} training{'s' if len(runs) != 1 else ''} of {images} images ({crops} LR crops, "
-        f"{seconds} s each, {machine()}), {parameters} parameters."
+        f"{seconds} s{' each' if len(runs) != 1 else ''}, {machine(device)}), {parameters} parameters."
     )
 
 
-def machine() -> str:
-    """What computes here, in words."""
-    if torch.cuda.is_available():
-        return f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
+def machine(device: str) -> str:
+    """What computes here on a device of `Settings`, in words.
+
+    Raises:
+        SettingError: this machine has no such device.
+    """
+    used = find_device(device)
+    if used.type != "cpu":
+        name = torch.cuda.get_device_name(used) if used.type == "cuda" else "Apple GPU (MPS)"
+        return f"{name}, torch {torch.__version__}"
     threads = torch.get_num_threads()
     return f"CPU, {threads} thread{'s' if threads != 1 else ''}, torch {torch.__version__}"
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from deltasr.errors import SettingError
 from deltasr.experiments.experiment import Experiment, Result, Settings
 from deltasr.experiments.measuring import SCORE_COLUMNS, SECONDS, Meter, perception_panels
 from deltasr.experiments.papers import (
     DELTADIFF,
+    DELTADIFF_MILLIONS,
     DELTADIFF_SCALE,
     DELTADIFF_SET14,
     PAPER,
@@ -25,7 +28,11 @@ from deltasr.models.resshift import ResShift
 
 _IMAGES = 60_000
 _CROP = 32
-_RECIPES = ("resshift-small", "deltadiff-paper-small", "deltadiff-tiny-x4")
+_TEACHER_FORCED, _ON_POLICY, _OURS = "resshift-small", "deltadiff-paper-small", "deltadiff-tiny-x4"
+_RECIPES = (_TEACHER_FORCED, _ON_POLICY, _OURS)
+_PASSES = 4
+"""Of the network for each image, where every step is run on it; a teacher-forced training takes one."""
+_BASELINE = "bicubic"
 
 _MODEL, _STEPS, _MILLIONS = "model", "steps", "parameters (M)"
 _IMAGES_SEEN, _TRAINING = "images seen", "s of training"
@@ -43,15 +50,20 @@ _COLUMNS = (
 def _run(settings: Settings) -> Result:
     if settings.data is None and not settings.checkpoints:
         raise SettingError("small-models needs pictures to train on by --data, or trained models by --checkpoint.")
+    for name in settings.checkpoints.keys() & {_BASELINE, *(_RECIPES if settings.data is not None else ())}:
+        raise SettingError(f"--checkpoint {name} is the name of another model in the table; choose another.")
     meter = Meter(settings)
     runs = [_trained(name, settings) for name in _RECIPES] if settings.data is not None else []
     weights = {run.label: run.weights for run in runs} | dict(settings.checkpoints)
-    models: dict[str, tuple[Model, dict[str, Value]]] = {"bicubic": (catalogue.load("bicubic"), {})}
+    models: dict[str, tuple[Model, dict[str, Value]]] = {_BASELINE: (catalogue.load(_BASELINE), {})}
     for name, path in weights.items():
         facts = {} if checkpoint.is_foreign(path) else checkpoint.read_header(path).training
         models[name] = catalogue.load(path), {_IMAGES_SEEN: facts.get("images"), _TRAINING: facts.get("seconds")}
     rows = [row for name, (model, facts) in models.items() for row in _rows(name, model, facts, meter)]
-    trainings = (scale_of(runs),) if runs else (f"This run: checkpoints that were given, measured on {machine()}.",)
+    on = settings.device
+    trainings = (
+        (scale_of(runs, on),) if runs else (f"This run: checkpoints that were given, measured on {machine(on)}.",)
+    )
     panels = perception_panels([*rows, *_PUBLISHED], label=_MODEL)
     return Result(
         table=Table(columns=_COLUMNS, rows=(*rows, *_PUBLISHED)),
@@ -59,21 +71,31 @@ def _run(settings: Settings) -> Result:
         scale=(*trainings, meter.scale(), RESSHIFT_SCALE, DELTADIFF_SCALE),
         notes=(
             *meter.notes(),
-            *(("Models trained here see the same crops, in the same order.",) if runs else ()),
+            *(_BUDGET if runs else ()),
             f"{_IMAGES_SEEN} and {_TRAINING}: as the checkpoint says. {SECONDS}: wall-clock, on this machine.",
         ),
-        facts={"recipes": recipes_of(runs)},
+        facts={"recipes": recipes_of(runs), **meter.facts()},
     )
 
 
+_BUDGET = (
+    f"Equal budget is as many passes of the same network: {_ON_POLICY}, which runs its {_PASSES} steps on each image, "
+    f"sees a quarter of the images of {_TEACHER_FORCED}, the first of the same crops. Seconds of training are in the "
+    "table.",
+    f"{_OURS} has another network, and sees as many images as {_TEACHER_FORCED}.",
+)
 _PUBLISHED = (
     Row(cells={_MODEL: "ResShift", _STEPS: 15, _MILLIONS: 118.59, **RESSHIFT_RESULT}, source=RESSHIFT_RESULT_SOURCE),
-    Row(cells={_MODEL: "DeltaDiff", _STEPS: 4, _MILLIONS: 174, **DELTADIFF_SET14}, source=PAPER),
+    Row(cells={_MODEL: "DeltaDiff", _STEPS: 4, _MILLIONS: DELTADIFF_MILLIONS, **DELTADIFF_SET14}, source=PAPER),
 )
 
 
 def _trained(name: str, settings: Settings) -> Run:
-    return trained(name, budgeted(name, settings, full=_IMAGES, crop=_CROP), settings)
+    recipe = budgeted(name, settings, full=_IMAGES, crop=_CROP)
+    if name == _ON_POLICY:
+        quarter = replace(settings, images=recipe.images // _PASSES)
+        recipe = budgeted(name, quarter, full=_IMAGES, crop=_CROP)
+    return trained(name, recipe, settings)
 
 
 def _rows(name: str, model: Model, facts: dict[str, Value], meter: Meter) -> list[Row]:
@@ -87,5 +109,7 @@ EXPERIMENT = Experiment(
     title="Small ResShift and DeltaDiff models under equal budget",
     source=f"{RESSHIFT}; {DELTADIFF}.",
     run=_run,
+    may_train=True,
     measures=True,
+    compares=True,
 )

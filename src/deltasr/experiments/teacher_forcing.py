@@ -8,7 +8,7 @@ from deltasr.experiments.experiment import Experiment, Result, Settings
 from deltasr.experiments.measuring import SCORE_COLUMNS, Meter
 from deltasr.experiments.plots import Panel, Series, draw_panels
 from deltasr.experiments.runs import Run, budgeted, recipes_of, scale_of, trained
-from deltasr.experiments.tables import Column, Row, Table
+from deltasr.experiments.tables import Column, Row, Table, Value
 
 _IMAGES = 32_000
 _STEPS = 4
@@ -19,12 +19,13 @@ _UNROLLS = {
     "ResShift, kappa = 2": ("teacher-forced", "through"),
 }
 
-_SYSTEM, _TRAINING, _SECONDS = "system", "training", "s of training"
+_SYSTEM, _TRAINING, _SECONDS, _BICUBIC = "system", "training", "s of training", "bicubic (dB)"
 _STEP_COLUMNS = tuple(Column(title=f"step {number} (dB)", digits=2) for number in range(1, _STEPS + 1))
 _COLUMNS = (
     Column(title=_SYSTEM),
     Column(title=_TRAINING),
     Column(title=_SECONDS, digits=0),
+    Column(title=_BICUBIC, digits=2),
     *_STEP_COLUMNS,
     *SCORE_COLUMNS,
 )
@@ -41,16 +42,20 @@ def _run(settings: Settings) -> Result:
     return Result(
         table=Table(columns=_COLUMNS, rows=tuple(rows)),
         plots={"psnr_per_step": plot},
-        scale=(scale_of(list(runs.values())), meter.scale(), "The papers have no such experiment."),
+        scale=(scale_of(list(runs.values()), settings.device), meter.scale(), "The papers have no such experiment."),
         notes=(
             *meter.notes(),
             f"Steps 1 to {_STEPS}, in the order in which they run: PSNR-Y of their predictions, on "
             f"{_held_out(runs.values())} pictures held out of training. All trainings see the same images; on-policy "
-            "ones run every step on each of them.",
+            f"ones run every step on each of them. {_BICUBIC}: bicubic interpolation of the same pictures.",
+            "The steps' predictions are as the network gives them; the results that the sets are scored with are "
+            "projected where they are DeltaDiff's.",
+            "ResShift is trained by L1 here, as DeltaDiff is, to compare nothing but the training; its paper's loss is "
+            "L2.",
             "At kappa = 0 a state made from the true picture holds that picture (x_t and y_0 determine x_0), so "
             "teacher-forced training has little to learn that helps at inference.",
         ),
-        facts={"recipes": recipes_of(list(runs.values()))},
+        facts={"recipes": recipes_of(list(runs.values())), **meter.facts()},
     )
 
 
@@ -65,7 +70,12 @@ def _trained(system: str, unroll: str, settings: Settings) -> Run:
 
 def _rows(system: str, unroll: str, run: Run, meter: Meter) -> list[Row]:
     steps = {column.title: value for column, value in zip(_STEP_COLUMNS, run.psnr_y_per_step(), strict=True)}
-    return meter.rows(run.label, run.model(), {_SYSTEM: system, _TRAINING: unroll, _SECONDS: run.seconds, **steps})
+    cells: dict[str, Value] = {_SECONDS: run.seconds, _BICUBIC: _bicubic(run), **steps}
+    return meter.rows(run.label, run.model(), {_SYSTEM: system, _TRAINING: unroll, **cells})
+
+
+def _bicubic(run: Run) -> float:
+    return run.curve("bicubic_psnr_y")[1][-1]
 
 
 def _held_out(runs: Iterable[Run]) -> str:
@@ -73,7 +83,7 @@ def _held_out(runs: Iterable[Run]) -> str:
 
 
 def _panel(system: str, runs: dict[str, Run]) -> Panel:
-    bicubic = next(iter(runs.values())).curve("bicubic_psnr_y")[1][-1]
+    bicubic = _bicubic(next(iter(runs.values())))
     steps = list(range(_STEPS + 1))
     return Panel(
         title=system,
