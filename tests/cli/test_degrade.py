@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 from deltasr.cli import main
 from deltasr.cli.degrade import degrade_command
 from deltasr.degradation import KINDS
+from deltasr.evaluation.degraded_list import read_list, to_csv
 from deltasr.imaging import Metadata, Picture, read_picture, write_picture
 
 
@@ -118,10 +121,89 @@ def test_the_sheet(tmp_path, capsys):
     assert run(source, "--sheet", tmp_path / "sheet.png") == 1
 
 
+@pytest.fixture
+def listed(tmp_path) -> Path:
+    """A list of two pictures in the folder `hr`, degraded with seed 1."""
+    save(tmp_path / "hr/a.png")
+    save(tmp_path / "hr/deep/b.png", size=(24, 20))
+    assert run(tmp_path / "hr", "-o", tmp_path / "lr", "--seed", 1, "--list", tmp_path / "lr/list.csv") == 0
+    return tmp_path / "lr/list.csv"
+
+
+def test_a_list_says_what_each_picture_went_through(listed, tmp_path):
+    first, second = read_list(listed)
+    assert (first.name, first.kind, first.scale, first.seed) == ("a", "realesrgan", 4, 1)
+    assert (second.name, second.width, second.height) == ("deep/b", 5, 6)
+    assert first.operations.startswith("blur ")
+    pixels = read_picture(tmp_path / "lr/deep/b.png").pixels
+    assert second.sha256 == hashlib.sha256(pixels.tobytes()).hexdigest()
+    assert str(tmp_path) not in listed.read_text()
+
+
+def test_a_list_is_the_same_wherever_the_set_lies(listed, tmp_path):
+    (tmp_path / "hr").rename(tmp_path / "elsewhere")
+    run(tmp_path / "elsewhere", "-o", tmp_path / "again", "--seed", 1, "--list", tmp_path / "again.csv")
+    assert (tmp_path / "again.csv").read_bytes() == listed.read_bytes()
+
+
+def test_a_list_appears_whole_or_not_at_all(tmp_path, capsys):
+    save(tmp_path / "hr/a.png")
+    (tmp_path / "hr/bad.png").write_bytes(b"nothing")
+    assert run(tmp_path / "hr", "-o", tmp_path / "lr", "--list", tmp_path / "list.csv") == 1
+    assert not (tmp_path / "list.csv").exists()
+    assert "list.csv was not written, since pictures are missing" in capsys.readouterr().err
+
+
+def test_a_list_is_not_replaced_unasked(listed, tmp_path, capsys):
+    before = listed.read_bytes()
+    assert run(tmp_path / "hr", "-o", tmp_path / "other", "--list", listed) == 1
+    assert listed.read_bytes() == before
+    assert not (tmp_path / "other").exists()
+    assert "--overwrite" in capsys.readouterr().err
+    assert run(tmp_path / "hr", "-o", tmp_path / "other", "--list", listed, "--overwrite") == 0
+    assert listed.read_bytes() != before
+
+
+def test_a_check_finds_the_pictures_of_the_list(listed, tmp_path, capsys):
+    before = below(tmp_path)
+    capsys.readouterr()
+    assert run(tmp_path / "hr", "--check", listed) == 0
+    assert capsys.readouterr().out == "2 of 2 pictures are those of the list\n"
+    assert below(tmp_path) == before
+
+
+def test_a_check_names_what_differs_and_why(listed, tmp_path, capsys):
+    lines = {line.name: line for line in read_list(listed)}
+    listed.write_text(to_csv([replace(lines["a"], sha256="0" * 64), lines["deep/b"], replace(lines["a"], name="c")]))
+    save(tmp_path / "hr/deep/b.png", size=(24, 21))
+    save(tmp_path / "hr/d.png")
+    assert run(tmp_path / "hr", "--check", listed) == 1
+    output = capsys.readouterr()
+    assert "line 2, a: the same HR picture came out with other pixels" in output.out
+    assert "line 3, c: there is no HR picture of that name" in output.out
+    assert "line 4, deep/b: the HR picture is another one" in output.out
+    assert "0 of 3 pictures are those of the list" in output.out
+    assert "Pillow" in output.out
+    assert "d.png is not in the list" in output.err
+
+
+def test_a_check_tells_pictures_that_cannot_be_read(listed, tmp_path, capsys):
+    (tmp_path / "hr/a.png").write_bytes(b"nothing")
+    assert run(tmp_path / "hr", "--check", listed) == 1
+    output = capsys.readouterr()
+    assert "a.png" in output.err
+    assert "1 of 2 pictures" in output.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ([], "nothing to degrade"),
+        (["a.png", "--check", "list.csv", "--seed", "0"], "leave out --kind, --scale and --seed"),
+        (["a.png", "--check", "missing.csv"], "missing.csv cannot be read"),
+        (["a.png", "--check", "a.png"], "a.png is not text"),
+        (["a.png", "--check", "list.csv", "-o", "lr"], "Name one of"),
+        (["a.png", "--sheet", "c.png", "--list", "list.csv"], "name an --output"),
         (["a.png"], "--output"),
         (["a.png", "-o", "b.png", "--sheet", "c.png"], "--sheet"),
         (["a.png", "b.png", "--sheet", "c.png"], "one picture"),

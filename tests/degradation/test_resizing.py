@@ -84,3 +84,23 @@ def test_what_cannot_be_done(picture):
         resize(picture, size=(0, 5), method="area")
     with pytest.raises(SettingError, match="nearest"):
         resize(picture, size=(5, 5), method="nearest")
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_bilinear_without_antialiasing_is_pytorchs_but_for_rounding(picture, size):
+    expected = torch.nn.functional.interpolate(picture, size, mode="bilinear", align_corners=False)
+    torch.testing.assert_close(resize(picture, size=size, method="bilinear-aliased"), expected, rtol=0, atol=5e-6)
+
+
+@pytest.mark.parametrize("method", ["area", "bilinear-aliased", "bicubic-aliased", "bicubic", "lanczos"])
+def test_the_number_of_threads_changes_no_bit(method):
+    large = torch.rand(1, 3, 321, 481, generator=torch.Generator().manual_seed(6))
+    threads = torch.get_num_threads()
+    results = []
+    try:
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            results.append([resize(large, size=size, method=method) for size in ((417, 625), (100, 150))])
+    finally:
+        torch.set_num_threads(threads)
+    assert all(torch.equal(one, other) for more in results[1:] for one, other in zip(results[0], more, strict=True))

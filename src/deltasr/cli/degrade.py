@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
-    from deltasr.imaging import Picture
-    from deltasr.inference.batch import Job
+    from deltasr.evaluation.degraded import Line
+    from deltasr.inference.batch import Job, Plan
 
 _LARGEST_SHEET_SIDE = 224
+_KIND, _SCALE, _SEED = "realesrgan", 4, 0
 
 
 def degrade_command(
     *inputs: Path,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
-    kind: str = "realesrgan",
-    scale: int = 4,
-    seed: int = 0,
+    kind: str | None = None,
+    scale: int | None = None,
+    seed: int | None = None,
+    list_: Annotated[Path | None, Parameter(name="--list")] = None,
+    check: Path | None = None,
     sheet: Path | None = None,
     output_format: str | None = None,
     overwrite: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
-    """Make LR pictures from HR ones, or a sheet of what each degradation does to one picture.
+    """Make LR pictures from HR ones, with a list of what each went through; or a sheet of all degradations.
 
     Rows at the bottom and columns at the right beyond a multiple of the scale are left out. What a picture goes
     through depends on the seed and on its name below the folder given, whatever other pictures there are. Colour
@@ -41,10 +44,17 @@ def degrade_command(
         a file. They are PNG unless that file or --output-format says otherwise.
     kind
         bicubic, bicubic-aliased, bilinear, bilinear-aliased, area, lanczos, resshift-test, realesrgan or bsrgan.
+        By default realesrgan.
     scale
-        Whole factor to shrink by.
+        Whole factor to shrink by. By default 4.
     seed
-        Of the random kinds: resshift-test, realesrgan and bsrgan.
+        Of the random kinds: resshift-test, realesrgan and bsrgan. By default 0.
+    list_
+        Also write a list of the LR pictures, as CSV: what each went through, with the values drawn for it, and the
+        SHA-256 of its pixels. It appears when every picture is made.
+    check
+        Instead of writing LR pictures, tell whether those that are made now are those of a list, and which are not.
+        Kind, scale and seed are the list's.
     sheet
         Instead of LR pictures, write a picture of what every kind does to the middle of a single input.
     output_format
@@ -52,19 +62,33 @@ def degrade_command(
     overwrite
         Replace files that are there already.
     """
-    from deltasr.errors import SettingError
+    from deltasr.errors import PictureError, SettingError
 
     if not inputs:
         raise SettingError("There is nothing to degrade; name pictures or folders.")
-    if (output is None) == (sheet is None):
-        raise SettingError("Name either an --output for LR pictures or a --sheet for samples of all kinds.")
+    if [output, sheet, check].count(None) != 2:
+        raise SettingError(
+            "Name one of: an --output for LR pictures, a --check of a list, or a --sheet for samples of all kinds."
+        )
+    if list_ is not None and output is None:
+        raise SettingError("A --list is written beside LR pictures; name an --output for them.")
+    if check is not None:
+        if (kind, scale, seed) != (None, None, None):
+            raise SettingError("A --check takes them from the list; leave out --kind, --scale and --seed.")
+        return _check_files(inputs, check)
+    kind, scale, seed = kind or _KIND, _SCALE if scale is None else scale, _SEED if seed is None else seed
     if sheet is not None:
         if len(inputs) > 1 or inputs[0].is_dir():
             raise SettingError("A sheet shows one picture; name a single file.")
         _write_sheet(inputs[0], sheet, scale=scale, seed=seed, overwrite=overwrite)
         return 0
     assert output is not None
-    return _degrade_files(inputs, output, output_format, kind=kind, scale=scale, seed=seed, overwrite=overwrite)
+    if list_ is not None and list_.exists() and not overwrite:
+        raise PictureError(f"{list_} exists already; choose --overwrite, or another name.")
+    lines, status = _degrade_files(
+        inputs, output, output_format, kind=kind, scale=scale, seed=seed, overwrite=overwrite
+    )
+    return status if list_ is None else _write_list(lines, list_, status=status)
 
 
 def _degrade_files(
@@ -76,11 +100,11 @@ def _degrade_files(
     scale: int,
     seed: int,
     overwrite: bool,
-) -> int:
-    """Degrade one file after the other; what goes wrong with one is told and stops nothing. Returns the status."""
-    from deltasr.degradation.draws import derived_seed
+) -> tuple[list[Line], int]:
+    """Degrade one file after the other; what goes wrong with one is told and stops nothing. Lines and the status."""
     from deltasr.degradation.kinds import kind_named
     from deltasr.errors import DeltasrError, PictureError, SettingError
+    from deltasr.evaluation.degraded import degrade_picture
     from deltasr.imaging import READABLE_SUFFIXES, read_picture, write_picture
     from deltasr.inference.batch import plan_jobs
 
@@ -90,54 +114,102 @@ def _degrade_files(
     if output_format is None and output.suffix.lower() not in READABLE_SUFFIXES:
         output_format = "png"
     plan = plan_jobs(inputs, output, output_format=output_format)
-    failed = len(plan.failures)
-    for failure in plan.failures:
-        print(f"deltasr: {failure.reason}", file=sys.stderr)
+    _tell_failures(plan)
+    lines: list[Line] = []
     for job in plan.jobs:
         try:
             if job.target.exists() and not overwrite:
                 raise PictureError(f"{job.target} exists already; choose --overwrite, or another output.")
             picture = read_picture(job.source)
-            lr, cut = _degraded(picture, kind=kind, scale=scale, seed=derived_seed(seed, _name_below(job, output)))
+            made = degrade_picture(picture, name=_name_below(job, output), kind=kind, scale=scale, seed=seed)
             job.target.parent.mkdir(parents=True, exist_ok=True)
-            notes = [*picture.notes, *cut, *write_picture(lr, job.target, format=output_format)]
+            notes = [*picture.notes, *made.notes, *write_picture(made.picture, job.target, format=output_format)]
         except (DeltasrError, OSError, MemoryError) as error:
-            text = str(error) or type(error).__name__
-            print(f"deltasr: {text if str(job.source) in text else f'{job.source}: {text}'}", file=sys.stderr)
-            failed += 1
+            _tell(error, job)
         else:
-            print(f"{job.source} -> {job.target} ({lr.width}x{lr.height}, {kind})", flush=True)
+            lines.append(made.line)
+            print(f"{job.source} -> {job.target} ({made.line.width}x{made.line.height}, {kind})", flush=True)
             for note in notes:
                 print(f"  note: {note}")
-    done = len(plan.jobs) + len(plan.failures) - failed
-    print(f"{done} done, {failed} failed" + (f", {plan.ignored} not pictures" if plan.ignored else ""))
-    return int(failed > 0)
+    failed = len(plan.jobs) + len(plan.failures) - len(lines)
+    print(f"{len(lines)} done, {failed} failed" + (f", {plan.ignored} not pictures" if plan.ignored else ""))
+    return lines, int(failed > 0)
+
+
+def _write_list(lines: list[Line], path: Path, *, status: int) -> int:
+    """Write the list of a run in which nothing failed. Returns the run's status."""
+    from deltasr.evaluation.degraded_list import to_csv
+    from deltasr.evaluation.report import write_report
+
+    if status:
+        print(f"deltasr: {path} was not written, since pictures are missing.", file=sys.stderr)
+        return status
+    write_report(to_csv(lines), path)
+    print(f"{path}: what each went through")
+    return status
+
+
+def _check_files(inputs: tuple[Path, ...], path: Path) -> int:
+    """Make every picture of a list again, tell which differ, and write none. Returns the status."""
+    from deltasr.errors import DeltasrError
+    from deltasr.evaluation.degraded import degrade_picture
+    from deltasr.evaluation.degraded_list import difference, read_list
+    from deltasr.imaging import read_picture
+    from deltasr.inference.batch import plan_jobs
+
+    listed = {line.name: (number, line) for number, line in enumerate(read_list(path), start=2)}
+    with TemporaryDirectory(prefix="deltasr-") as nowhere:
+        plan = plan_jobs(inputs, Path(nowhere), output_format="png")
+        jobs = {_name_below(job, Path(nowhere)): job for job in plan.jobs}
+    _tell_failures(plan)
+    for name in sorted(jobs.keys() - listed.keys()):
+        print(f"deltasr: {jobs[name].source} is not in the list.", file=sys.stderr)
+    same = 0
+    for name, (number, line) in listed.items():
+        if name not in jobs:
+            print(f"{path}, line {number}, {name}: there is no HR picture of that name")
+            continue
+        try:
+            picture = read_picture(jobs[name].source)
+            made = degrade_picture(picture, name=name, kind=line.kind, scale=line.scale, seed=line.seed)
+        except (DeltasrError, OSError, MemoryError) as error:
+            _tell(error, jobs[name])
+            continue
+        differs = difference(line, made.line)
+        same += differs is None
+        if differs is not None:
+            print(f"{path}, line {number}, {name}: {differs}", flush=True)
+    print(f"{same} of {len(listed)} pictures are those of the list")
+    if same < len(listed):
+        print(f"Made here with {_libraries()}; other versions and other processors may round otherwise.")
+    return int(same < len(listed) or bool(jobs.keys() - listed.keys()) or bool(plan.failures))
+
+
+def _libraries() -> str:
+    """What the pixels depend on, with versions."""
+    import PIL
+    import torch
+    from PIL import features
+
+    turbo = features.version("libjpeg_turbo")
+    codec = f"libjpeg-turbo {turbo}" if turbo else f"libjpeg {features.version('jpg')}"
+    return f"torch {torch.__version__}, Pillow {PIL.__version__} and {codec}"
+
+
+def _tell_failures(plan: Plan) -> None:
+    for failure in plan.failures:
+        print(f"deltasr: {failure.reason}", file=sys.stderr)
+
+
+def _tell(error: BaseException, job: Job) -> None:
+    text = str(error) or type(error).__name__
+    print(f"deltasr: {text if str(job.source) in text else f'{job.source}: {text}'}", file=sys.stderr)
 
 
 def _name_below(job: Job, output: Path) -> str:
     """What a picture is called in a set, wherever the set lies: its path below the input folder, without suffix."""
     relative = Path(job.source.name) if job.target == output else job.target.relative_to(output)
     return relative.with_suffix("").as_posix()
-
-
-def _degraded(picture: Picture, *, kind: str, scale: int, seed: int) -> tuple[Picture, list[str]]:
-    """The LR picture, and a sentence for each thing of the HR one that it leaves out."""
-    import numpy as np
-
-    from deltasr.degradation.kinds import degrade
-    from deltasr.imaging import fill_transparent
-
-    notes = []
-    if picture.alpha is not None:
-        picture = replace(picture, pixels=fill_transparent(picture.pixels, picture.alpha), alpha=None)
-        notes.append("Its transparency was left out.")
-    lr = degrade(picture.to_tensor(), kind=kind, scale=scale, seed=seed)[0]
-    height, width = lr.shape[-2] * scale, lr.shape[-1] * scale
-    if (height, width) != (picture.height, picture.width):
-        notes.append(f"It was cut to {width}x{height} pixels, multiples of {scale}.")
-    largest = int(np.iinfo(picture.pixels.dtype).max)
-    levels = (lr.permute(1, 2, 0) * largest).round().numpy().astype(picture.pixels.dtype)
-    return replace(picture, pixels=np.ascontiguousarray(levels), notes=()), notes
 
 
 def _write_sheet(source: Path, sheet: Path, *, scale: int, seed: int, overwrite: bool) -> None:

@@ -3,7 +3,21 @@
 from deltasr.degradation.bicubic import downscale, imresize
 from deltasr.degradation.blur_and_noise import BlurAndNoise
 from deltasr.degradation.bsrgan import BSRGAN
-from deltasr.degradation.kinds import KINDS, Degradation, Kind, degrade
+from deltasr.degradation.history import History, Operation
+from deltasr.degradation.kinds import KINDS, Degradation, Kind, degrade, degrade_and_tell
 from deltasr.degradation.realesrgan import RealESRGAN
 
-__all__ = ["BSRGAN", "KINDS", "BlurAndNoise", "Degradation", "Kind", "RealESRGAN", "degrade", "downscale", "imresize"]
+__all__ = [
+    "BSRGAN",
+    "KINDS",
+    "BlurAndNoise",
+    "Degradation",
+    "History",
+    "Kind",
+    "Operation",
+    "RealESRGAN",
+    "degrade",
+    "degrade_and_tell",
+    "downscale",
+    "imresize",
+]

@@ -55,13 +55,26 @@ def resize_taps(length: int, size: int, scale: float, antialias: bool) -> tuple[
     return mirrored, weights
 
 
-def _resize_last(image: Tensor, size: int, scale: float, antialias: bool) -> Tensor:
-    indices, weights = resize_taps(image.shape[-1], size, scale, antialias)
+def weighted_sums(image: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
+    """The one-dimensional resize by some taps, along the last side; the same bits for any number of threads.
+
+    Args:
+        image: (..., length), floating point.
+        indices: (size, taps), int64 in [0, length).
+        weights: (size, taps).
+
+    Returns:
+        (..., size), same type and device.
+    """
     indices, weights = indices.to(image.device), weights.to(image)
-    result = image.new_zeros((*image.shape[:-1], size))
+    result = image.new_zeros((*image.shape[:-1], len(indices)))
     for tap in range(indices.shape[1]):
         result.addcmul_(image.index_select(-1, indices[:, tap]), weights[:, tap])
     return result
+
+
+def _resize_last(image: Tensor, size: int, scale: float, antialias: bool) -> Tensor:
+    return weighted_sums(image, *resize_taps(image.shape[-1], size, scale, antialias))
 
 
 def imresize(

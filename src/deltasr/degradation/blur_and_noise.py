@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from deltasr.degradation.blur import blur
+from deltasr.degradation.history import History, resize_to
 from deltasr.degradation.random_blur import BlurSettings, draw_kernel
 from deltasr.degradation.random_noise import NoiseSettings, draw_noise
 from deltasr.degradation.resizing import Method, resize
@@ -31,16 +32,19 @@ class BlurAndNoise:
     noise: NoiseSettings = _MILD_NOISE
     """Of `n`, in the LR picture."""
 
-    def __call__(self, hr: Tensor, *, scale: int, generator: torch.Generator) -> Tensor:
+    def __call__(self, hr: Tensor, *, scale: int, generator: torch.Generator, history: History | None = None) -> Tensor:
         """Degrade pictures alike: (N, 3, H, W) in [0, 1] to (N, 3, H // scale, W // scale) in [0, 1].
 
         Args:
             hr: the pictures.
             scale: a whole factor, at least 1.
             generator: on the CPU, for the parameters and the noise.
+            history: gets what was done.
         """
         kernel = draw_kernel(self.blur, generator)
         noise = draw_noise(self.noise, generator)
         size = (hr.shape[-2] // scale, hr.shape[-1] // scale)
+        if history is not None:
+            history += [kernel.operation(), resize_to(size, self.method), noise.operation()]
         lr = resize(blur(hr, kernel.weights()), size=size, method=self.method).clamp(0, 1)
         return noise.added_to(lr, generator)

@@ -14,12 +14,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from deltasr.degradation.blur import blur, gaussian_kernel
+from deltasr.degradation.blur import blur
 from deltasr.degradation.camera import camera_noise, draw_sensor
 from deltasr.degradation.checks import check_probability, check_quality, check_range, check_sides, check_weights
 from deltasr.degradation.draws import Range, chance, choice, order, uniform, whole
+from deltasr.degradation.history import History, Operation, Value, compression, resize_to
 from deltasr.degradation.jpeg import jpeg
 from deltasr.degradation.noise import correlated_noise, gaussian_noise
+from deltasr.degradation.random_blur import Kernel
 from deltasr.degradation.resizing import Method, resize
 
 Step = Literal["isotropic blur", "anisotropic blur", "shrink", "gaussian noise", "jpeg", "camera noise"]
@@ -89,14 +91,16 @@ class BSRGAN:
         }
         return [STEPS[place] for place in order(len(STEPS), generator) if not left_out.get(STEPS[place], False)]
 
-    def __call__(self, hr: Tensor, *, scale: int, generator: torch.Generator) -> Tensor:
+    def __call__(self, hr: Tensor, *, scale: int, generator: torch.Generator, history: History | None = None) -> Tensor:
         """Degrade pictures alike: (N, 3, H, W) in [0, 1] to (N, 3, H // scale, W // scale) in [0, 1].
 
         Args:
             hr: the pictures.
             scale: a whole factor, at least 1.
             generator: on the CPU, for the parameters and the noise.
+            history: gets what was done.
         """
+        history = [] if history is None else history
         height, width = hr.shape[-2:]
         final = (height // scale, width // scale)
         actions: dict[Step, Callable[..., Tensor]] = {
@@ -110,29 +114,42 @@ class BSRGAN:
         image = hr
         if scale >= 4 and chance(self.halving_probability, generator):
             half = (max(height // 2, 1), max(width // 2, 1))
-            image = resize(image, size=half, method=choice(_SMOOTH, generator)).clamp(0, 1)
+            image = _resized(image, half, choice(_SMOOTH, generator), history).clamp(0, 1)
         for step in self.draw_steps(generator):
-            image = actions[step](image, generator=generator).clamp(0, 1)
-        return self._compress(image, generator=generator)
+            image = actions[step](image, generator=generator, history=history).clamp(0, 1)
+        return self._compress(image, generator=generator, history=history)
 
-    def _blur_isotropically(self, image: Tensor, *, generator: torch.Generator) -> Tensor:
+    def _blur_isotropically(self, image: Tensor, *, generator: torch.Generator, history: History) -> Tensor:
         sigma = uniform(self.isotropic_sigma, generator)
-        return blur(image, gaussian_kernel(whole(self.sides, generator, step=2), (sigma, sigma)))
+        kernel = Kernel(shape="iso", side=whole(self.sides, generator, step=2), sigma=(sigma, sigma))
+        history.append(kernel.operation())
+        return blur(image, kernel.weights())
 
-    def _blur_anisotropically(self, image: Tensor, *, generator: torch.Generator) -> Tensor:
+    def _blur_anisotropically(self, image: Tensor, *, generator: torch.Generator, history: History) -> Tensor:
         first, second = (math.sqrt(uniform(self.anisotropic_variance, generator)) for _ in range(2))
         angle = uniform((0.0, math.pi), generator)
-        return blur(image, gaussian_kernel(whole(self.sides, generator, step=2), (first, second), angle=angle))
+        side = whole(self.sides, generator, step=2)
+        kernel = Kernel(shape="aniso", side=side, sigma=(first, second), angle=angle)
+        history.append(kernel.operation())
+        return blur(image, kernel.weights())
 
-    def _add_gaussian_noise(self, image: Tensor, *, generator: torch.Generator) -> Tensor:
+    def _add_gaussian_noise(self, image: Tensor, *, generator: torch.Generator, history: History) -> Tensor:
         sigma = uniform(self.noise_sigma, generator)
-        channels = choice(("any covariance", "independent", "equal"), generator, weights=self.noise_probabilities)
-        if channels == "any covariance":
-            return correlated_noise(image, covariance=draw_covariance(sigma, generator), generator=generator)
+        channels = choice(("correlated", "independent", "equal"), generator, weights=self.noise_probabilities)
+        values: dict[str, Value] = {"kind": "gaussian", "sigma": sigma, "channels": channels}
+        if channels == "correlated":
+            covariance = draw_covariance(sigma, generator)
+            upper = covariance[tuple(torch.triu_indices(3, 3, device="cpu"))]
+            values["covariance"] = "/".join(f"{number:.6g}" for number in upper.tolist())
+            history.append(Operation("noise", values))
+            return correlated_noise(image, covariance=covariance, generator=generator)
+        history.append(Operation("noise", values))
         return gaussian_noise(image, sigma=sigma, grey=channels == "equal", generator=generator)
 
-    def _compress(self, image: Tensor, *, generator: torch.Generator) -> Tensor:
-        return jpeg(image, quality=whole(self.jpeg_quality, generator))
+    def _compress(self, image: Tensor, *, generator: torch.Generator, history: History) -> Tensor:
+        quality = whole(self.jpeg_quality, generator)
+        history.append(compression(quality))
+        return jpeg(image, quality=quality)
 
 
 def draw_covariance(sigma: float, generator: torch.Generator) -> Tensor:
@@ -142,7 +159,7 @@ def draw_covariance(sigma: float, generator: torch.Generator) -> Tensor:
     return (axes * variances) @ axes.T
 
 
-def _shrink(image: Tensor, *, size: tuple[int, int], generator: torch.Generator) -> Tensor:
+def _shrink(image: Tensor, *, size: tuple[int, int], generator: torch.Generator, history: History) -> Tensor:
     """One of the four ways of section 3.2.
 
     Nearest with its shift of (scale - 1) / 2 pixels undone by linear interpolation is bilinear without
@@ -150,15 +167,22 @@ def _shrink(image: Tensor, *, size: tuple[int, int], generator: torch.Generator)
     """
     way = choice(("nearest", "bilinear", "bicubic", "down-up"), generator)
     if way == "nearest":
-        return resize(image, size=size, method="bilinear-aliased")
+        return _resized(image, size, "bilinear-aliased", history)
     if way == "down-up":
         height, width = image.shape[-2:]
         factor = uniform((min(1.0, size[0] / height) / 2, 1.0), generator)
         between = (max(1, round(height * factor)), max(1, round(width * factor)))
-        image = resize(image, size=between, method=choice(_SMOOTH, generator)).clamp(0, 1)
-        return resize(image, size=size, method=choice(_SMOOTH, generator))
-    return resize(image, size=size, method="bilinear" if way == "bilinear" else "bicubic")
+        image = _resized(image, between, choice(_SMOOTH, generator), history).clamp(0, 1)
+        return _resized(image, size, choice(_SMOOTH, generator), history)
+    return _resized(image, size, "bilinear" if way == "bilinear" else "bicubic", history)
 
 
-def _add_camera_noise(image: Tensor, *, generator: torch.Generator) -> Tensor:
-    return camera_noise(image, sensor=draw_sensor(generator), generator=generator)
+def _resized(image: Tensor, size: tuple[int, int], method: Method, history: History) -> Tensor:
+    history.append(resize_to(size, method))
+    return resize(image, size=size, method=method)
+
+
+def _add_camera_noise(image: Tensor, *, generator: torch.Generator, history: History) -> Tensor:
+    sensor = draw_sensor(generator)
+    history.append(sensor.operation())
+    return camera_noise(image, sensor=sensor, generator=generator)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from deltasr.degradation.blur import blur
 from deltasr.degradation.draws import normal, uniform
+from deltasr.degradation.history import Operation
 
 _SHOT = (1e-4, 0.012)
 _RED_GAIN, _BLUE_GAIN = (1.9, 2.4), (1.5, 1.9)
@@ -36,6 +37,12 @@ class Sensor:
     shot: float
     read: float
     gains: tuple[float, float]
+
+    def operation(self) -> Operation:
+        """The addition of this sensor's noise."""
+        red, blue = self.gains
+        values = {"shot": self.shot, "read": self.read, "red_gain": red, "blue_gain": blue}
+        return Operation("noise", {"kind": "camera", **values})
 
 
 def draw_sensor(generator: torch.Generator) -> Sensor:

@@ -12,15 +12,21 @@ from torch import Tensor
 from deltasr.degradation.blur_and_noise import BlurAndNoise
 from deltasr.degradation.bsrgan import BSRGAN
 from deltasr.degradation.draws import generator_for
+from deltasr.degradation.history import History, resize_to
 from deltasr.degradation.realesrgan import RealESRGAN
 from deltasr.degradation.resizing import Method, resize
 from deltasr.errors import SettingError
 
 
 class Degradation(Protocol):
-    """Makes LR pictures: (N, 3, H, W) in [0, 1] to (N, 3, H // scale, W // scale) in [0, 1]."""
+    """Makes LR pictures: (N, 3, H, W) in [0, 1] to (N, 3, H // scale, W // scale) in [0, 1].
 
-    def __call__(self, hr: Tensor, *, scale: int, generator: torch.Generator) -> Tensor: ...
+    `history`, where it is given, gets what was done; the pictures are the same with it and without.
+    """
+
+    def __call__(
+        self, hr: Tensor, *, scale: int, generator: torch.Generator, history: History | None = None
+    ) -> Tensor: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,12 +44,17 @@ class Kind:
     random: bool
 
 
-def _resized(hr: Tensor, *, scale: int, generator: torch.Generator, method: Method) -> Tensor:
-    return resize(hr, size=(hr.shape[-2] // scale, hr.shape[-1] // scale), method=method).clamp(0, 1)
+def _resized(
+    hr: Tensor, *, scale: int, generator: torch.Generator, history: History | None = None, method: Method
+) -> Tensor:
+    size = (hr.shape[-2] // scale, hr.shape[-1] // scale)
+    if history is not None:
+        history.append(resize_to(size, method))
+    return resize(hr, size=size, method=method).clamp(0, 1)
 
 
-def _bsrgan(hr: Tensor, *, scale: int, generator: torch.Generator) -> Tensor:
-    return BSRGAN.for_scale(scale)(hr, scale=scale, generator=generator)
+def _bsrgan(hr: Tensor, *, scale: int, generator: torch.Generator, history: History | None = None) -> Tensor:
+    return BSRGAN.for_scale(scale)(hr, scale=scale, generator=generator, history=history)
 
 
 def _resizing(method: Method, description: str) -> Kind:
@@ -85,7 +96,6 @@ def kind_named(name: str) -> Kind:
     return KINDS[name]
 
 
-@torch.no_grad()
 def degrade(hr: Tensor, *, kind: str | Degradation, scale: int = 4, seed: int = 0) -> Tensor:
     """Make LR pictures from HR ones.
 
@@ -107,6 +117,14 @@ def degrade(hr: Tensor, *, kind: str | Degradation, scale: int = 4, seed: int = 
         SettingError: the kind does not exist, the scale is below 1, or the pictures have another shape or type or
             are smaller than the scale.
     """
+    return degrade_and_tell(hr, kind=kind, scale=scale, seed=seed)[0]
+
+
+@torch.no_grad()
+def degrade_and_tell(
+    hr: Tensor, *, kind: str | Degradation, scale: int = 4, seed: int = 0
+) -> tuple[Tensor, list[History]]:
+    """As `degrade`: the same LR pictures, and for each of them what it went through."""
     degradation = kind_named(kind).degradation if isinstance(kind, str) else kind
     if scale < 1:
         raise SettingError(f"A picture cannot shrink by {scale}; give a whole factor of at least 1.")
@@ -120,8 +138,9 @@ def degrade(hr: Tensor, *, kind: str | Degradation, scale: int = 4, seed: int = 
             f"A picture of {hr.shape[-1]}x{hr.shape[-2]} pixels is too small to shrink by {scale}; give a larger one."
         )
     pictures = (hr[place : place + 1, :, :height, :width].contiguous() for place in range(len(hr)))
+    histories: list[History] = [[] for _ in range(len(hr))]
     results = [
-        degradation(picture, scale=scale, generator=generator_for(seed, place))
+        degradation(picture, scale=scale, generator=generator_for(seed, place), history=histories[place])
         for place, picture in enumerate(pictures)
     ]
-    return torch.cat(results).clamp(0, 1)
+    return torch.cat(results).clamp(0, 1), histories

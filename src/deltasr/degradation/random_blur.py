@@ -12,6 +12,7 @@ from torch import Tensor
 from deltasr.degradation.blur import gaussian_kernel, generalised_kernel, plateau_kernel, sinc_kernel
 from deltasr.degradation.checks import check_probability, check_range, check_sides, check_weights
 from deltasr.degradation.draws import Range, chance, choice, uniform, whole
+from deltasr.degradation.history import Operation, Value
 
 Shape = Literal["iso", "aniso", "generalised-iso", "generalised-aniso", "plateau-iso", "plateau-aniso", "sinc"]
 
@@ -82,6 +83,18 @@ class Kernel:
         if self.shape.startswith("plateau"):
             return plateau_kernel(self.side, self.sigma, beta=self.beta, angle=self.angle)
         return gaussian_kernel(self.side, self.sigma, angle=self.angle)
+
+    def operation(self) -> Operation:
+        """The blur by this kernel, with the parameters that its shape has."""
+        values: dict[str, Value] = {"shape": self.shape, "side": self.side}
+        if self.shape == "sinc":
+            return Operation("blur", {**values, "cutoff": self.cutoff})
+        values["sigma"] = self.sigma[0]
+        if self.shape.endswith("aniso"):
+            values |= {"sigma_across": self.sigma[1], "angle": self.angle}
+        if self.shape.startswith(("generalised", "plateau")):
+            values["beta"] = self.beta
+        return Operation("blur", values)
 
 
 def draw_kernel(settings: BlurSettings, generator: torch.Generator) -> Kernel:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from deltasr.degradation.checks import check_probability, check_range
 from deltasr.degradation.draws import Range, chance, uniform
+from deltasr.degradation.history import Operation
 from deltasr.degradation.noise import gaussian_noise, poisson_noise
 
 
@@ -55,6 +56,12 @@ class Noise:
         else:
             noisy = poisson_noise(images, scale=self.strength, grey=self.grey, generator=generator)
         return noisy.clamp(0, 1)
+
+    def operation(self) -> Operation:
+        """The addition of this noise."""
+        strength = "sigma" if self.kind == "gaussian" else "scale"
+        channels = "equal" if self.grey else "independent"
+        return Operation("noise", {"kind": self.kind, strength: self.strength, "channels": channels})
 
 
 def draw_noise(settings: NoiseSettings, generator: torch.Generator) -> Noise:

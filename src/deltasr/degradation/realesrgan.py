@@ -15,6 +15,7 @@ from torch import Tensor
 from deltasr.degradation.blur import blur
 from deltasr.degradation.checks import check_probability, check_quality, check_range, check_sides, check_weights
 from deltasr.degradation.draws import Range, chance, choice, uniform, whole
+from deltasr.degradation.history import History, compression, resize_to
 from deltasr.degradation.jpeg import jpeg
 from deltasr.degradation.random_blur import BlurSettings, Kernel, draw_kernel, draw_sinc
 from deltasr.degradation.random_noise import Noise, NoiseSettings, draw_noise
@@ -159,43 +160,66 @@ class RealESRGAN:
             sinc_before_jpeg=chance(0.5, generator),
         )
 
-    def __call__(self, hr: Tensor, *, scale: int, generator: torch.Generator) -> Tensor:
+    def __call__(self, hr: Tensor, *, scale: int, generator: torch.Generator, history: History | None = None) -> Tensor:
         """Degrade pictures alike: (N, 3, H, W) in [0, 1] to (N, 3, H // scale, W // scale) in [0, 1].
 
         Args:
             hr: the pictures.
             scale: a whole factor, at least 1.
             generator: on the CPU, for the parameters and the noise.
+            history: gets what was done.
         """
         parameters = self.draw(generator)
-        return degrade_with(parameters, hr, scale=scale, generator=generator)
+        return degrade_with(parameters, hr, scale=scale, generator=generator, history=history)
 
 
-def degrade_with(parameters: Parameters, hr: Tensor, *, scale: int, generator: torch.Generator) -> Tensor:
+def degrade_with(
+    parameters: Parameters,
+    hr: Tensor,
+    *,
+    scale: int,
+    generator: torch.Generator,
+    history: History | None = None,
+) -> Tensor:
     """As `RealESRGAN`, with parameters already drawn; the generator makes the noise."""
+    history = [] if history is None else history
     height, width = hr.shape[-2:]
     final = (height // scale, width // scale)
-    image = _one_order(hr, parameters.first, (height, width), generator)
-    image = jpeg(image, quality=parameters.quality)
+    image = _one_order(hr, parameters.first, (height, width), generator, history)
+    image = _compressed(image, parameters.quality, history)
     if parameters.second is not None:
-        image = _one_order(image, parameters.second, final, generator)
+        image = _one_order(image, parameters.second, final, generator, history)
     if not parameters.sinc_before_jpeg:
-        image = jpeg(image, quality=parameters.final_quality)
+        image = _compressed(image, parameters.final_quality, history)
     image = resize(image, size=final, method=parameters.final_method)
+    history.append(resize_to(final, parameters.final_method))
     if parameters.sinc is not None:
-        image = blur(image, parameters.sinc.weights())
+        image = _blurred(image, parameters.sinc, history)
     if parameters.sinc_before_jpeg:
-        image = jpeg(image, quality=parameters.final_quality)
+        image = _compressed(image, parameters.final_quality, history)
     return image.clamp(0, 1)
 
 
-def _one_order(image: Tensor, order: Order, full: tuple[int, int], generator: torch.Generator) -> Tensor:
+def _one_order(
+    image: Tensor, order: Order, full: tuple[int, int], generator: torch.Generator, history: History
+) -> Tensor:
     """Blur, resize to `order.factor` times the size `full`, noise; in [0, 1]."""
     if order.kernel is not None:
-        image = blur(image, order.kernel.weights())
+        image = _blurred(image, order.kernel, history)
     size = (max(1, int(full[0] * order.factor)), max(1, int(full[1] * order.factor)))
+    history += [resize_to(size, order.method, factor=order.factor), order.noise.operation()]
     image = resize(image, size=size, method=order.method).clamp(0, 1)
     return order.noise.added_to(image, generator)
+
+
+def _blurred(image: Tensor, kernel: Kernel, history: History) -> Tensor:
+    history.append(kernel.operation())
+    return blur(image, kernel.weights())
+
+
+def _compressed(image: Tensor, quality: int, history: History) -> Tensor:
+    history.append(compression(quality))
+    return jpeg(image, quality=quality)
 
 
 def _draw_order(settings: OrderSettings, generator: torch.Generator) -> Order:

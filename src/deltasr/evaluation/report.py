@@ -98,11 +98,11 @@ def _columns(measurements: Sequence[Measurement]) -> list[_Column]:
         _Column(title="PSNR-Y", digits=2, value=lambda m: m.psnr_y),
         _Column(title="SSIM-Y", digits=4, value=lambda m: m.ssim_y),
         *(_perceptual_column(name) for name in _perceptual_names(measurements)),
-        _Column(title="LR-PSNR", digits=2, value=lambda m: m.lr_psnr, mean=_of_mean_error),
+        _Column(title="LR-PSNR", digits=2, value=lambda m: m.lr_psnr, mean=psnr_of_mean_error),
     ]
 
 
-def _of_mean_error(decibels: Sequence[float]) -> float:
+def psnr_of_mean_error(decibels: Sequence[float]) -> float:
     """The PSNR of the mean squared error, in which one exact image (infinite dB) does not hide the others."""
     error = fmean(10 ** (-value / 10) for value in decibels)
     return -10 * math.log10(error) if error > 0 else math.inf
