@@ -68,6 +68,23 @@ class Reference:
         return values + np.float32(1) if name.endswith("weight") else values
 
 
+@pytest.fixture
+def dial_checkpoint(tmp_path: Path) -> Path:
+    """A small DeltaDiff with a dial, 0.75 by default, and random weights that heed it."""
+    from deltasr.models import checkpoint
+    from deltasr.models.deltadiff import DeltaDiff
+
+    generator = torch.Generator().manual_seed(0)
+    model = DeltaDiff(steps=2, dial=True, default_fidelity=0.75)
+    for name, parameter in model.named_parameters():
+        gain = 0.05 if "tail" in name or "time" in name else 1.0
+        size = parameter[0].numel() if parameter.ndim > 1 else 50
+        parameter.data = torch.randn(parameter.shape, generator=generator) * gain / size**0.5
+    path = tmp_path / "dialled.safetensors"
+    checkpoint.save(model, path)
+    return path
+
+
 @pytest.fixture(scope="session")
 def reference() -> Reference:
     """The published networks as facts to test against."""

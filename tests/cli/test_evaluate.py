@@ -147,6 +147,44 @@ def test_consistency_brings_the_input_back(run: Run, tiny: Path):
     assert lr_psnr("--consistency") > lr_psnr("--no-consistency") + 10
 
 
+def test_a_model_with_a_dial_has_a_row_for_each_fidelity(run: Run, tiny: Path, dial_checkpoint: Path):
+    kept = ("--save", tiny / "results", "--csv", tiny / "scores.csv")
+    status, table, _ = run(
+        dial_checkpoint, "bicubic", "--hr", tiny / "Tiny", "--fidelity", 0, "--fidelity", 0.75, *kept
+    )
+    assert status == 0
+    rows = {cells(line)[0]: cells(line)[1:] for line in table.splitlines()[2:5]}
+    labels = ["dialled@0", "dialled@0.75", "bicubic"]
+    assert list(rows) == labels
+    assert rows["dialled@0"] != rows["dialled@0.75"]
+    written = list(csv.DictReader((tiny / "scores.csv").read_text().splitlines()))
+    assert list(dict.fromkeys(row["model"] for row in written)) == labels
+    for label in labels:
+        assert (tiny / "results" / label / "Tiny" / "1.png").exists()
+    own = cells(run(dial_checkpoint, "--hr", tiny / "Tiny")[1].splitlines()[2])
+    assert own == ["dialled", *rows["dialled@0.75"]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["dialled.safetensors", "bicubic", "--fidelity", "2"], "A fidelity of 2.0 is not possible"),
+        (["dialled.safetensors", "--fidelity", "1", "--fidelity", "1"], "Two rows would be called dialled@1"),
+        (["dialled.safetensors", "--fidelity", "1", "--results", "dialled@1"], "Two rows would be called dialled@1"),
+        (["bicubic", "--fidelity", "1"], "none of these has one; leave it out"),
+        (["--results", "Tiny/HR", "--fidelity", "1"], "none of these has one; leave it out"),
+    ],
+)
+def test_mistaken_fidelities_get_one_sentence(
+    arguments: list[str], words: str, run: Run, tiny: Path, dial_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(dial_checkpoint.parent)
+    status, table, message = run(*arguments, "--hr", "Tiny")
+    assert (status, table) == (1, "")
+    assert words in message
+    assert message.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

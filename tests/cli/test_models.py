@@ -27,6 +27,19 @@ def test_models_lists_the_catalogue_and_marks_the_default(command_line: Run):
     assert [line.split()[0] for line in lines if line.endswith("(default)")] == [catalogue.DEFAULT]
 
 
+def test_models_shows_a_dial_and_its_default(command_line: Run, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(catalogue, "dials", lambda: {"rrdb-x4": 0.8})
+    lines = {line.split()[0]: line for line in command_line("models")[1].splitlines()}
+    assert lines["rrdb-x4"].endswith("; --fidelity 0 to 1, 0.8 unless given")
+    assert [name for name, line in lines.items() if "--fidelity" in line] == ["rrdb-x4"]
+
+
+def test_info_shows_a_dial_and_its_default(command_line: Run, dial_checkpoint: Path):
+    line = "--fidelity 0 (most natural) to 1 (most faithful), 0.75 unless given"
+    assert line in command_line("info", dial_checkpoint)[1].splitlines()
+    assert "--fidelity" not in command_line("info", "bicubic")[1]
+
+
 def test_info_of_a_name(command_line: Run):
     status, out, _ = command_line("info", "bicubic")
     assert status == 0

@@ -158,3 +158,21 @@ def test_unknown_options_are_refused(run: Run, picture: Path, tmp_path: Path):
     assert status != 0
     assert "--sideways" in out + err
     assert "Traceback" not in out + err
+
+
+def test_a_dial_shows_in_the_strip(run: Run, dial_checkpoint: Path, picture: Path, tmp_path: Path):
+    strips = []
+    for chosen in ([], ["--fidelity", "0.75"], ["--fidelity", "0"]):
+        output = tmp_path / f"strip-{len(strips)}.png"
+        status, _, complaint = run(picture, "-o", output, "--model", dial_checkpoint, *chosen)
+        assert (status, complaint) == (0, "")
+        strips.append(levels(output))
+    assert np.array_equal(strips[0], strips[1])
+    assert not np.array_equal(strips[0], strips[2])
+
+
+def test_a_model_without_a_dial_takes_no_fidelity(run: Run, model: Path, picture: Path, tmp_path: Path):
+    status, _, complaint = run(picture, "-o", tmp_path / "strip.png", "--model", model, "--fidelity", "0.5")
+    assert status == 1
+    assert "has no fidelity dial" in complaint
+    assert not (tmp_path / "strip.png").exists()

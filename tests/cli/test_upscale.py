@@ -177,6 +177,40 @@ def test_what_cannot_be_blended_or_stepped_is_one_line(tmp_path, capsys, options
     assert not (tmp_path / "b.png").exists()
 
 
+def test_the_fidelity_decides_and_has_a_default(tmp_path, dial_checkpoint, command_line):
+    source = _save(tmp_path / "a.png", alpha=True)
+
+    def result(name: str, *options: object) -> np.ndarray:
+        target = tmp_path / name / "a.png"
+        assert command_line("upscale", source, "-o", target, "--model", dial_checkpoint, *options)[0] == 0
+        return read_picture(target).pixels
+
+    own = result("own")
+    assert np.array_equal(result("same", "--fidelity", 0.75), own)
+    assert not np.array_equal(result("natural", "--fidelity", 0), own)
+    blended = result("blended", "--blend", 0.5, "--blend-with", dial_checkpoint, "--fidelity", 0)
+    assert np.array_equal(blended, result("again", "--fidelity", 0))
+
+
+@pytest.mark.parametrize(
+    ("model", "fidelity", "message"),
+    [
+        ("bicubic", "0.7", "The model bicubic has no fidelity dial; "),
+        ("dialled.safetensors", "1.2", "A fidelity of 1.2 is not possible; give a number from 0 to 1."),
+        ("dialled.safetensors", "nan", "A fidelity of nan is not possible; give a number from 0 to 1."),
+    ],
+)
+def test_an_impossible_fidelity_is_one_line_before_any_work(
+    tmp_path, dial_checkpoint, command_line, monkeypatch, model, fidelity, message
+):
+    monkeypatch.chdir(dial_checkpoint.parent)
+    (tmp_path / "bad.png").write_bytes(b"nothing")
+    status, printed, error = command_line("upscale", "bad.png", "-o", "out", "--model", model, "--fidelity", fidelity)
+    assert (status, printed) == (1, "")
+    assert error.startswith(f"deltasr: {message}")
+    assert error.count("\n") == 1
+
+
 def test_latent_diffusion_from_a_folder(tmp_path, command_line):
     diffusers = pytest.importorskip("diffusers")
     folder, source = tmp_path / "ldm", _save(tmp_path / "a.png", bits=16, alpha=True)

@@ -49,6 +49,7 @@ def test_every_experiment_has_its_own_name():
         "deltadiff-figure-4",
         "teacher-forcing",
         "small-models",
+        "dial",
     } <= catalogue.EXPERIMENTS.keys()
 
 

@@ -61,6 +61,26 @@ def test_panels_hold_the_sets_that_were_measured():
     assert (published.label, list(published.x), published.published) == ("theirs (published)", [22.0], True)
 
 
+def test_rows_of_one_name_are_joined_and_captioned():
+    def row(name: str, at: str, psnr: float, source: str = THIS_RUN) -> Row:
+        return Row(cells={"model": name, "at": at, "set": "A", "PSNR-Y": psnr, "LPIPS": psnr / 100}, source=source)
+
+    rows = [row("ours", "0", 20), row("ours", "1", 21), row("other", "0", 22), row("theirs", "", 23, "paper")]
+    (panel,) = perception_panels(rows, label="model", caption="at")
+    ours, other, theirs = panel.series
+    assert (list(ours.x), list(ours.captions), ours.joined) == ([20.0, 21.0], ["0", "1"], True)
+    assert (list(other.x), other.joined) == ([22.0], False)
+    assert (theirs.label, theirs.joined, list(theirs.captions)) == ("theirs (published)", False, [])
+
+
+def test_a_fidelity_is_measured(meter: Meter, dial_checkpoint: Path):
+    model = catalogue.load(dial_checkpoint)
+    natural, own, faithful = (meter.measure("m", model, fidelity=fidelity)[0] for fidelity in (0, None, 1))
+    assert len({natural.psnr_y, own.psnr_y, faithful.psnr_y}) == 3
+    assert own.psnr_y == meter.measure("m", model, fidelity=0.75)[0].psnr_y
+    assert own.lr_psnr > 40, "results are projected onto their input"
+
+
 def test_ready_results_need_no_lr_pictures(settings: Settings, meter: Meter):
     test_set = settings.sets[0]
     alone = replace(test_set.benchmark, pairs=tuple(replace(pair, lr=None) for pair in test_set.benchmark.pairs))

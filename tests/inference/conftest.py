@@ -13,11 +13,16 @@ from deltasr.models.base import Model, SizeRequirements
 
 
 class ConvNet(Model):
-    """Two convolutions with zero padding, as networks have them, and random weights: far from any interpolation."""
+    """Two convolutions with zero padding, as networks have them, and random weights: far from any interpolation.
 
-    def __init__(self, *, scale: int, bounded: bool, multiple_of: int, square: bool) -> None:
+    With a dial, the features are the stronger the more faithful it shall be. It takes what it promises to take only.
+    """
+
+    default_fidelity = 0.75
+
+    def __init__(self, *, scale: int, bounded: bool, multiple_of: int, square: bool, dial: bool) -> None:
         super().__init__()
-        self.name, self.scale = "conv-net", scale
+        self.name, self.scale, self.dial = "conv-net", scale, dial
         self.receptive_field = 2 if bounded else None
         self.size_requirements = SizeRequirements(minimum=3, multiple_of=multiple_of, square=square)
         generator = torch.Generator().manual_seed(0)
@@ -26,13 +31,16 @@ class ConvNet(Model):
         for parameter in self.parameters():
             parameter.data = torch.randn(parameter.shape, generator=generator) * 0.5
 
-    def forward(self, lr: Tensor) -> Tensor:
+    def forward(self, lr: Tensor, **told: float | None) -> Tensor:
+        assert self.dial or not told
+        fidelity = told.get("fidelity")
+        fidelity = self.default_fidelity if fidelity is None else fidelity
         height, width = lr.shape[-2:]
         multiple = self.size_requirements.multiple_of
         assert min(height, width) >= 3
         assert height % multiple == width % multiple == 0
         assert height == width or not self.size_requirements.square
-        features = torch.relu(self.first(lr))
+        features = torch.relu(self.first(lr)) * (0.5 + fidelity)
         return torch.sigmoid(F.pixel_shuffle(self.second(features), self.scale))
 
 
@@ -40,7 +48,9 @@ class ConvNet(Model):
 def conv_net() -> Callable[..., Model]:
     """Builds a `ConvNet`."""
 
-    def build(*, scale: int = 2, bounded: bool = True, multiple_of: int = 1, square: bool = False) -> Model:
-        return ConvNet(scale=scale, bounded=bounded, multiple_of=multiple_of, square=square).eval()
+    def build(
+        *, scale: int = 2, bounded: bool = True, multiple_of: int = 1, square: bool = False, dial: bool = False
+    ) -> Model:
+        return ConvNet(scale=scale, bounded=bounded, multiple_of=multiple_of, square=square, dial=dial).eval()
 
     return build

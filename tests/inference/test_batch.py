@@ -122,6 +122,19 @@ def test_a_bad_file_is_an_outcome_and_the_rest_goes_on(tmp_path, upscaler):
     assert shares[-1] == 1
 
 
+def test_every_file_has_the_fidelity(tmp_path, conv_net):
+    upscaler = Upscaler(conv_net(dial=True))
+    sources = [_save(tmp_path / name) for name in ("a.png", "b.png")]
+    for fidelity in (0, None):
+        jobs = [Job(source=source, target=tmp_path / str(fidelity) / source.name) for source in sources]
+        assert [outcome.status for outcome in run_jobs(upscaler, jobs, fidelity=fidelity)] == ["done", "done"]
+        for job in jobs:
+            expected = upscaler.upscale(job.source, fidelity=fidelity).pixels
+            assert np.array_equal(read_picture(job.target).pixels, expected)
+    first, other = (read_picture(tmp_path / name / "a.png").pixels for name in ("0", "None"))
+    assert not np.array_equal(first, other)
+
+
 @pytest.mark.parametrize(
     ("existing", "status", "height"), [("fail", "failed", 1), ("skip", "skipped", 1), ("overwrite", "done", 16)]
 )

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deltasr.inference.conditions import Conditions
 from deltasr.inference.padding import mirrored, pad, padded_size, run_padded
 from deltasr.models.base import SizeRequirements
 
@@ -53,3 +54,13 @@ def test_a_model_with_requirements_runs_at_any_size(conv_net, height, width, squ
     assert result.shape == (2, 3, 3 * height, 3 * width)
     whole = model(pad(lr, model.size_requirements))
     assert torch.equal(result, whole[..., : 3 * height, : 3 * width])
+
+
+def test_a_padded_model_is_told_the_fidelity(conv_net):
+    model = conv_net(multiple_of=4, dial=True)
+    lr = torch.rand(2, 3, 5, 6)
+    natural = run_padded(model, lr, conditions=Conditions(fidelity=0))
+    whole = model(pad(lr, model.size_requirements), fidelity=0)
+    assert torch.equal(natural, whole[..., :10, :12])
+    assert not torch.equal(natural, run_padded(model, lr))
+    assert torch.equal(run_padded(model, lr, conditions=Conditions(fidelity=0.75)), run_padded(model, lr))

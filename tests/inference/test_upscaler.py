@@ -88,6 +88,58 @@ def test_tiled_is_untiled_for_deltadiff(alpha):
     assert _difference(whole, Upscaler(model, tile=16).upscale(picture)) <= 1
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("alpha", [False, True])
+def test_the_fidelity_reaches_every_tile(conv_net, channels, alpha):
+    picture = _picture(70, 67, channels=channels, alpha=alpha)
+    model = conv_net(dial=True)
+    whole, default = (Upscaler(model, tile=0).upscale(picture, fidelity=fidelity) for fidelity in (0.25, None))
+    assert _difference(whole, default) > 10
+    for tile in (16, None):
+        tiled = Upscaler(model, tile=tile)
+        assert _difference(tiled.upscale(picture, fidelity=0.25), whole) <= 1
+        assert _difference(tiled.upscale(picture), default) <= 1
+
+
+def test_without_a_fidelity_it_is_the_models_own(conv_net):
+    picture = _picture(12, 10, alpha=True)
+    upscaler = Upscaler(conv_net(dial=True))
+    own = upscaler.upscale(picture)
+    assert _difference(own, upscaler.upscale(picture, fidelity=upscaler.model.default_fidelity)) == 0
+    assert _difference(own, upscaler.upscale(picture, fidelity=1)) > 0
+
+
+def test_every_pass_of_a_larger_factor_has_the_fidelity(conv_net):
+    picture = _picture(11, 13)
+    model = conv_net(scale=2, dial=True)
+    lr = torch.from_numpy(picture.pixels).permute(2, 0, 1)[None].float() / 255
+    with torch.inference_mode():
+        expected = model(model(lr, fidelity=0), fidelity=0)[0].permute(1, 2, 0) * 255
+    result = Upscaler(model).upscale(picture, scale=4, fidelity=0)
+    assert np.abs(result.pixels - expected.numpy()).max() <= 0.55
+
+
+def test_tiled_is_untiled_for_deltadiff_at_any_fidelity():
+    model = _trained_like(DeltaDiff(size="tiny", dial=True, default_fidelity=0.5))
+    picture = _picture(120, 20, alpha=True)
+    results = [Upscaler(model, tile=0).upscale(picture, fidelity=fidelity) for fidelity in (0, 0.5, 1)]
+    for fidelity, whole in zip((0, 0.5, 1), results, strict=True):
+        assert _difference(whole, Upscaler(model, tile=16).upscale(picture, fidelity=fidelity)) <= 1
+    assert _difference(results[0], results[2]) > 3
+    assert _difference(results[1], Upscaler(model, tile=0).upscale(picture)) == 0
+
+
+@pytest.mark.parametrize("fidelity", [-0.1, 1.5, float("nan"), float("inf")])
+def test_impossible_fidelities_are_refused(conv_net, fidelity):
+    with pytest.raises(SettingError, match="give a number from 0 to 1"):
+        Upscaler(conv_net(dial=True)).upscale(_picture(4, 4), fidelity=fidelity)
+
+
+def test_a_model_without_a_dial_takes_no_fidelity():
+    with pytest.raises(SettingError, match="bicubic has no fidelity dial"):
+        Upscaler(Interpolation(method="bicubic")).upscale(_picture(4, 4), fidelity=1)
+
+
 def test_bicubic_is_imresize_and_tiles_leave_no_trace():
     picture = _picture(90, 70)
     lr = torch.from_numpy(picture.pixels).permute(2, 0, 1)[None].float() / 255

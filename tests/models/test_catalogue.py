@@ -56,6 +56,19 @@ def test_interpolation_comes_as_such():
     assert isinstance(model, Interpolation)
 
 
+def test_bundled_models_with_a_dial_are_known_without_their_weights(
+    dial_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for name, default in catalogue.dials().items():
+        model = catalogue.load(name)
+        assert (model.dial, model.default_fidelity) == (True, default)
+    assert not any(catalogue.load(name).dial for name in catalogue.BUNDLED.keys() - catalogue.dials().keys())
+    others = dict.fromkeys(["rrdb-x4"], catalogue.bundled_file("rrdb-x4", ".safetensors"))
+    monkeypatch.setattr(catalogue, "BUNDLED", {"dialled": "", **others})
+    monkeypatch.setattr(catalogue, "bundled_file", lambda name, suffix: others.get(name, dial_checkpoint))
+    assert catalogue.dials() == {"dialled": 0.75}
+
+
 @pytest.mark.parametrize("as_text", [True, False])
 def test_checkpoints_load_by_path(tmp_path: Path, as_text: bool):
     path = tmp_path / "mine"

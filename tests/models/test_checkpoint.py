@@ -104,12 +104,16 @@ def test_the_format_on_disk_is_stable(saved: Path):
     assert set(metadata) == {"deltasr"}
     assert json.loads(metadata["deltasr"]) == {
         "architecture": "deltadiff",
-        "arguments": {"size": "tiny", "scale": 4, "steps": 4, "p": 0.3, "eta_1": 0.01, "eta_T": 0.99},
+        "arguments": {
+            "size": "tiny", "scale": 4, "steps": 4, "p": 0.3, "eta_1": 0.01, "eta_T": 0.99,
+            "dial": False, "default_fidelity": 1.0, "consistent": True,
+            "block": "residual", "shared": True, "features": "once",
+        },
         "name": "deltadiff-tiny-x4",
         "description": DeltaDiff().description,
         "training": {"images": 320, "recipe": {"loss": "l1"}},
         "format": 1,
-    }
+    }  # fmt: skip
 
 
 def test_the_same_model_gives_the_same_bytes(tmp_path: Path):

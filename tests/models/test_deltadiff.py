@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from deltasr.diffusion.process import reverse_step, start
 from deltasr.errors import ModelError, SettingError
 from deltasr.models.deltadiff import SIZES, DeltaDiff, NetSize
+from deltasr.nets.blocks import BLOCKS
 from deltasr.nets.first_stage import BicubicCode, decode
 
 
@@ -174,21 +176,35 @@ def test_cost_of_all_steps_at_64_by_64(size: str, most: float):
     assert cost <= most
 
 
-@pytest.mark.parametrize(("size", "least", "most"), [("tiny", 0.3e6, 0.6e6), ("small", 1e6, 1.5e6), ("base", 6e6, 8e6)])
+@pytest.mark.parametrize(
+    ("size", "least", "most"), [("tiny", 0.3e6, 0.65e6), ("small", 1e6, 1.5e6), ("base", 6e6, 8e6)]
+)
 def test_sizes(size: str, least: float, most: float):
-    assert least < sum(weight.numel() for weight in DeltaDiff(size=size).parameters()) <= most
+    """With a dial: 1.5 M is what small networks of the field are compared at."""
+    assert least < sum(weight.numel() for weight in DeltaDiff(size=size, dial=True).parameters()) <= most
 
 
-@pytest.mark.parametrize("steps", [1, 2, 4])
-def test_the_receptive_field_is_exact(steps: int, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(
+    ("steps", "of"),
+    [
+        (1, {}),
+        (2, {}),
+        (4, {}),
+        (2, {"shared": False}),
+        (3, {"features": "every-step"}),
+        *((2, {"block": block}) for block in BLOCKS),
+    ],
+    ids=str,
+)
+def test_the_receptive_field_is_exact(steps: int, of: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(SIZES, "minute", NetSize(width=8, encoder_blocks=2, body_blocks=1))
-    model = with_weights(DeltaDiff(size="minute", steps=steps), spread=0.2).double()
+    model = with_weights(DeltaDiff(size="minute", steps=steps, **of), spread=0.2).double()
     reach = model.receptive_field
     assert reach is not None
     side = 2 * reach + 7
     lr = 0.4 + 0.2 * picture(1, 3, side, side).double()
     changed = lr.clone()
-    changed[..., side // 2, side // 2] += 0.1
+    changed[..., side // 2, side // 2] += torch.tensor([0.1, 0.05, 0.02], dtype=torch.float64)
     codes: list[Tensor] = []
     with torch.inference_mode():
         for seen in (lr, changed):
@@ -223,11 +239,14 @@ def test_gradients_reach_every_weight_through_the_chain(tiny: DeltaDiff):
 
 
 def test_it_builds_itself_again_from_its_arguments():
-    model = DeltaDiff(size="small", scale=3, steps=6, p=0.5, eta_1=0.02, eta_T=1.0)
+    model = DeltaDiff(
+        size="small", scale=3, steps=6, p=0.5, eta_1=0.02, eta_T=1.0, dial=True, default_fidelity=0.6, consistent=False
+    )
     again = DeltaDiff(**model.arguments())  # type: ignore[arg-type]
     assert again.arguments() == model.arguments()
     assert again.schedule == model.schedule
     assert again.description == model.description
+    assert (again.dial, again.default_fidelity, again.consistent) == (True, 0.6, False)
     assert set(again.state_dict()) == set(model.state_dict())
 
 
@@ -241,17 +260,107 @@ def test_saved_weights_keep_their_names():
     assert set(DeltaDiff(size="tiny").state_dict()) == expected
 
 
+@pytest.mark.parametrize("of", [*({"block": block} for block in BLOCKS), {"shared": False}, {"features": "every-step"}])
+def test_networks_of_other_ingredients(of: dict[str, Any]):
+    lr = picture(2, 3, 5, 6)
+    new = DeltaDiff(steps=2, **of)
+    with torch.inference_mode():
+        torch.testing.assert_close(new(lr), bicubic(lr, 4), atol=1e-6, rtol=0)
+    model = with_weights(new)
+    again = DeltaDiff(**model.arguments())  # type: ignore[arg-type]
+    again.load_state_dict(model.state_dict())
+    assert again.arguments() == model.arguments()
+    with torch.inference_mode():
+        assert torch.equal(again.eval()(lr), model(lr))
+    model(lr).mean().backward()
+    for name, weight in model.named_parameters():
+        assert weight.grad is not None, name
+        assert float(weight.grad.abs().max()) > 0, name
+    if of != {"block": "residual"}:
+        assert model.net_arguments() != DeltaDiff(steps=2).net_arguments()
+        assert not DeltaDiff(steps=2).adopt(model)
+
+
+def test_each_step_runs_its_own_body():
+    model = with_weights(DeltaDiff(steps=2, shared=False))
+    lr = picture(1, 3, 5, 6)
+    with torch.inference_mode():
+        y_0, predict = model.predictor(lr)
+        before = [predict(y_0, t) for t in (1, 2)]
+        model.net.body[0].conv1.weight.zero_()  # type: ignore[union-attr, operator]
+        after = [predict(y_0, t) for t in (1, 2)]
+        assert torch.equal(predict(y_0, torch.tensor([2])), after[1])
+    assert not torch.equal(before[0], after[0])
+    assert torch.equal(before[1], after[1])
+    assert DeltaDiff(steps=2, shared=False).net_arguments() != DeltaDiff(steps=3, shared=False).net_arguments()
+    with pytest.raises(SettingError, match="one step for a whole batch"):
+        predict(y_0, torch.tensor([1, 2]))
+
+
+def test_features_of_every_step_see_the_state():
+    model = with_weights(DeltaDiff(steps=2, features="every-step"))
+    calls: list[Tensor] = []
+    hook = model.net.head.register_forward_hook(lambda *_: calls.append(_[2]))
+    with torch.inference_mode():
+        model(picture(1, 3, 5, 6))
+    hook.remove()
+    assert len(calls) == 2
+
+
 def test_networks_of_equal_shape_say_so():
     assert DeltaDiff(steps=2).net_arguments() == DeltaDiff(steps=4, p=1.0).net_arguments()
     assert DeltaDiff().net_arguments() != DeltaDiff(size="small").net_arguments()
 
 
+@pytest.fixture
+def dialled() -> DeltaDiff:
+    """A tiny network whose dial turns."""
+    torch.manual_seed(0)
+    model = DeltaDiff(dial=True, default_fidelity=0.6).eval()
+    with torch.no_grad():
+        for weight in (model.net.tail.weight, model.net.time.out.weight, model.net.fidelity.out.weight):
+            weight.normal_(0, 0.02)
+    return model
+
+
+def test_a_dial_turns_and_rests_at_its_default(dialled: DeltaDiff):
+    lr = torch.rand(2, 3, 6, 7, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        ends = [dialled(lr, fidelity=wanted) for wanted in (0.0, 1.0)]
+        assert not torch.allclose(*ends, atol=1e-3)
+        assert torch.equal(dialled(lr), dialled(lr, fidelity=0.6))
+        each = dialled(lr, fidelity=torch.tensor([0.0, 1.0]))
+    torch.testing.assert_close(each, torch.stack([ends[0][0], ends[1][1]]))
+
+
+def test_without_a_dial_fidelity_has_no_effect(tiny: DeltaDiff):
+    lr = torch.rand(1, 3, 6, 7, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        assert torch.equal(tiny(lr), tiny(lr, fidelity=0.0))
+
+
+def test_a_dial_can_be_given_but_not_taken_away(tiny: DeltaDiff, dialled: DeltaDiff):
+    lr = torch.rand(1, 3, 6, 7, generator=torch.Generator().manual_seed(1))
+    assert dialled.adopt(tiny)
+    with torch.no_grad():
+        for wanted in (0.0, 0.5, 1.0):
+            torch.testing.assert_close(dialled(lr, fidelity=wanted), tiny(lr))
+    assert not tiny.adopt(dialled)
+    assert not DeltaDiff(size="small", dial=True).adopt(tiny)
+
+
 def test_arguments_out_of_range_are_named():
     with pytest.raises(ModelError, match="no size 'huge'; choose one of tiny, small, base"):
         DeltaDiff(size="huge")
+    with pytest.raises(ModelError, match="no block 'brick'; choose one of residual, naf"):
+        DeltaDiff(block="brick")
+    with pytest.raises(ModelError, match="no features 'never'; choose one of once, every-step"):
+        DeltaDiff(features="never")
     for scale in (0, 1, 9):
         with pytest.raises(SettingError, match=f"no scale {scale}; .* 2 to 8"):
             DeltaDiff(scale=scale)
+    with pytest.raises(SettingError, match=r"no fidelity 1\.5; .* 0 to 1"):
+        DeltaDiff(dial=True, default_fidelity=1.5)
     with pytest.raises(SettingError, match="at least one step"):
         DeltaDiff(steps=0)
     with pytest.raises(SettingError, match="eta_1"):

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from deltasr.nets.residual_net import ResidualBlock, ResidualNet, TimeEmbedding
+from deltasr.nets.residual_net import ResidualNet
 
 
-def net(*, trained: bool = True) -> ResidualNet:
+def net(*, trained: bool = True, dial: bool = False) -> ResidualNet:
     torch.manual_seed(0)
-    result = ResidualNet(width=8, encoder_blocks=2, body_blocks=1, code_channels=12).double()
+    result = ResidualNet(width=8, encoder_blocks=2, body_blocks=1, code_channels=12, dial=dial).double()
     if trained:
         with torch.no_grad():
             for weight in result.parameters():
@@ -43,10 +43,12 @@ def test_a_new_network_learns_from_its_first_step():
     assert float(gradient.abs().max()) > 0
 
 
-def test_every_weight_takes_part():
+@pytest.mark.parametrize("dial", [False, True])
+def test_every_weight_takes_part(dial: bool):
     lr, state, eta = inputs()
-    trained = net()
-    trained(state, trained.encode(lr), eta).square().sum().backward()
+    trained = net(dial=dial)
+    fidelity = torch.tensor([0.3], dtype=torch.float64) if dial else None
+    trained(state, trained.encode(lr, fidelity), eta, fidelity).square().sum().backward()
     for name, weight in trained.named_parameters():
         assert weight.grad is not None, name
         assert float(weight.grad.abs().max()) > 0, name
@@ -71,23 +73,47 @@ def test_each_picture_of_a_batch_has_its_own_time():
         torch.testing.assert_close(together[one], trained(state[one], features[one], etas[one]), atol=1e-12, rtol=0)
 
 
-def test_the_time_embedding_tells_all_published_steps_apart():
-    embedding = TimeEmbedding(width=4, blocks=3)
-    with torch.no_grad():
-        embedding.out.weight.normal_(generator=torch.Generator().manual_seed(0))
-    etas = torch.tensor([0.0004, 0.01, 0.2725, 0.5849, 0.99, 1.0])
-    with torch.no_grad():
-        modulations = embedding(etas)
-    assert len(modulations) == 3
-    assert all(modulation.shape == (6, 8, 1, 1) for modulation in modulations)
-    distances = torch.cdist(modulations[0].flatten(1), modulations[0].flatten(1))
-    assert float(distances[~torch.eye(6, dtype=torch.bool)].min()) > 0.01
+def test_all_published_steps_are_told_apart():
+    lr, state, _ = inputs(batch=1)
+    trained = net()
+    features = trained.encode(lr)
+    etas = torch.tensor([0.0004, 0.01, 0.2725, 0.5849, 0.99, 1.0], dtype=torch.float64)
+    corrections = trained(state.expand(6, -1, -1, -1), features.expand(6, -1, -1, -1), etas).detach().flatten(1)
+    distances = torch.cdist(corrections, corrections) / corrections.norm(dim=1).mean()
+    assert float(distances[~torch.eye(6, dtype=torch.bool)].min()) > 1e-3
 
 
-def test_without_modulation_a_block_is_the_block_at_zero_modulation():
-    block = ResidualBlock(4)
-    x = torch.rand(1, 4, 3, 3, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(block(x), block(x, torch.zeros(1, 8, 1, 1)), atol=1e-7, rtol=0)
+def test_each_picture_of_a_batch_has_its_own_fidelity():
+    lr, state, eta = inputs()
+    trained = net(dial=True)
+    wanted = torch.tensor([0.0, 0.8], dtype=torch.float64)
+    features = trained.encode(lr, wanted)
+    together = trained(state, features, eta, wanted)
+    for index in range(2):
+        one = slice(index, index + 1)
+        alone = trained.encode(lr[one], wanted[one])
+        torch.testing.assert_close(features[one], alone, atol=1e-10, rtol=0)
+        torch.testing.assert_close(together[one], trained(state[one], alone, eta, wanted[one]), atol=1e-10, rtol=0)
+    assert not torch.allclose(trained.encode(lr[:1], wanted[:1]), trained.encode(lr[:1], wanted[1:]))
+
+
+def test_a_network_given_a_dial_is_the_same_function_at_all_its_positions():
+    lr, state, eta = inputs()
+    without, given = net(), net(trained=False, dial=True)
+    given.adopt(without.state_dict())
+    for wanted in (torch.tensor([0.0], dtype=torch.float64), torch.tensor([0.3, 1.0], dtype=torch.float64)):
+        correction = given(state, given.encode(lr, wanted), eta, wanted)
+        torch.testing.assert_close(correction, without(state, without.encode(lr), eta), atol=1e-12, rtol=0)
+
+
+def test_a_given_dial_learns_from_its_first_step():
+    lr, state, eta = inputs()
+    given = net(trained=False, dial=True)
+    given.adopt(net().state_dict())
+    wanted = torch.tensor([0.3], dtype=torch.float64)
+    given(state, given.encode(lr, wanted), eta, wanted).square().sum().backward()
+    for weight in (given.time.hidden.weight, given.fidelity.out.weight):
+        assert float(weight.grad[:, -6:].abs().max()) > 0
 
 
 def changed_within(before: Tensor, after: Tensor, centre: int) -> int:

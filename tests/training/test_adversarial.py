@@ -140,3 +140,26 @@ def test_maps_are_averaged_over_all_of_their_logits(kind: AdversarialKind):
 def test_probabilities_carry_no_graph(kind: AdversarialKind):
     found = probabilities(logits(*REAL).requires_grad_(), logits(*FAKE).requires_grad_(), kind)
     assert not any(value.requires_grad for value in found)
+
+
+@kinds
+def test_equal_shares_change_nothing_and_pictures_without_any_are_as_if_absent(kind: AdversarialKind):
+    real, fake = logits(*REAL), logits(*FAKE)
+    equal, last_gone = torch.full((3,), 0.5, dtype=torch.float64), torch.tensor([1.0, 1.0, 0.0], dtype=torch.float64)
+    for loss in (discriminator_loss, generator_loss):
+        whole = 0.5 if loss is generator_loss else 1.0
+        torch.testing.assert_close(loss(real, fake, kind, equal), whole * loss(real, fake, kind))
+        part = 2 / 3 if loss is generator_loss else 1.0
+        torch.testing.assert_close(loss(real, fake, kind, last_gone), part * loss(real, fake[:2], kind))
+    torch.testing.assert_close(probabilities(real, fake, kind, last_gone), probabilities(real, fake[:2], kind))
+
+
+@kinds
+def test_a_batch_in_which_nothing_counts_gives_the_generator_nothing(kind: AdversarialKind):
+    fake = logits(*FAKE).requires_grad_()
+    loss = generator_loss(logits(*REAL), fake, kind, torch.zeros(3, dtype=torch.float64))
+    assert loss.item() == 0
+    loss.backward()
+    assert fake.grad is not None
+    assert not fake.grad.any()
+    assert math.isfinite(discriminator_loss(logits(*REAL), fake, kind, torch.zeros(3, dtype=torch.float64)).item())

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from deltasr.models.deltadiff import DeltaDiff
 from deltasr.models.resshift import ResShift
 from deltasr.training import chain_objective
-from deltasr.training.chain_objective import ChainObjective, teacher_forced_steps
+from deltasr.training.chain_objective import ChainObjective, drawn_fidelities, teacher_forced_steps
 from deltasr.training.losses import PIXEL_LOSSES
 from deltasr.training.objective import Chance
 from deltasr.training.recipe_kinds import DeltaDiffRecipe, ResShiftRecipe
@@ -269,3 +269,44 @@ def test_it_does_not_matter_how_a_batch_is_shared(unroll: Any, resshift: ResShif
         for first in (0, 2)
     ]
     torch.testing.assert_close(whole, (shares[0] + shares[1]) / 2)
+
+
+def test_fidelities_depend_on_place_and_seed_alone_and_hold_both_ends():
+    whole = drawn_fidelities(Chance(seed=3, position=8), 8)
+    parts = [drawn_fidelities(Chance(seed=3, position=8 + first), 3) for first in (0, 3)]
+    assert torch.equal(whole[:6], torch.cat(parts))
+    assert whole[[0, 4]].tolist() == [1.0, 1.0]
+    assert whole[[1, 5]].tolist() == [0.0, 0.0]
+    between = whole[[2, 3, 6, 7]]
+    assert len(set(between.tolist())) == 4
+    assert ((between > 0) & (between < 1)).all()
+    assert not torch.equal(whole, drawn_fidelities(Chance(seed=4, position=8), 8))
+
+
+class _Squared(nn.Module):
+    """A judge: the mean squared difference of each picture."""
+
+    def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
+        return (sr - hr).square().mean(dim=(1, 2, 3))
+
+
+def test_a_dial_weighs_the_judge_of_each_picture_by_its_own_fidelity(batch: tuple[Tensor, Tensor]):
+    """Positions 2 to 5: of two crops in between, one at 1 and one at 0, the last alone counts in full."""
+    torch.manual_seed(0)
+    model = DeltaDiff(size="tiny", dial=True)
+    with torch.no_grad():
+        for weight in (model.net.tail.weight, model.net.time.out.weight, model.net.fidelity.out.weight):
+            weight.normal_(0, 0.02)
+    lr, hr = (torch.cat([part, part.flip(0)]) for part in batch)
+    chance = Chance(seed=0, position=2)
+    wanted = drawn_fidelities(chance, 4)
+    codes: list[Tensor] = []
+    model(lr, fidelity=wanted, callback=lambda t, x_t, prediction: codes.append(prediction))
+    distances = _Squared()(model.decode(codes[-1]), hr)
+    objective = ChainObjective(model, _recipe(dial=True, lpips=2.0), _Squared())
+    loss = objective(lr, hr, chance)
+    assert objective.terms[-1] == "lpips"
+    torch.testing.assert_close(loss.shares, (1 - wanted) ** 2)
+    torch.testing.assert_close(loss.terms[-1], 2 * ((1 - wanted) ** 2 * distances).mean())
+    torch.testing.assert_close(loss.picture, model.decode(codes[-1]))
+    torch.testing.assert_close(loss.terms[:4], torch.stack([(model.decode(c) - hr).abs().mean() / 4 for c in codes]))

@@ -72,6 +72,20 @@ def test_residual_shifting_with_lpips(learn: Any, judges: Path, tiny_denoiser: d
     _upscales(run.folder)
 
 
+@pytest.mark.parametrize("adversarial", [0.0, 0.1])
+def test_a_dial(adversarial: float, learn: Any, judges: Path):
+    recipe = _short(
+        "deltadiff-tiny-x4", dial=True, lpips=0.1, adversarial=adversarial, discriminator="unet", discriminator_width=4
+    )
+    run = learn(recipe, networks=judges)
+    terms = {"step-1", "step-2", "step-3", "step-4", "lpips"} | ({"adversarial"} if adversarial else set())
+    assert _last(run.folder, "train")["terms"].keys() == terms
+    line = _last(run.folder, "validation")
+    assert len(line["psnr_y_per_step"]) == 4
+    assert line["psnr_y_at_fidelity_0"] != line["psnr_y_per_step"][-1]
+    assert _upscales(run.folder).dial
+
+
 def test_rrdb(learn: Any):
     run = learn(_short("rrdb-cnn", **TINY_RRDB))
     assert _last(run.folder, "train")["terms"].keys() == {"l1"}

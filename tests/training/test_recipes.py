@@ -113,6 +113,7 @@ def test_assignments_read_numbers_booleans_and_lists():
         ("betas = [0.9, 1.0]", "'betas'"),
         ("betas = 0.9", "'betas'"),
         ("eta_1 = 0.995", "eta_1 is 0.995, which is not less than eta_T"),
+        ('shared = false\nunroll = "teacher-forced"', "shared false gives each step blocks of its own"),
         ("images = 15", "images is 15, which is less than one batch of 16"),
         ("[training]\nbatch = 8", "'training'"),
         ("batch == 8", "is not valid TOML"),
@@ -175,6 +176,7 @@ def test_recipes_made_in_python_are_checked_too(changes: dict[str, Any]):
         ({"steps": 2, "p": 0.5}, "p has no effect"),
         ({"steps": 1, "eta_1": 0.1}, "eta_1 has no effect"),
         ({"images": 1_605, "warmup": 0}, "the last 5 images"),
+        ({"default_fidelity": 0.5}, "default_fidelity has no effect without dial"),
     ],
 )
 def test_settings_without_effect_are_told(changes: dict[str, Any], words: str):
@@ -185,6 +187,19 @@ def test_settings_without_effect_are_told(changes: dict[str, Any], words: str):
 @pytest.mark.parametrize("name", RECIPES)
 def test_nothing_is_told_where_all_settings_count(name: str):
     assert ignored(RECIPES[name], device="cuda") == []
+
+
+@pytest.mark.parametrize(
+    "changes", [{"dial": "true"}, {"dial": "true", "lpips": "0.1", "unroll": "teacher-forced"}], ids=str
+)
+def test_a_dial_needs_something_to_turn_towards(changes: dict[str, str]):
+    with pytest.raises(SettingError, match="dial needs lpips or adversarial above zero, and unroll"):
+        from_assignments(RECIPES["deltadiff-tiny-x4"], [f"{key}={value}" for key, value in changes.items()])
+
+
+def test_a_discriminator_needs_a_result():
+    with pytest.raises(SettingError, match="adversarial needs a result to judge"):
+        from_assignments(RECIPES["deltadiff-tiny-x4"], ["adversarial=0.1", "unroll=teacher-forced"])
 
 
 def test_patience_cannot_end_a_run_while_its_model_rests():

@@ -47,6 +47,12 @@ def test_a_model_has_the_recipe_s_schedule():
         "p": 0.5,
         "eta_1": 0.02,
         "eta_T": 0.9,
+        "dial": False,
+        "default_fidelity": 1.0,
+        "consistent": True,
+        "block": "residual",
+        "shared": True,
+        "features": "once",
     }
 
 
@@ -57,6 +63,21 @@ def test_a_run_can_start_from_the_weights_of_a_checkpoint(recipe: Recipe, tmp_pa
     model = build_model(recipe, initial=tmp_path / "before.safetensors")
     assert model.schedule.steps == 4
     assert torch.equal(_weights(model), _weights(before))
+
+
+def test_a_run_with_a_dial_can_start_from_weights_without_one(recipe: DeltaDiffRecipe, tmp_path: Path):
+    torch.manual_seed(9)
+    before = DeltaDiff()
+    with torch.no_grad():
+        before.net.tail.weight.normal_(0, 0.01)
+    checkpoint.save(before, tmp_path / "before.safetensors")
+    recipe = msgspec.structs.replace(recipe, dial=True, lpips=0.1, default_fidelity=0.3, degradation="realesrgan")
+    model = build_model(recipe, initial=tmp_path / "before.safetensors")
+    assert model.default_fidelity == 0.3
+    assert not model.consistent
+    lr = torch.rand(1, 3, 6, 6)
+    with torch.no_grad():
+        torch.testing.assert_close(model(lr, fidelity=0.0), before(lr))
 
 
 def test_weights_of_another_network_are_refused(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

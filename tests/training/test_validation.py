@@ -134,6 +134,37 @@ def test_a_stochastic_model_has_the_same_noise_each_time(
     assert len(first.steps) == 4
 
 
+def test_pictures_are_degraded_as_in_training_and_always_alike(model: DeltaDiff, pictures: Path, decoded: Path):
+    usable, _ = build_cache(find_pictures(pictures), decoded, scale=4, smallest=32)
+    cpu = torch.device("cpu")
+    clean, first, second = (
+        validate(model, usable[:2], cpu, scale=4, degradation=kind) for kind in ("bicubic", "realesrgan", "realesrgan")
+    )
+    assert first == second
+    assert first.bicubic < clean.bicubic
+
+
+def test_a_dial_is_validated_at_both_ends(pictures: Path, decoded: Path):
+    usable, _ = build_cache(find_pictures(pictures), decoded, scale=4, smallest=32)
+    torch.manual_seed(0)
+    model = DeltaDiff(dial=True, default_fidelity=0.5).eval()
+    with torch.no_grad():
+        for weight in (model.net.tail.weight, model.net.time.out.weight, model.net.fidelity.out.weight):
+            weight.normal_(0, 0.02)
+    result = validate(model, usable[:2], torch.device("cpu"), scale=4)
+    assert len(result.steps) == 4
+    for expected, fidelity in ((result.steps[-1], 1.0), (result.natural, 0.0)):
+        model.default_fidelity = fidelity
+        again = validate(model, usable[:2], torch.device("cpu"), scale=4)
+        with torch.no_grad():
+            values = []
+            for picture in usable[:2]:
+                hr, lr = (torch.from_numpy(a.copy()).permute(2, 0, 1)[None] / 255 for a in picture.arrays())
+                values.append(psnr_y(to_8_bit_levels(model(lr)), hr, border=4).item())
+        assert expected == pytest.approx(np.mean(values), abs=1e-6)
+        assert again == result
+
+
 def test_a_flat_picture_does_not_make_the_mean_infinite(model: DeltaDiff, tmp_path: Path):
     np.save(tmp_path / "hr.npy", np.full((64, 64, 3), 255, dtype=np.uint8))
     np.save(tmp_path / "lr.npy", np.full((16, 16, 3), 255, dtype=np.uint8))

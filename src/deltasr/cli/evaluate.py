@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,6 +13,7 @@ from cyclopts import Parameter
 if TYPE_CHECKING:
     from deltasr.evaluation.benchmark import Measurement, PerceptualMetric
     from deltasr.evaluation.sets import BenchmarkSet
+    from deltasr.models.base import Model
 
 _Repeatable = Parameter(negative=(), consume_multiple=False)
 
@@ -26,6 +28,7 @@ def evaluate_command(
     lpips: Path | None = None,
     lpips_net: Annotated[list[Literal["alex", "squeeze"]] | None, _Repeatable] = None,
     metric: Annotated[list[Literal["niqe", "musiq", "clipiqa"]] | None, _Repeatable] = None,
+    fidelity: Annotated[list[float] | None, _Repeatable] = None,
     consistency: bool | None = None,
     device: str = "auto",
     save: Path | None = None,
@@ -63,12 +66,15 @@ def evaluate_command(
     metric
         A further column: a metric that looks at the results without their truth, through the pyiqa package.
         Repeat it for several.
+    fidelity
+        For models with a dial, from 0, the most natural pictures, to 1, the most faithful ones. Repeat it for a row,
+        such as deltadiff-x4@0.5, for each. Models without a dial have one row all the same.
     consistency
         Project results onto the pictures that downscale to the input. By default as the model asks.
     device
         auto, cpu, cuda or mps.
     save
-        Keep the results, in SAVE/MODEL/SET.
+        Keep the results, in SAVE/ROW/SET; the row is the model, or such as MODEL@0.5.
     csv
         Write the scores of each image to this file, with the wall-clock seconds of its upscaling.
     markdown
@@ -93,18 +99,19 @@ def evaluate_command(
     perceptual: dict[str, PerceptualMetric] = {**modules, **find_no_reference(metric or [])}
     labels = _labels([*models, *map(str, results)])
     loaded = [(label, catalogue.load(name)) for label, name in zip(labels, models, strict=False)]
+    rows = _rows(loaded, fidelity, taken=labels[len(models) :])
     ready = [
         (label, [_results_of(folder, benchmark, sets) for benchmark in sets])
         for label, folder in zip(labels[len(models) :], results, strict=True)
     ]
 
     measured: list[Measurement] = []
-    with _progress((len(models) + len(results)) * sum(len(s.pairs) for s in sets)) as advance:
-        for label, model in loaded:
+    with _progress((len(rows) + len(results)) * sum(len(s.pairs) for s in sets)) as advance:
+        for label, model, level in rows:
             upscaler = Upscaler(model, device=device, consistency=consistency)
             for benchmark, border in zip(sets, borders, strict=True):
                 measured += measure_upscaling(
-                    upscaler.upscale,
+                    partial(upscaler.upscale, fidelity=level),
                     benchmark,
                     model=label,
                     scale=model.scale,
@@ -185,6 +192,38 @@ def _labels(names: Sequence[str]) -> list[str]:
         if labels.count(label) > 1:
             raise SettingError(f"{name} is given twice; name each model and each folder of results once.")
     return labels
+
+
+def _rows(
+    models: Sequence[tuple[str, Model]], fidelities: Sequence[float] | None, *, taken: Sequence[str]
+) -> list[tuple[str, Model, float | None]]:
+    """Label, model and fidelity of each row: one for each fidelity where a model has a dial, one where it has none.
+
+    No label is one of those that are taken.
+
+    Raises:
+        SettingError: a fidelity is not in [0, 1], no model has a dial, or two rows would have one label.
+    """
+    from deltasr.errors import SettingError
+    from deltasr.inference.conditions import require_fidelity
+
+    if not fidelities:
+        return [(label, model, None) for label, model in models]
+    if not any(model.dial for _, model in models):
+        raise SettingError("--fidelity is for models with a dial, and none of these has one; leave it out.")
+    rows: list[tuple[str, Model, float | None]] = []
+    for label, model in models:
+        if not model.dial:
+            rows.append((label, model, None))
+            continue
+        for value in fidelities:
+            require_fidelity(model, value)
+            rows.append((f"{label}@{value:g}", model, value))
+    labels = [*taken, *(label for label, _, _ in rows)]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise SettingError(f"Two rows would be called {label}; give each --fidelity once, or rename a folder.")
+    return rows
 
 
 def _results_of(folder: Path, benchmark: BenchmarkSet, sets: Sequence[BenchmarkSet]) -> Path:

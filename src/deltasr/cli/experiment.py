@@ -23,6 +23,7 @@ def experiment_command(
     checkpoint: Annotated[list[str] | None, _Repeatable] = None,
     quick: Annotated[bool, Parameter(negative=())] = False,
     images: int | None = None,
+    only: Annotated[list[str] | None, _Repeatable] = None,
     cache: Path | None = None,
     device: Literal["auto", "cpu"] = "auto",
 ) -> None:
@@ -55,6 +56,9 @@ def experiment_command(
         As small as makes sense, for a few minutes on two CPU cores.
     images
         Length of each training, in crops.
+    only
+        A row to run, for experiments whose rows can be run by themselves. Trainings that are over stay, so that rows
+        can be run side by side and put together by a run of all. Repeat it for several.
     cache
         Folder for decoded training pictures. By default OUTPUT/cache.
     device
@@ -84,6 +88,7 @@ def experiment_command(
         lpips=lpips,
         quick=quick,
         images=images,
+        only=tuple(only or ()),
         checkpoints=_checkpoints(checkpoint or []),
         device=device,
         say=lambda text: print(text, flush=True),

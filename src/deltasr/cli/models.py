@@ -8,9 +8,11 @@ def models_command() -> None:
     from deltasr.models import catalogue
 
     width = max(map(len, catalogue.names()))
+    dials = catalogue.dials()
     for name in catalogue.names():
         default = "  (default)" if name == catalogue.DEFAULT else ""
-        print(f"{name:<{width}}  {catalogue.describe(name).description}{default}")
+        dial = f"; --fidelity 0 to 1, {dials[name]:g} unless given" if name in dials else ""
+        print(f"{name:<{width}}  {catalogue.describe(name).description}{dial}{default}")
 
 
 def info_command(model: str, /) -> None:
@@ -31,6 +33,8 @@ def info_command(model: str, /) -> None:
     field = "not known to be bounded" if reach is None else f"{reach} LR pixels to each side"
     print(f"{loaded.name}: {loaded.description}")
     print(f"scale {loaded.scale}, {parameters:,} parameters, receptive field {field}")
+    if loaded.dial:
+        print(f"--fidelity 0 (most natural) to 1 (most faithful), {loaded.default_fidelity:g} unless given")
     if model not in catalogue.names():
         if not loaded.architecture:
             return

@@ -23,6 +23,7 @@ def steps_command(
     *,
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
     model: str = "deltadiff-x4",
+    fidelity: float | None = None,
     crop: Annotated[tuple[int, int, int, int] | None, Parameter(negative=())] = None,
     overwrite: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
@@ -36,6 +37,9 @@ def steps_command(
         The strip, a PNG or any other writable format.
     model
         A DeltaDiff model: a name in the catalogue, or a checkpoint.
+    fidelity
+        From 0, the most natural picture, to 1, the most faithful one, for models with a dial. By default the
+        model's own.
     crop
         Left, top, width and height of the part to show, in LR pixels. By default the whole picture, or
         the middle 256x256 of a larger one.
@@ -44,6 +48,7 @@ def steps_command(
     """
     from deltasr.errors import ModelError, PictureError
     from deltasr.imaging import picture_from, read_rgb8, write_picture
+    from deltasr.inference.conditions import require_fidelity
     from deltasr.models import catalogue
     from deltasr.models.deltadiff import DeltaDiff
 
@@ -52,9 +57,10 @@ def steps_command(
     loaded = catalogue.load(model)
     if not isinstance(loaded, DeltaDiff):
         raise ModelError(f"{model} works in one pass and has no steps to show; choose a DeltaDiff model.")
+    require_fidelity(loaded, fidelity)
     pixels = read_rgb8(picture)
     left, top, width, height = _shown(crop, pixels, picture)
-    panels = _panels(loaded, pixels[top : top + height, left : left + width])
+    panels = _panels(loaded, pixels[top : top + height, left : left + width], fidelity)
     for note in write_picture(picture_from(_side_by_side(panels)), output):
         print(note)
     print(f"{output}: the upsampled input and {len(panels) - 1} steps, left to right")
@@ -78,7 +84,7 @@ def _shown(crop: tuple[int, int, int, int] | None, pixels: np.ndarray, picture: 
     return crop
 
 
-def _panels(model: DeltaDiff, pixels: np.ndarray) -> list[Tensor]:
+def _panels(model: DeltaDiff, pixels: np.ndarray, fidelity: float | None) -> list[Tensor]:
     """The start of the chain and the prediction of each step, (3, H, W) in [0, 1], of an LR picture (h, w, 3)."""
     import torch
 
@@ -89,7 +95,7 @@ def _panels(model: DeltaDiff, pixels: np.ndarray) -> list[Tensor]:
 
     lr = torch.tensor(pixels).permute(2, 0, 1)[None].float() / 255
     with torch.inference_mode():
-        model(lr, callback=keep)
+        model(lr, callback=keep, fidelity=fidelity)
         return [model.decode(code)[0].clamp(0, 1) for code in codes]
 
 

@@ -177,7 +177,8 @@ class _ConsoleDisplay:
 
     def validation(self, images: int, result: Validation) -> None:
         steps = " ".join(f"{value:.3f}" for value in result.steps)
-        self.note(f"validation at {images:,} images: PSNR-Y per step {steps} dB (bicubic {result.bicubic:.3f})")
+        rest = "" if result.natural is None else f"at fidelity 0 {result.natural:.3f}, "
+        self.note(f"validation at {images:,} images: PSNR-Y per step {steps} dB ({rest}bicubic {result.bicubic:.3f})")
 
     def note(self, text: str) -> None:
         if self._is_terminal:

@@ -21,6 +21,7 @@ def upscale_command(
     model: str = "deltadiff-x4",
     blend: float | None = None,
     blend_with: str | None = None,
+    fidelity: float | None = None,
     steps: int | None = None,
     scale: float | None = None,
     device: str = "auto",
@@ -54,6 +55,9 @@ def upscale_command(
         and rrdb-gan-x4 are a pair: --model names either, and the share is that of the GAN.
     blend_with
         The second model of --blend, where --model is none of that pair.
+    fidelity
+        For a model with a dial, from 0, the most natural picture, to 1, the most faithful one. By default the
+        model's own, which `deltasr models` and `deltasr info` show.
     steps
         Denoising steps of latent diffusion, 100 by default; fewer are faster. Other models have their own.
     scale
@@ -91,10 +95,12 @@ def upscale_command(
         raise SettingError(f"--quality {quality} is out of range; it goes from 1 to 100.")
 
     from deltasr.inference.batch import plan_jobs, run_jobs
+    from deltasr.inference.conditions import require_fidelity
     from deltasr.inference.upscaler import Upscaler
 
     plan = plan_jobs(inputs, output, output_format=output_format)
     loaded = _load(model, blend=blend, blend_with=blend_with, steps=steps)
+    require_fidelity(loaded, fidelity)
     upscaler = Upscaler(loaded, device=device, dtype=dtype, tile=tile, consistency=consistency)
     outcomes = list(plan.failures)
     for failure in plan.failures:
@@ -105,6 +111,7 @@ def upscale_command(
             plan.jobs,
             scale=scale,
             seed=seed,
+            fidelity=fidelity,
             output_format=output_format,
             quality=quality,
             strip=strip,

@@ -12,6 +12,9 @@ from deltasr.experiments import (
     deltadiff_figure_4,
     deltadiff_table_1,
     deltadiff_table_2,
+    dial,
+    ingredients,
+    photo,
     report_1,
     report_2,
     report_3,
@@ -44,6 +47,9 @@ EXPERIMENTS: dict[str, Experiment] = {
         deltadiff_figure_4,
         teacher_forcing,
         small_models,
+        ingredients,
+        dial,
+        photo,
         report_1,
         report_2,
         report_3,
@@ -82,6 +88,9 @@ def run(name: str, settings: Settings) -> tuple[Path, Result]:
         raise SettingError(f"The experiment {name} measures results; give a benchmark set by --set.")
     for option in _left_over(experiment, settings):
         raise SettingError(f"{name} takes no {option}; leave it out.")
+    for part in settings.only:
+        if part not in experiment.parts:
+            raise SettingError(f"{name} has no part called '{part}'; its parts are {', '.join(experiment.parts)}.")
     if settings.data is not None:
         find_pictures(settings.data)
     require_matplotlib()
@@ -112,6 +121,7 @@ def _left_over(experiment: Experiment, settings: Settings) -> list[str]:
         "--images": (trains, settings.images is not None),
         "--set": (experiment.measures, bool(settings.sets)),
         "--checkpoint": (experiment.compares, bool(settings.checkpoints)),
+        "--only": (bool(experiment.parts), bool(settings.only)),
     }
     return [option for option, (taken, given) in heeded.items() if given and not taken]
 

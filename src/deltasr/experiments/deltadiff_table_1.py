@@ -6,20 +6,19 @@ from pathlib import Path
 
 from deltasr.errors import SettingError
 from deltasr.experiments.experiment import Experiment, Result, Settings, TestSet
-from deltasr.experiments.measuring import LPIPS, PSNR, SCORE_COLUMNS, SET, SSIM, Meter, perception_panels
+from deltasr.experiments.measuring import SCORE_COLUMNS, SET, Meter, perception_panels
 from deltasr.experiments.papers import (
     DELTADIFF,
     DELTADIFF_MILLIONS,
     DELTADIFF_SCALE,
     DELTADIFF_SET14,
     PAPER,
-    REFERENCE_SETS,
     REFERENCE_SOURCE,
-    REFERENCES,
 )
 from deltasr.experiments.plots import draw_panels
+from deltasr.experiments.references import referred
 from deltasr.experiments.runs import machine, parameters_of
-from deltasr.experiments.tables import Column, Row, Table, Value
+from deltasr.experiments.tables import Column, Row, Table
 from deltasr.models import catalogue
 from deltasr.models.base import Model
 
@@ -46,12 +45,9 @@ def _run(settings: Settings) -> Result:
             scores = meter.measure_ready(_RELEASED, released, test_set)
             rows.append(Row(cells={_METHOD: _RELEASED, _MILLIONS: DELTADIFF_MILLIONS, **scores.cells()}))
     rows.append(Row(cells={_METHOD: "DeltaDiff", _MILLIONS: DELTADIFF_MILLIONS, **DELTADIFF_SET14}, source=PAPER))
-    names = [test_set.benchmark.name for test_set in settings.sets if _is_referred_to(test_set)]
-    for reference in REFERENCES:
-        for name in names:
-            psnr, ssim, lpips = reference.scores[name]
-            cells: dict[str, Value] = {_METHOD: reference.method, _MILLIONS: reference.parameters, SET: name}
-            rows.append(Row(cells={**cells, PSNR: psnr, SSIM: ssim, LPIPS: lpips}, source=REFERENCE_SOURCE))
+    for reference, scores_of in referred(settings.sets):
+        cells = {_METHOD: reference.method, _MILLIONS: reference.parameters, **scores_of}
+        rows.append(Row(cells=cells, source=REFERENCE_SOURCE))
     panels = perception_panels(rows, label=_METHOD)
     return Result(
         table=Table(columns=_COLUMNS, rows=tuple(sorted(rows, key=lambda row: str(row.cells[SET])))),
@@ -77,13 +73,6 @@ def _released(test_set: TestSet) -> Path | None:
         return None
     folder = test_set.benchmark.pairs[0].hr.parent.parent / "published"
     return folder if folder.is_dir() else None
-
-
-def _is_referred_to(test_set: TestSet) -> bool:
-    """Whether a set is one that the references were measured on, scored with the same border."""
-    border = 4 if test_set.border is None else test_set.border
-    facts = (len(test_set.benchmark.pairs), border)
-    return REFERENCE_SETS.get(test_set.benchmark.name) == facts
 
 
 EXPERIMENT = Experiment(

@@ -32,6 +32,7 @@ class Settings:
         lpips: a file of LPIPS weights, or a folder with such files; None for what `find_lpips` finds.
         quick: as small as makes sense: a few minutes on two CPU cores.
         images: length of each training, in crops; None for the experiment's own.
+        only: the parts to run, by their names in `Experiment.parts`; empty for all.
         checkpoints: trained models by the names that their rows get.
         device: `auto`, or `cpu` even where there is an accelerator.
         say: told what is going on, a line at a time.
@@ -44,6 +45,7 @@ class Settings:
     lpips: Path | None = None
     quick: bool = False
     images: int | None = None
+    only: tuple[str, ...] = ()
     checkpoints: Mapping[str, Path] = field(default_factory=dict)
     device: str = "auto"
     say: Callable[[str], None] = lambda text: None
@@ -86,6 +88,7 @@ class Experiment:
         may_train: whether it takes training pictures that it does not always need.
         measures: whether it needs benchmark sets.
         compares: whether it takes trained models.
+        parts: names of what can be run by itself; empty where there is only the whole.
     """
 
     name: str
@@ -96,3 +99,4 @@ class Experiment:
     may_train: bool = False
     measures: bool = False
     compares: bool = False
+    parts: tuple[str, ...] = ()

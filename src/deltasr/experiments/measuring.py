@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 
 from torch import nn
 
+from deltasr.errors import CheckpointError
 from deltasr.evaluation.benchmark import Measurement, measure_results, measure_upscaling
 from deltasr.evaluation.lpips_source import find_lpips
+from deltasr.evaluation.report import psnr_of_mean_error
 from deltasr.experiments.experiment import Settings, TestSet
 from deltasr.experiments.plots import Panel, Series
 from deltasr.experiments.tables import THIS_RUN, Column, Row, Value
 from deltasr.inference.upscaler import Upscaler
 from deltasr.models.base import Model
 
-SET, PSNR, SSIM, LPIPS, SECONDS = "set", "PSNR-Y", "SSIM-Y", "LPIPS", "s a picture"
+SET, PSNR, SSIM, LPIPS, LR_PSNR, SECONDS = "set", "PSNR-Y", "SSIM-Y", "LPIPS", "LR-PSNR", "s a picture"
+
+LPIPS_SQUEEZE = "LPIPS-squeeze"
 
 SCORE_COLUMNS = (
     Column(title=SET),
@@ -36,15 +41,17 @@ QUICK_PICTURES = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """Means over the pictures of a set: dB, at most 1, a distance (None without LPIPS), wall-clock seconds.
+    """Means over the pictures of a set: dB, at most 1, a distance (None without LPIPS), dB, wall-clock seconds.
 
-    `further` holds further distances by the titles of their columns.
+    LR-PSNR is that of the mean squared error, since pictures without one are common. `further` holds further distances
+    by the titles of their columns.
     """
 
     dataset: str
     psnr_y: float
     ssim_y: float
     lpips: float | None
+    lr_psnr: float
     seconds: float | None
     further: Mapping[str, float] = field(default_factory=dict)
 
@@ -70,18 +77,19 @@ class Meter:
         found, self._without_lpips = find_lpips(settings.lpips)
         self.perceptual: Mapping[str, nn.Module] = {**found, **(further or {})}
 
-    def measure(self, label: str, model: Model) -> list[Scores]:
-        """Scores on each set, in their order.
+    def measure(self, label: str, model: Model, *, fidelity: float | None = None) -> list[Scores]:
+        """Scores on each set, in their order; `fidelity` is for models with a dial.
 
         Raises:
             PictureError: a picture cannot be read or does not fit its partner.
+            SettingError: the fidelity is not possible, or the model has no dial.
         """
         upscaler = Upscaler(model, device=self.settings.device)
         scores = []
         for test_set in self.sets:
             self.settings.say(f"measuring {label} on {test_set.benchmark.name}")
             measured = measure_upscaling(
-                upscaler.upscale,
+                partial(upscaler.upscale, fidelity=fidelity),
                 test_set.benchmark,
                 model=label,
                 scale=model.scale,
@@ -115,7 +123,7 @@ class Meter:
             "publications may measure otherwise."
         )
         projected = (
-            "Results are what deltasr upscale gives: those of our DeltaDiff, not of the papers' networks, are "
+            "Results are what deltasr upscale gives: those of our DeltaDiff for clean pictures are "
             "projected onto their input."
         )
         lpips = f"LPIPS of this run: {', '.join(self.perceptual)}, version 0.1, whole pictures, lower is better."
@@ -130,27 +138,39 @@ class Meter:
         return f"This run is measured on {', '.join(_described(test_set) for test_set in self.sets)}."
 
 
-def perception_panels(rows: Sequence[Row], *, label: str) -> list[Panel]:
+def squeeze_lpips(settings: Settings) -> tuple[dict[str, nn.Module], tuple[str, ...]]:
+    """LPIPS through SqueezeNet, as `Meter` takes further metrics; or nothing, and a sentence why."""
+    try:
+        found, _ = find_lpips(settings.lpips, nets=("squeeze",))
+    except CheckpointError as error:
+        return {}, (f"{LPIPS_SQUEEZE} is left out: {error}",)
+    return found, ()
+
+
+def perception_panels(rows: Sequence[Row], *, label: str, caption: str | None = None) -> list[Panel]:
     """LPIPS against PSNR-Y: a panel for each set that this run measured, a point for each row that has both numbers.
 
     Args:
         rows: with the cells of `SCORE_COLUMNS`, of this run and from elsewhere.
-        label: title of the column that names a row.
+        label: title of the column that names a row; those of this run that have one name are joined.
+        caption: title of the column whose values stand beside the points of this run.
     """
     complete = [row for row in rows if row.cells.get(PSNR) is not None and row.cells.get(LPIPS) is not None]
     panels = []
     for name in dict.fromkeys(row.cells[SET] for row in complete if row.source == THIS_RUN):
         ours = [row for row in complete if row.cells[SET] == name and row.source == THIS_RUN]
         others = [row for row in complete if row.cells[SET] == name and row.source != THIS_RUN]
-        series = [_points(row, label=str(row.cells[label])) for row in ours]
-        series += [replace(_points(row, label=f"{row.cells[label]} (published)"), published=True) for row in others]
+        labels = list(dict.fromkeys(str(row.cells[label]) for row in ours))
+        series = [_line(one, [row for row in ours if row.cells[label] == one], caption) for one in labels]
+        series += [replace(_line(f"{row.cells[label]} (published)", [row]), published=True) for row in others]
         panels.append(Panel(title=str(name), x="PSNR-Y (dB)", y="LPIPS (less is better)", series=series))
     return panels
 
 
-def _points(row: Row, *, label: str) -> Series:
-    x, y = ([float(row.cells[title] or 0)] for title in (PSNR, LPIPS))
-    return Series(label=label, x=x, y=y, joined=False)
+def _line(label: str, rows: Sequence[Row], caption: str | None = None) -> Series:
+    x, y = ([float(row.cells[title] or 0) for row in rows] for title in (PSNR, LPIPS))
+    captions = [] if caption is None else [str(row.cells[caption]) for row in rows]
+    return Series(label=label, x=x, y=y, captions=captions, joined=len(rows) > 1)
 
 
 def means(measured: list[Measurement]) -> Scores:
@@ -163,6 +183,7 @@ def means(measured: list[Measurement]) -> Scores:
         psnr_y=fmean(measurement.psnr_y for measurement in measured),
         ssim_y=fmean(measurement.ssim_y for measurement in measured),
         lpips=perceptual[names[0]] if names else None,
+        lr_psnr=psnr_of_mean_error([measurement.lr_psnr for measurement in measured]),
         seconds=fmean(seconds) if seconds else None,
         further={name: perceptual[name] for name in names[1:]},
     )

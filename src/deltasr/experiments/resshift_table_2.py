@@ -9,10 +9,10 @@ from statistics import median
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from deltasr.diffusion.schedule import PRESETS
 from deltasr.experiments.experiment import Experiment, Result, Settings
+from deltasr.experiments.operations import counted
 from deltasr.experiments.papers import RESSHIFT, RESSHIFT_COSTS
 from deltasr.experiments.plots import Panel, Series, draw_panels
 from deltasr.experiments.runs import machine, parameters_of
@@ -66,14 +66,8 @@ def published_gflop() -> _Parts:
     with torch.device("meta"):
         model = ResShift()
     return _Parts(
-        **{name: _counted(call) / 1e9 for name, call in _calls(model, "meta", quantise=False).items()},
+        **{name: counted(call) / 1e9 for name, call in _calls(model, "meta", quantise=False).items()},
     )
-
-
-def _counted(call: Callable[[], object]) -> int:
-    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-        call()
-    return int(counter.get_total_flops())
 
 
 @torch.inference_mode()
@@ -118,7 +112,7 @@ def _run(settings: Settings) -> Result:
         rows.append(_row("ResShift", schedule.steps, model, gflop.total(schedule.steps), whole, on))
     ours = catalogue.load(catalogue.DEFAULT).to(device)
     ours_seconds = _timed(lambda: ours(lr), device, _REPETITIONS)
-    rows.append(_row(f"{ours.name} (ours)", 4, ours, _counted(lambda: ours(lr)) / 1e9, ours_seconds, on))
+    rows.append(_row(f"{ours.name} (ours)", 4, ours, counted(lambda: ours(lr)) / 1e9, ours_seconds, on))
     how = (
         "each part timed once and the seconds of whole runs added up"
         if settings.quick

@@ -18,7 +18,7 @@ from deltasr.inference.device import find_device
 from deltasr.models import catalogue, checkpoint
 from deltasr.models.base import Model
 from deltasr.training.cache import build_cache, find_pictures
-from deltasr.training.display import Silence
+from deltasr.training.display import Display, Silence
 from deltasr.training.recipe_kinds import AnyRecipe, Recipe
 from deltasr.training.recipes import recipe_named
 from deltasr.training.run_folder import RunFolder
@@ -111,7 +111,9 @@ def shortened(recipe: AnyOfThem, images: int, **changes: Any) -> AnyOfThem:
     )
 
 
-def trained(label: str, recipe: AnyRecipe, settings: Settings, *, initial: Run | None = None) -> Run:
+def trained(
+    label: str, recipe: AnyRecipe, settings: Settings, *, initial: Run | None = None, display: Display | None = None
+) -> Run:
     """Train a recipe, unless it was trained before: `output/runs/LABEL-HASH`, the hash being that of recipe and start.
 
     Args:
@@ -119,6 +121,7 @@ def trained(label: str, recipe: AnyRecipe, settings: Settings, *, initial: Run |
         recipe: what to train.
         settings: of the experiment; its `data` is there.
         initial: a run of the same network whose weights to start from; None for fresh ones.
+        display: told what the training tells; None for nobody.
 
     Raises:
         TrainingError: training cannot start or go on, or was interrupted, or was over with other pictures.
@@ -141,7 +144,7 @@ def trained(label: str, recipe: AnyRecipe, settings: Settings, *, initial: Run |
             device=settings.device,
             networks=settings.lpips,
         )
-        train(recipe, options, Silence())
+        train(recipe, options, display or Silence())
     if not _is_over(folder, recipe):
         raise TrainingError(f"The training {label} was interrupted; the same command goes on from there.")
     facts = checkpoint.read_header(folder.weights_file).training

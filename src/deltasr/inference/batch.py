@@ -105,6 +105,7 @@ def run_jobs(
     *,
     scale: float | None = None,
     seed: int = 0,
+    fidelity: float | None = None,
     output_format: str | None = None,
     quality: int | None = None,
     strip: bool = False,
@@ -116,7 +117,7 @@ def run_jobs(
     Args:
         upscaler: does the work.
         jobs: from `plan_jobs`.
-        scale, seed: as `Upscaler.upscale` takes them.
+        scale, seed, fidelity: as `Upscaler.upscale` takes them.
         output_format, quality, strip: as `imaging.write_picture` takes them.
         existing: what happens where a result is there already.
         progress: told the share of a job that is done.
@@ -133,7 +134,7 @@ def run_jobs(
         picture = read_picture(job.source)
         size = upscaler.result_size(picture, scale)
         _check_size(job.target, size, output_format)
-        result = upscaler.upscale(picture, scale=scale, seed=seed, progress=partial(progress, job))
+        result = upscaler.upscale(picture, scale=scale, seed=seed, fidelity=fidelity, progress=partial(progress, job))
         job.target.parent.mkdir(parents=True, exist_ok=True)
         lost = write_picture(result, job.target, format=output_format, quality=quality, strip=strip)
         seconds = time.monotonic() - started

@@ -7,7 +7,7 @@ from math import ceil
 import torch
 from torch import Tensor
 
-from deltasr.diffusion.noise import NoiseField
+from deltasr.inference.conditions import Conditions
 from deltasr.models.base import Model, SizeRequirements
 
 
@@ -48,19 +48,19 @@ def pad(lr: Tensor, requirements: SizeRequirements) -> Tensor:
     return lr.index_select(-2, rows).index_select(-1, columns)
 
 
-def run_padded(model: Model, lr: Tensor, *, noise: NoiseField | None = None) -> Tensor:
+def run_padded(model: Model, lr: Tensor, *, conditions: Conditions | None = None) -> Tensor:
     """Run a model on a picture of any size, or on a window of one.
 
     Args:
         model: any model.
         lr: (N, 3, h, w), RGB in [0, 1], h and w at least 1.
-        noise: the picture's noise as seen from the window's position, for stochastic models; by default that of seed 0
-            from the upper left corner.
+        conditions: what the model is told besides, as the window sees it; by default that of a whole picture with seed
+            0 and the model's own fidelity.
 
     Returns:
         (N, 3, scale * h, scale * w), RGB in [0, 1].
     """
     height, width = lr.shape[-2:]
     padded = pad(lr, model.size_requirements)
-    result: Tensor = model(padded, noise=noise or NoiseField()) if model.stochastic else model(padded)
+    result: Tensor = model(padded, **(conditions or Conditions()).arguments(model))
     return result[..., : height * model.scale, : width * model.scale]

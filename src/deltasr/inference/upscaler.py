@@ -18,6 +18,7 @@ from deltasr.errors import ModelError, PictureError, SettingError
 from deltasr.imaging import Picture, fill_transparent, picture_from
 from deltasr.inference import alpha, consistency, memory
 from deltasr.inference.blending import Blended, Cropped
+from deltasr.inference.conditions import Conditions, require_fidelity
 from deltasr.inference.device import DTYPES, find_device, release
 from deltasr.inference.padding import run_padded
 from deltasr.inference.runner import run_tiles
@@ -92,6 +93,7 @@ class Upscaler:
         *,
         scale: float | None = None,
         seed: int = 0,
+        fidelity: float | None = None,
         progress: Progress | None = None,
     ) -> Picture:
         """Upscale one picture; grey stays grey, alpha stays alpha, 16 bits stay 16 bits, metadata are kept.
@@ -107,6 +109,8 @@ class Upscaler:
                 with anti-aliasing, a larger one runs the model again on its own result.
             seed: of the noise, for models that draw any. The noise lies over the whole picture, so that it does not
                 depend on the tiles.
+            fidelity: for models with a dial, from 0 (the most natural picture) to 1 (the most faithful one); None for
+                the model's `default_fidelity`.
             progress: told how far it is.
 
         Returns:
@@ -115,9 +119,10 @@ class Upscaler:
         Raises:
             PictureError: the source is no picture, or the result does not fit into memory.
             ModelError: not even small tiles fit into memory, or the model's values are not finite.
-            SettingError: the factor or the seed is not possible.
+            SettingError: the factor, the seed or the fidelity is not possible, or the model has no dial.
         """
-        noise = NoiseField(seed=seed)
+        require_fidelity(self.model, fidelity)
+        conditions = Conditions(noise=NoiseField(seed=seed), fidelity=fidelity)
         picture = source if isinstance(source, Picture) else picture_from(source)
         pixels = picture.pixels if picture.alpha is None else fill_transparent(picture.pixels, picture.alpha)
         sizes = list(self._sizes(picture, scale))
@@ -133,7 +138,7 @@ class Upscaler:
                     progress((sum(work[:number]) + share * work[number]) / sum(work))
 
             try:
-                self._run(source_planes, result, noise, report)
+                self._run(source_planes, result, conditions, report)
             except (MemoryError, RuntimeError) as error:
                 if memory.is_out_of_memory(error):
                     raise ModelError(self._too_large()) from error
@@ -165,7 +170,7 @@ class Upscaler:
         yield max(round(height * scale), 1), max(round(width * scale), 1)
 
     @torch.inference_mode()
-    def _run(self, source: _Planes, result: _Planes, noise: NoiseField, report: Progress) -> None:
+    def _run(self, source: _Planes, result: _Planes, conditions: Conditions, report: Progress) -> None:
         """One pass of the model over a picture, resized where `result` has not the size that the model makes."""
         channels = source.pixels.shape[2]
         tile = self._tile(source, result)
@@ -191,7 +196,7 @@ class Upscaler:
         planes = channels + (source.alpha is not None)
         sink = Cropped(emit) if bounded else Blended(emit, width=columns.size, planes=planes)
         run_tiles(
-            lambda row, column: self._result(source, rows, row, columns, column, noise),
+            lambda row, column: self._result(source, rows, row, columns, column, conditions),
             rows,
             columns,
             tile=tile,
@@ -200,7 +205,9 @@ class Upscaler:
             report=report,
         )
 
-    def _result(self, source: _Planes, rows: Axis, row: Span, columns: Axis, column: Span, noise: NoiseField) -> Tensor:
+    def _result(
+        self, source: _Planes, rows: Axis, row: Span, columns: Axis, column: Span, conditions: Conditions
+    ) -> Tensor:
         """One tile of the final picture, (K, rows, columns) in [0, 1]: colour, then alpha."""
         pixels = self._as_input(source.pixels[row.window, column.window])
         grey = source.pixels.shape[2] == 1
@@ -209,7 +216,7 @@ class Upscaler:
         flat = opacity is None or bool(opacity.min() == opacity.max())
         if opacity is not None and not flat:
             batch.append(self._as_input(opacity[..., None]))
-        sr = self._window(torch.cat(batch), noise.at(row.window.start, column.window.start))
+        sr = self._window(torch.cat(batch), conditions.at(row.window.start, column.window.start))
         if not flat:
             sr[1] = alpha.keep_flat(sr[1], batch[1][0])
         sr = sr[..., rows.crop(row), columns.crop(column)]
@@ -225,10 +232,11 @@ class Upscaler:
             planes.append(torch.full_like(planes[0][:1], level) if flat else sr[1].mean(dim=0, keepdim=True))
         return torch.cat(planes)
 
-    def _window(self, lr: Tensor, noise: NoiseField) -> Tensor:
+    def _window(self, lr: Tensor, conditions: Conditions) -> Tensor:
         """All that happens to a window: (N, 3, h, w) to (N, 3, scale * h, scale * w), float32 in [0, 1]."""
         with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32):
-            sr = run_padded(self.model, lr.contiguous(memory_format=torch.channels_last), noise=noise).float()
+            ordered = lr.contiguous(memory_format=torch.channels_last)
+            sr = run_padded(self.model, ordered, conditions=conditions).float()
         if not torch.isfinite(sr.sum()):
             raise ModelError(
                 f"The model {self.model.name} gave values that are not finite; choose dtype float32 or another model."
@@ -250,7 +258,7 @@ class Upscaler:
         if self._pixel_bytes is None:
             side = max(32, self.model.size_requirements.minimum)
             self._pixel_bytes = memory.bytes_per_pixel(
-                lambda side: self._window(_pattern(side, self.device), NoiseField()), side=side
+                lambda side: self._window(_pattern(side, self.device), Conditions()), side=side
             )
         unwritten = sum(plane.nbytes for plane in (result.pixels, result.alpha) if plane is not None)
         free = memory.free_bytes(self.device) - (unwritten if self.device.type == "cpu" else 0)

@@ -40,6 +40,9 @@ class Model(nn.Module):
         receptive_field: how far, in LR pixels, one result pixel can see; None where it is not bounded or not known.
         stochastic: whether results depend on noise, and `forward` also takes `noise`: a `diffusion.noise.NoiseField`,
             which lies over the whole picture. All other models are deterministic.
+        dial: whether results depend on how faithful they shall be, and `forward` also takes `fidelity`: None, a number
+            in [0, 1], from the most natural picture to the most faithful one, or a tensor (N,) of such numbers.
+        default_fidelity: what a model with a dial takes where `fidelity` is None.
         consistent: whether an `Upscaler` projects its results onto the pictures that downscale to the input, unless
             told otherwise (`inference.consistency`).
     """
@@ -53,6 +56,8 @@ class Model(nn.Module):
     size_requirements: SizeRequirements = SizeRequirements()
     receptive_field: int | None = None
     stochastic: bool = False
+    dial: bool = False
+    default_fidelity: float = 1.0
     consistent: bool = False
 
     def forward(self, lr: Tensor) -> Tensor:
@@ -61,6 +66,13 @@ class Model(nn.Module):
     def net_arguments(self) -> dict[str, object]:
         """The arguments that decide the networks' shapes; models that agree in them can exchange weights."""
         return self.arguments()
+
+    def adopt(self, other: Model) -> bool:
+        """Take over the weights of a model of the same networks, and say whether it is one."""
+        if type(other) is not type(self) or other.net_arguments() != self.net_arguments():
+            return False
+        self.load_state_dict(other.state_dict())
+        return True
 
     def arguments(self) -> dict[str, object]:
         """The keyword arguments that build this model again, as JSON values (for a checkpoint's header)."""

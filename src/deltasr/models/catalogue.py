@@ -100,6 +100,14 @@ def pair_of(name: str) -> tuple[str, str] | None:
     return next((pair for pair in COUNTERPARTS.items() if name in pair), None)
 
 
+def dials() -> dict[str, float]:
+    """The bundled models that have a fidelity dial, each with its default, as the headers of their checkpoints say."""
+    headers = {name: checkpoint.read_header(bundled_file(name, ".safetensors")) for name in BUNDLED}
+    return {
+        name: header.arguments["default_fidelity"] for name, header in headers.items() if header.arguments.get("dial")
+    }
+
+
 def load(name_or_path: str | os.PathLike[str] = DEFAULT, *, device: str | torch.device = "cpu") -> Model:
     """A model by its name in the catalogue or by the path of a checkpoint, in evaluation mode.
 

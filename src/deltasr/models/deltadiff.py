@@ -25,12 +25,13 @@ from deltasr.diffusion.schedule import geometric_schedule
 from deltasr.errors import ModelError, SettingError
 from deltasr.models.base import Model
 from deltasr.nets import first_stage
+from deltasr.nets.blocks import BLOCKS
 from deltasr.nets.residual_net import ResidualNet
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetSize:
-    """How large a `ResidualNet` is: channels, and residual blocks once a picture and once a step."""
+    """How large a `ResidualNet` is: channels, and blocks once a picture and once a step."""
 
     width: int
     encoder_blocks: int
@@ -39,12 +40,13 @@ class NetSize:
 
 SIZES: dict[str, NetSize] = {
     "tiny": NetSize(width=48, encoder_blocks=10, body_blocks=2),
-    "small": NetSize(width=64, encoder_blocks=14, body_blocks=4),
+    "small": NetSize(width=64, encoder_blocks=13, body_blocks=4),
     "base": NetSize(width=128, encoder_blocks=16, body_blocks=6),
 }
 
 _SCALES = range(2, 9)
 _CENTRE = 0.5
+_FEATURES = ("once", "every-step")
 
 
 class DeltaDiff(Model):
@@ -55,14 +57,21 @@ class DeltaDiff(Model):
         scale: the factor, from 2 to 8.
         steps: T of the shifting sequence.
         p, eta_1, eta_T: its shape (`diffusion.schedule.geometric_schedule`).
+        dial: whether results depend on the fidelity that is asked for.
+        default_fidelity: what is asked for where nothing is said, in [0, 1].
+        consistent: whether results are projected onto the pictures that downscale to the input unless told otherwise,
+            which is right for pictures that were made small by clean downscaling.
+        block: what the network is stacked of, a name in `nets.blocks.BLOCKS`.
+        shared: whether all steps have the same blocks; else each has a body of its own, between a first and a last
+            layer that all have in common.
+        features: `once`, from the LR picture alone, or `every-step`, from the LR picture and the state.
 
     Raises:
-        ModelError: `size` is not in `SIZES`.
-        SettingError: the scale or the schedule's values are out of range.
+        ModelError: `size` is not in `SIZES`, `block` not in `BLOCKS`, or `features` is something else.
+        SettingError: the scale, the schedule's values or the default fidelity are out of range.
     """
 
     architecture: ClassVar[str] = "deltadiff"
-    consistent = True
 
     def __init__(
         self,
@@ -73,17 +82,32 @@ class DeltaDiff(Model):
         p: float = 0.3,
         eta_1: float = 0.01,
         eta_T: float = 0.99,
+        dial: bool = False,
+        default_fidelity: float = 1.0,
+        consistent: bool = True,
+        block: str = "residual",
+        shared: bool = True,
+        features: str = "once",
     ) -> None:
         super().__init__()
         if size not in SIZES:
             raise ModelError(f"DeltaDiff has no size '{size}'; choose one of {', '.join(SIZES)}.")
+        if block not in BLOCKS:
+            raise ModelError(f"DeltaDiff has no block '{block}'; choose one of {', '.join(BLOCKS)}.")
+        if features not in _FEATURES:
+            raise ModelError(f"DeltaDiff has no features '{features}'; choose one of {', '.join(_FEATURES)}.")
         if scale not in _SCALES:
             raise SettingError(f"DeltaDiff has no scale {scale}; give a whole number from 2 to 8.")
+        if not 0 <= default_fidelity <= 1:
+            raise SettingError(f"DeltaDiff has no fidelity {default_fidelity}; give a number from 0 to 1.")
         dimensions = SIZES[size]
         self.size, self.p, self.eta_1, self.eta_T = size, p, eta_1, eta_T
-        self.scale = scale
+        self.scale, self.consistent = scale, consistent
+        self.dial, self.default_fidelity = dial, default_fidelity
+        self.block, self.shared, self.features = block, shared, features
         self.name = f"deltadiff-{size}-x{scale}"
         self.description = f"DeltaDiff x{scale}, {size}: {steps} deterministic steps on the LR grid, no autoencoder"
+        self.description += ", a dial from fidelity to realism" if dial else ""
         self.schedule = geometric_schedule(steps=steps, p=p, kappa=0.0, eta_1=eta_1, eta_T=eta_T)
         self.upsample = first_stage.BicubicCode(scale=scale)
         self.net = ResidualNet(
@@ -91,8 +115,13 @@ class DeltaDiff(Model):
             encoder_blocks=dimensions.encoder_blocks,
             body_blocks=dimensions.body_blocks,
             code_channels=3 * scale**2,
+            dial=dial,
+            block=block,
+            bodies=1 if shared else steps,
+            encodes_state=features == "every-step",
         )
-        self.receptive_field = self.net.encoder_reach + steps * self.net.body_reach
+        first_step = self.net.encoder_reach + self.net.body_reach
+        self.receptive_field = first_step + (steps - 1) * self.net.state_reach
 
     def arguments(self) -> dict[str, object]:
         return {
@@ -102,30 +131,74 @@ class DeltaDiff(Model):
             "p": self.p,
             "eta_1": self.eta_1,
             "eta_T": self.eta_T,
+            "dial": self.dial,
+            "default_fidelity": self.default_fidelity,
+            "consistent": self.consistent,
+            "block": self.block,
+            "shared": self.shared,
+            "features": self.features,
         }
 
     def net_arguments(self) -> dict[str, object]:
-        return {"size": self.size, "scale": self.scale}
+        return {
+            "size": self.size,
+            "scale": self.scale,
+            "dial": self.dial,
+            "block": self.block,
+            "bodies": 1 if self.shared else self.schedule.steps,
+            "features": self.features,
+        }
 
-    def predictor(self, lr: Tensor) -> tuple[Tensor, Callable[[Tensor, int | Tensor], Tensor]]:
-        """`y_0` and `f_theta` for a batch of LR pictures, their features computed once.
+    def adopt(self, other: Model) -> bool:
+        """Take over the weights of a model of the same network, and say whether it is one.
+
+        It may lack the dial that this one has, whose positions then all give its results until training parts them.
+        """
+        if not isinstance(other, DeltaDiff) or not self.dial or other.dial:
+            return super().adopt(other)
+        if other.net_arguments() | {"dial": True} != self.net_arguments():
+            return False
+        self.net.adopt(other.net.state_dict())
+        return True
+
+    def predictor(
+        self, lr: Tensor, fidelity: float | Tensor | None = None
+    ) -> tuple[Tensor, Callable[[Tensor, int | Tensor], Tensor]]:
+        """`y_0` and `f_theta` for a batch of LR pictures, their features computed once unless every step has its own.
 
         Args:
             lr: (N, 3, h, w) in [0, 1].
+            fidelity: in [0, 1], for all pictures or for each, (N,); None for the default. Of no effect without a dial.
 
         Returns:
             `y_0`, the code of the bicubic upsampling, (N, 3 scale^2, h, w); and the function (x_t, t) -> prediction
-            of the code of `x_0`, same shape. `t` is a step, or one for each picture, (N,).
+            of the code of `x_0`, same shape. `t` is a step, or one for each picture, (N,); where steps have bodies of
+            their own, the same for all.
         """
         y_0 = self.upsample(lr)
-        features = self.net.encode(lr - _CENTRE)
+        wanted = None
+        if self.dial:
+            fidelity = self.default_fidelity if fidelity is None else fidelity
+            wanted = torch.as_tensor(fidelity, dtype=torch.float32, device=lr.device).view(-1)
+        centred = lr - _CENTRE
+        once = self.net.encode(centred, wanted) if self.features == "once" else None
 
         def predict(x_t: Tensor, t: int | Tensor) -> Tensor:
             eta = per_picture(self.schedule.eta, torch.as_tensor(t).view(-1), y_0)
             residual = torch.where(eta < 1, (x_t - y_0) / (1 - eta), 0.0)
-            return y_0 + residual + self.net(residual, features, eta.flatten())
+            features = self.net.encode(centred, wanted, residual) if once is None else once
+            return y_0 + residual + self.net(residual, features, eta.flatten(), wanted, self._body(t))
 
         return y_0, predict
+
+    def _body(self, t: int | Tensor) -> int:
+        """Which of the network's bodies a step runs."""
+        if self.shared:
+            return 0
+        steps = {t} if isinstance(t, int) else set(t.view(-1).tolist())
+        if len(steps) > 1:
+            raise SettingError("A DeltaDiff whose steps have bodies of their own takes one step for a whole batch.")
+        return int(steps.pop()) - 1
 
     def decode(self, code: Tensor) -> Tensor:
         """The picture (N, 3, scale h, scale w) of a code (N, 3 scale^2, h, w), not clamped."""
@@ -135,10 +208,13 @@ class DeltaDiff(Model):
         """The code (N, 3 scale^2, h, w) of a picture (N, 3, scale h, scale w)."""
         return first_stage.encode(picture, self.scale)
 
-    def forward(self, lr: Tensor, callback: StepCallback | None = None) -> Tensor:
+    def forward(
+        self, lr: Tensor, callback: StepCallback | None = None, fidelity: float | Tensor | None = None
+    ) -> Tensor:
         """Upscale (N, 3, h, w) in [0, 1] to (N, 3, scale h, scale w) in [0, 1].
 
         `callback` sees (t, x_t, prediction of x_0) at each step, both as codes; `decode` turns them into pictures.
+        `fidelity` is that of `predictor`.
         """
-        y_0, predict = self.predictor(lr)
+        y_0, predict = self.predictor(lr, fidelity)
         return self.decode(sample(predict, y_0, self.schedule, callback=callback)).clamp(0, 1)

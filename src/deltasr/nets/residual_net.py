@@ -1,66 +1,50 @@
 """The default denoiser: features of the LR picture once, then a light time-conditioned body at every step.
 
 Everything runs on the LR grid. The encoder does not see the time, so one picture costs one encoder and T bodies; the
-body's weights are shared by all steps.
+body's weights are shared by all steps. With a dial, both are told how faithful a result is asked for, as one network
+is trained for a family of losses (Dosovitskiy and Djolonga, "You Only Train Once", ICLR 2020).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
+from itertools import repeat
 
 import torch
 from torch import Tensor, nn
 
+from deltasr.nets.blocks import BLOCKS
+
 _TIME_FREQUENCIES = 8
+_FIDELITY_FREQUENCIES = 3
+_HIDDEN = 64
 
 
 def _conv(inputs: int, outputs: int) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, 3, padding=1)
 
 
-class ResidualBlock(nn.Module):
-    """Convolution - ReLU - convolution with a skip; optionally scaled and shifted by the time, before the ReLU.
+def _waves(values: Tensor, count: int) -> Tensor:
+    """Values (N,) in [0, 1] to cosines and sines (N, 2 count), the slowest a quarter of a wave, then in octaves."""
+    angles = values[:, None] * (math.pi / 2 * 2.0 ** torch.arange(count, device=values.device))
+    return torch.cat([angles.cos(), angles.sin()], dim=1)
 
-    Maps features (N, width, h, w) and modulation (N or 1, 2 width, 1, 1) or None to (N, width, h, w).
-    """
 
-    def __init__(self, width: int) -> None:
+class Modulation(nn.Module):
+    """From waves (N, inputs) to one modulation (N, 2 width, 1, 1) for each block; zero at the start of training."""
+
+    def __init__(self, *, inputs: int, width: int, blocks: int) -> None:
         super().__init__()
-        self.conv1 = _conv(width, width)
-        self.conv2 = _conv(width, width)
-        with torch.no_grad():
-            self.conv2.weight.mul_(0.1)
-        nn.init.zeros_(self.conv2.bias)  # type: ignore[arg-type]
-
-    def forward(self, x: Tensor, modulation: Tensor | None = None) -> Tensor:
-        hidden = self.conv1(x)
-        if modulation is not None:
-            scale, shift = modulation.chunk(2, dim=1)
-            hidden = torch.addcmul(shift, hidden, 1 + scale)
-        return x + self.conv2(torch.relu(hidden))
-
-
-class TimeEmbedding(nn.Module):
-    """From `eta` (N,) in (0, 1] to one modulation (N, 2 width, 1, 1) for each block; zero at the start of training.
-
-    The waves are sines and cosines of `sqrt(eta)`, in which the shifting sequence is geometric.
-    """
-
-    frequencies: Tensor
-
-    def __init__(self, *, width: int, blocks: int, hidden: int = 64) -> None:
-        super().__init__()
-        self.register_buffer("frequencies", math.pi * 2.0 ** torch.arange(_TIME_FREQUENCIES), persistent=False)
-        self.hidden = nn.Linear(2 * _TIME_FREQUENCIES, hidden)
-        self.out = nn.Linear(hidden, blocks * 2 * width)
+        self.hidden = nn.Linear(inputs, _HIDDEN)
+        self.out = nn.Linear(_HIDDEN, blocks * 2 * width)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
         self.blocks = blocks
 
-    def forward(self, eta: Tensor) -> tuple[Tensor, ...]:
-        angles = eta[:, None].sqrt() * self.frequencies / 2
-        waves = torch.cat([angles.cos(), angles.sin()], dim=1).to(self.hidden.weight.dtype)
-        return self.out(nn.functional.silu(self.hidden(waves)))[:, :, None, None].chunk(self.blocks, dim=1)
+    def forward(self, waves: Tensor) -> tuple[Tensor, ...]:
+        hidden = nn.functional.silu(self.hidden(waves.to(self.hidden.weight.dtype)))
+        return self.out(hidden)[:, :, None, None].chunk(self.blocks, dim=1)
 
 
 class ResidualNet(nn.Module):
@@ -68,50 +52,96 @@ class ResidualNet(nn.Module):
 
     Args:
         width: channels of every convolution.
-        encoder_blocks: residual blocks that see the LR picture, once a picture.
-        body_blocks: residual blocks that see the state, once a step.
+        encoder_blocks: blocks that see the LR picture, once a picture.
+        body_blocks: blocks that see the state, once a step.
         code_channels: channels of the first stage's code (3 scale^2).
+        dial: whether the blocks are modulated by the fidelity too.
+        block: what they are, a name in `nets.blocks.BLOCKS`.
+        bodies: how many bodies there are; with more than one, each step is told which one is its own.
+        encodes_state: whether the encoder sees the state too, and so runs once a step.
     """
 
-    def __init__(self, *, width: int, encoder_blocks: int, body_blocks: int, code_channels: int) -> None:
+    def __init__(
+        self,
+        *,
+        width: int,
+        encoder_blocks: int,
+        body_blocks: int,
+        code_channels: int,
+        dial: bool = False,
+        block: str = "residual",
+        bodies: int = 1,
+        encodes_state: bool = False,
+    ) -> None:
         super().__init__()
+        of_kind = BLOCKS[block]
+        self.encoder_reach = of_kind.reach * encoder_blocks + 2
+        """How far, in LR pixels, one feature can see."""
+        self.body_reach = of_kind.reach * body_blocks + 1
+        """How far, in LR pixels, one value of the correction can see in the features."""
+        self.state_reach = self.body_reach + (self.encoder_reach - 1 if encodes_state else 0)
+        """How far, in LR pixels, it can see in the state, which takes the encoder's way but for its first layer."""
+        self._blocks_of_a_body = body_blocks
+        time, fidelity = 2 * _TIME_FREQUENCIES, 2 * _FIDELITY_FREQUENCIES
         self.head = _conv(3, width)
-        self.encoder = nn.ModuleList(ResidualBlock(width) for _ in range(encoder_blocks))
+        self.encoder = nn.ModuleList(of_kind(width) for _ in range(encoder_blocks))
         self.encoder_out = _conv(width, width)
-        self.time = TimeEmbedding(width=width, blocks=body_blocks)
+        self.time = Modulation(inputs=time + dial * fidelity, width=width, blocks=bodies * body_blocks)
         self.state = nn.Conv2d(code_channels, width, 1)
-        self.body = nn.ModuleList(ResidualBlock(width) for _ in range(body_blocks))
+        self.body = nn.ModuleList(of_kind(width) for _ in range(bodies * body_blocks))
         self.tail = _conv(width, code_channels)
         nn.init.zeros_(self.tail.weight)
         nn.init.zeros_(self.tail.bias)  # type: ignore[arg-type]
+        self.fidelity = Modulation(inputs=fidelity, width=width, blocks=encoder_blocks) if dial else None
+        self.encoder_state = nn.Conv2d(code_channels, width, 1) if encodes_state else None
 
-    @property
-    def encoder_reach(self) -> int:
-        """How far, in LR pixels, one feature can see."""
-        return 2 * len(self.encoder) + 2
+    def encode(self, lr: Tensor, fidelity: Tensor | None = None, state: Tensor | None = None) -> Tensor:
+        """Features (N, width, h, w) of the LR picture (N, 3, h, w), values centred on zero.
 
-    @property
-    def body_reach(self) -> int:
-        """How far, in LR pixels, one value of the correction can see in the state and the features."""
-        return 2 * len(self.body) + 1
-
-    def encode(self, lr: Tensor) -> Tensor:
-        """Features (N, width, h, w) of the LR picture (N, 3, h, w), values centred on zero."""
+        `fidelity`, (N,) or (1,) in [0, 1], is for networks with a dial; `state`, (N, code_channels, h, w), for those
+        that encode it.
+        """
         first = self.head(lr)
+        if self.encoder_state is not None and state is not None:
+            first = first + self.encoder_state(state)
         x = first
-        for block in self.encoder:
-            x = block(x)
+        modulations: Iterable[Tensor | None] = repeat(None, len(self.encoder))
+        if self.fidelity is not None and fidelity is not None:
+            modulations = self.fidelity(_waves(fidelity, _FIDELITY_FREQUENCIES))
+        for block, modulation in zip(self.encoder, modulations, strict=True):
+            x = block(x, modulation)
         return first + self.encoder_out(x)
 
-    def forward(self, state: Tensor, features: Tensor, eta: Tensor) -> Tensor:
+    def forward(
+        self, state: Tensor, features: Tensor, eta: Tensor, fidelity: Tensor | None = None, body: int = 0
+    ) -> Tensor:
         """The correction (N, code_channels, h, w).
 
         Args:
             state: what the chain has added to `y_0` so far, (N, code_channels, h, w).
             features: from `encode`, (N, width, h, w).
             eta: `eta_t` of each picture, (N,) or (1,).
+            fidelity: in [0, 1], (N,) or (1,), for networks with a dial.
+            body: which one to run, counted from 0.
         """
         x = features + self.state(state)
-        for block, modulation in zip(self.body, self.time(eta), strict=True):
+        waves = _waves(eta.sqrt(), _TIME_FREQUENCIES)  # the shifting sequence is geometric in sqrt(eta)
+        if fidelity is not None:
+            both = (waves, _waves(fidelity, _FIDELITY_FREQUENCIES))
+            waves = torch.cat([part.expand(max(map(len, both)), -1) for part in both], dim=1)
+        own = slice(body * self._blocks_of_a_body, (body + 1) * self._blocks_of_a_body)
+        for block, modulation in zip(self.body[own], self.time(waves)[own], strict=True):
             x = block(x, modulation)
         return self.tail(x)
+
+    def adopt(self, weights: Mapping[str, Tensor]) -> None:
+        """Take the weights of the same network without a dial, and be the same function at every fidelity.
+
+        Args:
+            weights: its `state_dict`.
+        """
+        blank = {name: torch.zeros_like(weight) for name, weight in self.state_dict().items()}
+        padded = blank["time.hidden.weight"]
+        padded[:, : 2 * _TIME_FREQUENCIES] = weights["time.hidden.weight"]
+        kept = {name: weight for name, weight in self.state_dict().items() if name.startswith("fidelity.hidden")}
+        self.load_state_dict(blank | kept | dict(weights) | {"time.hidden.weight": padded})

@@ -18,49 +18,62 @@ AdversarialKind = Literal["bce", "relativistic"]
 arXiv:1807.00734, as ESRGAN uses it: arXiv:1809.00219, eq. 1 and 2)."""
 
 
-def discriminator_loss(real: Tensor, fake: Tensor, kind: AdversarialKind) -> Tensor:
+def discriminator_loss(real: Tensor, fake: Tensor, kind: AdversarialKind, shares: Tensor | None = None) -> Tensor:
     """`-E[log D(real)] - E[log(1 - D(fake))]`, what the discriminator minimises; 2 log 2 where it knows nothing.
 
     Args:
         real: logits of true pictures.
         fake: logits of generated ones, whose graph should not lead into the generator.
         kind: whether D is the sigmoid of a logit or of its distance to the other side's mean.
+        shares: how much each generated picture counts beside the others, (N,), at least 0; None for all alike.
 
     Returns:
         A scalar, float32 at least.
     """
-    real, fake = _judged(real, fake, kind)
-    return -F.logsigmoid(real).mean() - F.logsigmoid(-fake).mean()
+    real, fake = _judged(real, fake, kind, shares)
+    return -F.logsigmoid(real).mean() - _mean(F.logsigmoid(-fake), shares)
 
 
-def generator_loss(real: Tensor, fake: Tensor, kind: AdversarialKind) -> Tensor:
+def generator_loss(real: Tensor, fake: Tensor, kind: AdversarialKind, shares: Tensor | None = None) -> Tensor:
     """What the generator minimises: `-E[log D(fake)]`, and for `relativistic` also `-E[log(1 - D(real))]`.
 
     Args:
         real: logits of true pictures; no gradient goes this way, and `bce` does not look at them.
         fake: logits of generated ones.
         kind: as for `discriminator_loss`.
+        shares: how much of the loss counts for each picture, (N,), in [0, 1]; None for all of it.
 
     Returns:
         A scalar, float32 at least.
     """
-    real, fake = _judged(real.detach(), fake, kind)
-    loss = -F.logsigmoid(fake).mean()
-    return loss - F.logsigmoid(-real).mean() if kind == "relativistic" else loss
+    real, fake = _judged(real.detach(), fake, kind, shares)
+    loss = -_mean(F.logsigmoid(fake), shares)
+    if kind == "relativistic":
+        loss = loss - F.logsigmoid(-real).mean()
+    return loss if shares is None else loss * shares.mean()
 
 
 @torch.no_grad()
-def probabilities(real: Tensor, fake: Tensor, kind: AdversarialKind) -> tuple[Tensor, Tensor]:
+def probabilities(
+    real: Tensor, fake: Tensor, kind: AdversarialKind, shares: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """The means of D(real) and D(fake) for the log: scalars in [0, 1], both 0.5 where the discriminator knows nothing.
 
     Args:
-        real, fake, kind: as for `discriminator_loss`.
+        real, fake, kind, shares: as for `discriminator_loss`.
     """
-    real, fake = _judged(real, fake, kind)
-    return real.sigmoid().mean(), fake.sigmoid().mean()
+    real, fake = _judged(real, fake, kind, shares)
+    return real.sigmoid().mean(), _mean(fake.sigmoid(), shares)
 
 
-def _judged(real: Tensor, fake: Tensor, kind: AdversarialKind) -> tuple[Tensor, Tensor]:
+def _mean(values: Tensor, shares: Tensor | None) -> Tensor:
+    """The mean of (N, ...), each picture by its share; zero where no picture has any."""
+    if shares is None:
+        return values.mean()
+    return (values.flatten(1).mean(dim=1) * shares).sum() / shares.sum().clamp(min=torch.finfo(shares.dtype).tiny)
+
+
+def _judged(real: Tensor, fake: Tensor, kind: AdversarialKind, shares: Tensor | None) -> tuple[Tensor, Tensor]:
     """The logits of which D is the sigmoid; not in half precision, whose steps are too coarse for small losses."""
     real, fake = (logits.to(torch.promote_types(logits.dtype, torch.float32)) for logits in (real, fake))
-    return (real, fake) if kind == "bce" else (real - fake.mean(), fake - real.mean())
+    return (real, fake) if kind == "bce" else (real - _mean(fake, shares), fake - real.mean())

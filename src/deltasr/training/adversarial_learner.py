@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from deltasr.nets.discriminators import DISCRIMINATORS
 from deltasr.training.adversarial import discriminator_loss, generator_loss, probabilities
 from deltasr.training.learner import Learner, Step, clipped, move
+from deltasr.training.objective import Loss, Objective
 from deltasr.training.optimizer import learning_rate_factor
-from deltasr.training.picture_objective import PictureObjective
-from deltasr.training.recipe_kinds import PictureRecipe
+from deltasr.training.recipe_kinds import JudgedRecipe
 
 Phase = Literal["both", "generator", "discriminator"]
 
@@ -34,9 +34,9 @@ class AdversarialLearner(Learner):
         accelerator: Accelerate's `Accelerator`.
     """
 
-    def __init__(self, recipe: PictureRecipe, objective: PictureObjective, accelerator: Any) -> None:
+    def __init__(self, recipe: JudgedRecipe, objective: Objective, accelerator: Any) -> None:
         super().__init__(recipe, objective, accelerator)
-        self.picture_recipe = recipe
+        self.judged_recipe = recipe
         discriminator = DISCRIMINATORS[recipe.discriminator](width=recipe.discriminator_width)
         self.discriminator: nn.Module = discriminator.to(accelerator.device)
         self._judge = accelerator.prepare(self.discriminator)
@@ -47,7 +47,7 @@ class AdversarialLearner(Learner):
     @property
     def phase(self) -> Phase:
         """Which networks the next step trains."""
-        if self.picture_recipe.alternation == "joint":
+        if self.judged_recipe.alternation == "joint":
             return "both"
         return _PHASES[min(self.images * len(_PHASES) // self.recipe.images, len(_PHASES) - 1)]
 
@@ -57,40 +57,39 @@ class AdversarialLearner(Learner):
         self.discriminator.train(phase != "generator")  # spectral normalisation has a state that training moves
         with torch.set_grad_enabled(phase != "discriminator"):
             loss = self._loss(lr, hr)
-        picture = loss.picture
-        assert picture is not None, "an adversarial objective returns its picture"
         step = Step(terms={})
         if phase != "discriminator":
-            adversarial = self.picture_recipe.adversarial * self._verdict(picture, hr)
+            adversarial = self.judged_recipe.adversarial * self._verdict(loss, hr)
             step = self._improve(torch.cat([loss.terms, adversarial[None]]), [*self._terms, "adversarial"])
-        watched = self._improve_discriminator(picture.detach(), hr, learns=phase != "generator")
+        watched = self._improve_discriminator(loss, hr, learns=phase != "generator")
         self.images += self.recipe.batch
         return Step(terms=step.terms, watched=step.watched | watched)
 
-    def _verdict(self, picture: Tensor, hr: Tensor) -> Tensor:
+    def _verdict(self, loss: Loss, hr: Tensor) -> Tensor:
         """The generator's loss, whose gradient leaves the discriminator alone."""
         self.discriminator.requires_grad_(False)
-        kind = self.picture_recipe.adversarial_loss
+        kind = self.judged_recipe.adversarial_loss
         with self._autocast():
-            fake = self.discriminator(picture)
+            fake = self.discriminator(_picture(loss))
             real = fake.detach()
             if kind == "relativistic":
                 with torch.no_grad():
                     real = self.discriminator(hr)
         self.discriminator.requires_grad_(True)
-        return generator_loss(real.float(), fake.float(), kind)
+        return generator_loss(real.float(), fake.float(), kind, loss.shares)
 
-    def _improve_discriminator(self, picture: Tensor, hr: Tensor, *, learns: bool) -> dict[str, Tensor]:
-        kind = self.picture_recipe.adversarial_loss
+    def _improve_discriminator(self, judged: Loss, hr: Tensor, *, learns: bool) -> dict[str, Tensor]:
+        kind = self.judged_recipe.adversarial_loss
         with torch.set_grad_enabled(learns), self._autocast():
-            real, fake = (verdict.float() for verdict in self._judge(torch.cat([hr, picture])).chunk(2))
-        loss = discriminator_loss(real, fake, kind)
-        d_real, d_fake = probabilities(real.detach(), fake.detach(), kind)
+            both = torch.cat([hr, _picture(judged).detach()])
+            real, fake = (verdict.float() for verdict in self._judge(both).chunk(2))
+        loss = discriminator_loss(real, fake, kind, judged.shares)
+        d_real, d_fake = probabilities(real.detach(), fake.detach(), kind, judged.shares)
         watched = {"discriminator": loss.detach(), "d_real": d_real, "d_fake": d_fake}
         if learns:
             loss.backward()  # type: ignore[no-untyped-call]
             watched["discriminator_gradient_norm"] = clipped(self._its_weights, self.recipe.clip)
-            rate = self.picture_recipe.discriminator_learning_rate * learning_rate_factor(self.images, self.recipe)
+            rate = self.judged_recipe.discriminator_learning_rate * learning_rate_factor(self.images, self.recipe)
             move([self._its_optimizer], rate)
         return watched
 
@@ -116,3 +115,8 @@ class AdversarialLearner(Learner):
         super()._restore(state)
         self.discriminator.load_state_dict(state["discriminator"])
         self._its_optimizer.load_state_dict(state["discriminator_optimizer"])
+
+
+def _picture(loss: Loss) -> Tensor:
+    assert loss.picture is not None, "an adversarial objective returns its picture"
+    return loss.picture

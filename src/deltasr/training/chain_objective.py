@@ -26,11 +26,20 @@ def teacher_forced_steps(chance: Chance, count: int, steps: int) -> Tensor:
     return torch.cat([torch.randint(1, steps + 1, (1,), generator=generator) for generator in generators])
 
 
+@torch.compiler.disable  # type: ignore[untyped-decorator]
+def drawn_fidelities(chance: Chance, count: int) -> Tensor:
+    """The fidelity that each of `count` pictures is trained at, (count,): of every four 1, 0 and two in between."""
+    drawn = [torch.rand((), generator=generator) for generator in chance.generators("fidelity", count)]
+    places = (torch.arange(count) + chance.position) % 4
+    return torch.where(places == 0, 1.0, torch.where(places == 1, 0.0, torch.stack(drawn)))
+
+
 class ChainObjective(Objective):
     """The loss of every step's prediction, in the first stage's codes.
 
     On-policy terms are `step-1` (the first step taken, t = T) to `step-T`; a teacher-forced batch has the one term
-    `teacher-forced`, of a random step for each picture. Either may be followed by `lpips`.
+    `teacher-forced`, of a random step for each picture. Either may be followed by `lpips`. With a dial, what judges
+    the result counts by `(1 - fidelity)^2`.
 
     Args:
         model: what to train.
@@ -44,6 +53,7 @@ class ChainObjective(Objective):
         super().__init__()
         self.model, self.lpips = model, lpips
         self.unroll, self.lpips_weight = recipe.unroll, recipe.lpips
+        self.judged = bool(recipe.lpips or recipe.adversarial)
         self.pixel_loss = PIXEL_LOSSES[recipe.loss]
         weights = recipe.step_weights or (1.0,) * recipe.steps
         self.weights = [weight / sum(weights) for weight in weights]
@@ -61,15 +71,26 @@ class ChainObjective(Objective):
     def forward(self, lr: Tensor, hr: Tensor, chance: Chance) -> Loss:
         with torch.no_grad():
             x_0 = self.model.encode(hr)
-        run = self._teacher_forced if self.unroll == "teacher-forced" else self._on_policy
-        terms, prediction = run(lr, x_0, chance)
+        shares = None
+        if self.unroll == "teacher-forced":
+            terms, prediction = self._teacher_forced(lr, x_0, chance)
+        elif self.model.dial:
+            fidelity = drawn_fidelities(chance, len(lr)).to(lr.device, non_blocking=True)
+            shares = (1 - fidelity).square()
+            terms, prediction = self._on_policy(lr, x_0, chance, fidelity)
+        else:
+            terms, prediction = self._on_policy(lr, x_0, chance)
+        if not self.judged:
+            return Loss(torch.stack(terms))
+        picture = self.model.decode(prediction).float()
         if self.lpips is not None:
-            terms.append(self.lpips_weight * self.lpips(self.model.decode(prediction), hr).mean())
-        return Loss(torch.stack(terms))
+            distances = self.lpips(picture, hr)
+            terms.append(self.lpips_weight * (distances if shares is None else shares * distances).mean())
+        return Loss(torch.stack(terms), picture, shares)
 
-    def _on_policy(self, lr: Tensor, x_0: Tensor, chance: Chance) -> tuple[list[Tensor], Tensor]:
+    def _on_policy(self, lr: Tensor, x_0: Tensor, chance: Chance, *fidelity: Tensor) -> tuple[list[Tensor], Tensor]:
         schedule = self.model.schedule
-        y_0, predict = self.model.predictor(lr)
+        y_0, predict = self.model.predictor(lr, *fidelity)
         noise = self._noise(chance, y_0, schedule.steps + 1)
         x_t, terms, prediction = start(y_0, schedule, noise[schedule.steps]), [], y_0
         for weight, t in zip(self.weights, range(schedule.steps, 0, -1), strict=True):

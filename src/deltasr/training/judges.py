@@ -10,7 +10,7 @@ from torch import nn
 from deltasr.errors import ModelError, SettingError, TrainingError
 from deltasr.evaluation.lpips_source import LPIPS_VARIABLE, find_lpips
 from deltasr.training.perceptual import PerceptualLoss
-from deltasr.training.recipe_kinds import ChainRecipe, PictureRecipe, Recipe
+from deltasr.training.recipe_kinds import JudgedRecipe, PictureRecipe, Recipe
 
 
 class Judges(TypedDict):
@@ -46,7 +46,7 @@ def find_judges(recipe: Recipe, source: Path | None) -> Judges:
 
 
 def _lpips(recipe: Recipe, source: Path | None) -> nn.Module | None:
-    if not isinstance(recipe, ChainRecipe | PictureRecipe) or not recipe.lpips:
+    if not isinstance(recipe, JudgedRecipe) or not recipe.lpips:
         return None
     found, reason = find_lpips(source, nets=[recipe.lpips_network])
     if reason is not None:

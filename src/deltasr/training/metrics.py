@@ -129,6 +129,8 @@ class Metrics:
     def validation(self, images: int, seconds: float, result: Validation) -> None:
         """Log a validation."""
         entry = {"bicubic_psnr_y": result.bicubic, "psnr_y_per_step": list(result.steps)}
+        if result.natural is not None:
+            entry["psnr_y_at_fidelity_0"] = result.natural
         self._folder.log({"kind": "validation", "images": images, "seconds": round(seconds, 2), **entry})
         self._scalars({f"validation/psnr_y_step_{n}": value for n, value in enumerate(result.steps, start=1)}, images)
 

@@ -37,10 +37,12 @@ class Loss(NamedTuple):
     Attributes:
         terms: the weighted terms (terms,), in the order of the objective's names; their sum is the loss.
         picture: the model's result (N, 3, H, W), not clamped, for what else may judge it; None where nothing does.
+        shares: how much of that verdict counts for each picture, (N,) in [0, 1]; None for all of it.
     """
 
     terms: Tensor
     picture: Tensor | None = None
+    shares: Tensor | None = None
 
 
 class Objective(nn.Module):

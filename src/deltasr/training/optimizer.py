@@ -54,19 +54,26 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         """Update every weight that has a gradient; equal shapes are orthogonalised together."""
         for group in self.param_groups:
-            by_shape: dict[torch.Size, list[tuple[nn.Parameter, Tensor]]] = {}
+            by_shape: dict[torch.Size, list[Tensor]] = {}
             for weight in group["params"]:
-                if weight.grad is None:
-                    continue
-                mean = self.state[weight].setdefault("mean", torch.zeros_like(weight))
-                mean.lerp_(weight.grad, 1 - group["momentum"])
-                look_ahead = weight.grad.lerp(mean, group["momentum"])
-                by_shape.setdefault(weight.shape, []).append((weight, look_ahead))
-            for same in by_shape.values():
-                updates = orthogonalised(torch.stack([update.flatten(1) for _, update in same]))
+                if weight.grad is not None:
+                    by_shape.setdefault(weight.shape, []).append(weight)
+            for shape, weights in by_shape.items():
+                gradients = [weight.grad for weight in weights if weight.grad is not None]
+                means = [self._mean(weight) for weight in weights]
+                torch._foreach_lerp_(means, gradients, 1 - group["momentum"])
+                look_ahead = torch._foreach_lerp(gradients, means, group["momentum"])
+                updates = orthogonalised(torch.stack(look_ahead).flatten(2))
                 size = _ADAM_RMS * math.sqrt(max(updates.shape[-2:]))
-                for (weight, _), update in zip(same, updates, strict=True):
-                    weight.add_(update.reshape(weight.shape), alpha=-group["lr"] * size)
+                torch._foreach_add_(weights, list(updates.view(-1, *shape)), alpha=-group["lr"] * size)
+
+    def _mean(self, weight: Tensor) -> Tensor:
+        """The gradient's running mean of a weight."""
+        state = self.state[weight]
+        if "mean" not in state:
+            state["mean"] = torch.zeros_like(weight)
+        mean: Tensor = state["mean"]
+        return mean
 
 
 def optimizers(model: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:

@@ -94,8 +94,44 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
             raise ValueError(f"images is {self.images}, which is less than one batch of {self.batch}")
 
 
-class ChainRecipe(Recipe, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class JudgedRecipe(Recipe, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What recipes have whose results other networks judge: LPIPS, and a discriminator; a weight of 0 leaves one out.
+
+    Attributes:
+        lpips: weight of LPIPS between the result and the true picture.
+        lpips_network: the network it looks through: `squeeze` or `alex`.
+        adversarial: weight of the discriminator's verdict.
+        adversarial_loss: `bce` (non-saturating binary cross-entropy) or `relativistic` (average, ESRGAN).
+        discriminator: a name in `nets.discriminators.DISCRIMINATORS`.
+        discriminator_width: its channels.
+        discriminator_learning_rate: of its Adam, whose betas are (0.9, 0.999); it follows the same course as
+            `learning_rate`.
+        alternation: `joint`, where both networks learn from every batch, or `phases`: five parts of the run of equal
+            length, in which discriminator, generator, discriminator, generator and discriminator learn alone.
+    """
+
+    lpips: Weight = 0.0
+    lpips_network: Literal["squeeze", "alex"] = "squeeze"
+    adversarial: Weight = 0.0
+    adversarial_loss: Literal["bce", "relativistic"] = "relativistic"
+    discriminator: Literal["simple", "unet", "patch"] = "simple"
+    discriminator_width: Positive = 64
+    discriminator_learning_rate: PositiveFloat = 1e-4
+    alternation: Literal["joint", "phases"] = "joint"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.alternation == "phases" and not self.adversarial:
+            raise ValueError("alternation is 'phases', which needs adversarial above zero")
+        if self.alternation == "phases" and self.patience:
+            raise ValueError("patience would end a run by phases while the model rests; set it to 0")
+
+
+class ChainRecipe(JudgedRecipe, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the recipes of residual shifting have: the shifting sequence and the loss on its steps.
+
+    LPIPS looks at every picture's prediction in teacher-forced training, at the last step's in on-policy training; so
+    does a discriminator, in on-policy training only.
 
     Attributes:
         steps, p, eta_1, eta_T: the shifting sequence (`diffusion.schedule.geometric_schedule`).
@@ -105,9 +141,6 @@ class ChainRecipe(Recipe, frozen=True, kw_only=True, forbid_unknown_fields=True)
         loss: on the prediction of every step, in the first stage's codes: `l1`, `l2` (mean of squares) or
             `charbonnier`.
         step_weights: weight of each step's loss, first step first; empty for equal ones. Normalised to sum 1.
-        lpips: weight of LPIPS between the predicted picture and the true one: of every picture in teacher-forced
-            training, of the last step's in on-policy training.
-        lpips_network: the network it looks through: `squeeze` or `alex`.
     """
 
     steps: Positive = 4
@@ -117,8 +150,6 @@ class ChainRecipe(Recipe, frozen=True, kw_only=True, forbid_unknown_fields=True)
     unroll: Literal["through", "detached", "teacher-forced"] = "through"
     loss: Literal["l1", "l2", "charbonnier"] = "l1"
     step_weights: tuple[Weight, ...] = ()
-    lpips: Weight = 0.0
-    lpips_network: Literal["squeeze", "alex"] = "squeeze"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -128,6 +159,8 @@ class ChainRecipe(Recipe, frozen=True, kw_only=True, forbid_unknown_fields=True)
             raise ValueError("step_weights are all zero")
         if self.eta_1 >= self.eta_T:
             raise ValueError(f"eta_1 is {self.eta_1}, which is not less than eta_T, {self.eta_T}")
+        if self.adversarial and self.unroll == "teacher-forced":
+            raise ValueError("adversarial needs a result to judge, which unroll 'teacher-forced' does not make")
 
 
 class DeltaDiffRecipe(ChainRecipe, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="deltadiff"):
@@ -135,9 +168,29 @@ class DeltaDiffRecipe(ChainRecipe, frozen=True, kw_only=True, forbid_unknown_fie
 
     Attributes:
         size: the network, a name in `models.deltadiff.SIZES`.
+        dial: train one network for all fidelities in [0, 1]: `lpips` and `adversarial` are multiplied by
+            (1 - fidelity)^2. Of every four crops one is trained at fidelity 1, one at 0 and two in between.
+        default_fidelity: of the trained model.
+        block: what the network is stacked of, a name in `nets.blocks.BLOCKS`.
+        shared: whether all steps have the same blocks, or each has its own.
+        features: `once`, from the LR picture, or `every-step`, from the LR picture and the state.
     """
 
     size: Size = "tiny"
+    dial: bool = False
+    default_fidelity: Annotated[float, Meta(ge=0, le=1)] = 1.0
+    block: Literal["residual", "naf", "large-kernel", "reparameterised"] = "residual"
+    shared: bool = True
+    features: Literal["once", "every-step"] = "once"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.shared and self.unroll == "teacher-forced":
+            raise ValueError(
+                "shared false gives each step blocks of its own, which unroll 'teacher-forced' cannot train"
+            )
+        if self.dial and (self.unroll == "teacher-forced" or not (self.lpips or self.adversarial)):
+            raise ValueError("dial needs lpips or adversarial above zero, and unroll 'through' or 'detached'")
 
 
 class ResShiftRecipe(ChainRecipe, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="resshift"):
@@ -164,43 +217,25 @@ class ResShiftRecipe(ChainRecipe, frozen=True, kw_only=True, forbid_unknown_fiel
             raise ValueError(f"scale is {self.scale}; ResShift's networks are for 4")
 
 
-class PictureRecipe(Recipe, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PictureRecipe(JudgedRecipe, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the recipes of one-pass systems have: losses on the picture, each with its weight; 0 leaves one out.
 
     Attributes:
         l1, l2: of the mean absolute and the mean squared difference, RGB in [0, 1].
-        lpips: of LPIPS through `lpips_network`.
-        lpips_network: `squeeze` or `alex`.
         perceptual: of the distance between features of a classification network.
         features: that network: `vgg19`, `alex` or `squeeze`.
         feature_layer: the layer they are taken from, such as `conv5_4` of VGG19.
         feature_activation: `before` (ESRGAN) or `after` (SRGAN) its activation.
         feature_distance: `l1` or `l2`.
-        adversarial: of the discriminator's verdict.
-        adversarial_loss: `bce` (non-saturating binary cross-entropy) or `relativistic` (average, ESRGAN).
-        discriminator: a name in `nets.discriminators.DISCRIMINATORS`.
-        discriminator_width: its channels.
-        discriminator_learning_rate: of its Adam, whose betas are (0.9, 0.999); it follows the same course as
-            `learning_rate`.
-        alternation: `joint`, where both networks learn from every batch, or `phases`: five parts of the run of equal
-            length, in which discriminator, generator, discriminator, generator and discriminator learn alone.
     """
 
     l1: Weight = 1.0
     l2: Weight = 0.0
-    lpips: Weight = 0.0
-    lpips_network: Literal["squeeze", "alex"] = "squeeze"
     perceptual: Weight = 0.0
     features: Literal["vgg19", "alex", "squeeze"] = "vgg19"
     feature_layer: str = "conv5_4"
     feature_activation: Literal["before", "after"] = "before"
     feature_distance: Literal["l1", "l2"] = "l1"
-    adversarial: Weight = 0.0
-    adversarial_loss: Literal["bce", "relativistic"] = "relativistic"
-    discriminator: Literal["simple", "unet", "patch"] = "simple"
-    discriminator_width: Positive = 64
-    discriminator_learning_rate: PositiveFloat = 1e-4
-    alternation: Literal["joint", "phases"] = "joint"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -211,10 +246,6 @@ class PictureRecipe(Recipe, frozen=True, kw_only=True, forbid_unknown_fields=Tru
                 f"feature_layer is '{self.feature_layer}', which {self.features} has not; it has "
                 f"{', '.join(layer_names(self.features))}"
             )
-        if self.alternation == "phases" and not self.adversarial:
-            raise ValueError("alternation is 'phases', which needs adversarial above zero")
-        if self.alternation == "phases" and self.patience:
-            raise ValueError("patience would end a run by phases while the model rests; set it to 0")
 
 
 class RrdbRecipe(PictureRecipe, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="rrdb"):

@@ -55,20 +55,21 @@ def ignored(recipe: Recipe, *, device: str) -> list[str]:
         cases["degradation has no effect: an autoencoder never sees LR pictures"] = recipe.degradation != "bicubic"
     defaults = {field.name: field.default for field in msgspec.structs.fields(recipe)}
     cases |= {
-        f"{key} has no effect while {needs} is 0": getattr(recipe, key) != defaults[key] and not getattr(recipe, needs)
+        f"{key} has no effect without {needs}": getattr(recipe, key) != defaults[key] and not getattr(recipe, needs)
         for needs, keys in _NEEDS.items()
         for key in keys
-        if key in defaults
+        if key in defaults and needs in defaults
     }
     return [f"note: {text}" for text, applies in cases.items() if applies]
 
 
 _NEEDS = {
+    "dial": ("default_fidelity",),
     "lpips": ("lpips_network",),
     "perceptual": ("features", "feature_layer", "feature_activation", "feature_distance"),
     "adversarial": ("adversarial_loss", "discriminator", "discriminator_width", "discriminator_learning_rate"),
 }
-"""Weights of losses, and the keys that matter only while they are not zero."""
+"""Weights of losses and switches, and the keys that matter only while they are not zero."""
 
 
 def _changed(recipe: AnyOfThem, changes: Mapping[str, Any], *, source: str, texts: bool) -> AnyOfThem:

@@ -22,13 +22,24 @@ _RRDB = RrdbRecipe(
     images=320_000, shrink=2, validation_pictures=0.1, test_pictures=0.1, patience=8,
 )  # fmt: skip
 
+_TINY = DeltaDiffRecipe(
+    size="tiny", images=224_000, optimizer="muon", learning_rate=2.5e-3, warmup=6_400, ema=0.999,
+)  # fmt: skip
+_DIAL = replace(_TINY, dial=True, lpips=0.1, images=112_000, learning_rate=1.3e-3, warmup=4_800, channels_last=True)
+_ON_A_GPU = DeltaDiffRecipe(
+    size="small", crop=48, batch=64, images=19_200_000, learning_rate=1e-3, warmup=64_000, precision="bf16",
+    channels_last=True, ema=0.999, workers=8, validate_every=640_000, save_every=320_000,
+)  # fmt: skip
+
 RECIPES: dict[str, AnyRecipe] = {
-    "deltadiff-tiny-x4": DeltaDiffRecipe(
-        size="tiny", images=224_000, optimizer="muon", learning_rate=2.5e-3, warmup=6_400, ema=0.999,
+    "deltadiff-tiny-x4": _TINY,
+    "deltadiff-x4": _DIAL,
+    "deltadiff-photo-x4": replace(
+        _DIAL, degradation="realesrgan", crop=32, batch=12, images=48_000, warmup=2_400, workers=1, save_every=4_000,
     ),
-    "deltadiff-small-x4": DeltaDiffRecipe(
-        size="small", crop=48, batch=64, images=19_200_000, learning_rate=1e-3, warmup=64_000, precision="bf16",
-        channels_last=True, ema=0.999, workers=8, validate_every=640_000, save_every=320_000,
+    "deltadiff-small-x4": _ON_A_GPU,
+    "deltadiff-small-dial-x4": replace(
+        _ON_A_GPU, dial=True, lpips=0.1, learning_rate=5e-4, images=6_400_000,
     ),
     "deltadiff-base-x4": DeltaDiffRecipe(
         size="base", crop=48, batch=64, images=32_000_000, learning_rate=5e-4, warmup=128_000, precision="bf16",

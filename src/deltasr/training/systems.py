@@ -64,12 +64,11 @@ def build_model(recipe: Recipe, *, initial: Path | None = None, first_stage: Pat
         raise SettingError(f"crop is {recipe.crop}; the recipe's network needs a multiple of {multiple}.")
     if initial is not None:
         trained = checkpoint.load(initial)
-        if type(trained) is not type(model) or trained.net_arguments() != model.net_arguments():
+        if not model.adopt(trained):
             raise TrainingError(
                 f"{initial} holds {trained.description or trained.name}, which is not the network that the recipe "
                 "trains."
             )
-        model.load_state_dict(trained.state_dict())
     if isinstance(model, ResShift) and model.autoencoder is not None:
         model.autoencoder.requires_grad_(False)
     return model
@@ -105,6 +104,12 @@ def _fresh(recipe: Recipe, first_stage: Path | None) -> Model:
             p=recipe.p,
             eta_1=recipe.eta_1,
             eta_T=recipe.eta_T,
+            dial=recipe.dial,
+            default_fidelity=recipe.default_fidelity,
+            consistent=recipe.degradation == "bicubic",
+            block=recipe.block,
+            shared=recipe.shared,
+            features=recipe.features,
         )
     if isinstance(recipe, RrdbRecipe):
         return Rrdb(blocks=recipe.blocks, width=recipe.width)

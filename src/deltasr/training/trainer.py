@@ -24,8 +24,7 @@ from deltasr.training.display import Display, Silence
 from deltasr.training.judges import find_judges
 from deltasr.training.learner import Learner
 from deltasr.training.metrics import Means, Metrics, Window
-from deltasr.training.picture_objective import PictureObjective
-from deltasr.training.recipe_kinds import PictureRecipe, Recipe
+from deltasr.training.recipe_kinds import JudgedRecipe, Recipe
 from deltasr.training.recipe_values import checked, ignored
 from deltasr.training.run_folder import RunFolder
 from deltasr.training.stopping import Stopping, leave_signals_to_the_main_process
@@ -100,6 +99,7 @@ class _Run:
         self.recipe, self.options, self.folder = recipe, options, folder
         self.accelerator = _accelerator(options.device)
         self.device: torch.device = self.accelerator.device
+        torch.backends.cudnn.benchmark = True  # every step has the same shapes
         self.is_main = bool(self.accelerator.is_main_process)
         self.display = display if self.is_main else Silence()
         self._check_machine()
@@ -132,8 +132,7 @@ class _Run:
             initial, first_stage = None, self.folder.weights_file if needs_first_stage(recipe) else None
         model = build_model(recipe, initial=initial, first_stage=first_stage)
         objective = build_objective(model, recipe, judges).to(self.device)
-        if isinstance(recipe, PictureRecipe) and recipe.adversarial:
-            assert isinstance(objective, PictureObjective)
+        if isinstance(recipe, JudgedRecipe) and recipe.adversarial:
             return AdversarialLearner(recipe, objective, self.accelerator)
         return Learner(recipe, objective, self.accelerator)
 
@@ -303,7 +302,10 @@ class _Run:
     def _validate(self, metrics: Metrics | None) -> None:
         if metrics is None or not self.held_out:
             return
-        result = validate(self.learner.average, self.held_out, self.device, scale=self.recipe.scale)
+        recipe = self.recipe
+        result = validate(
+            self.learner.average, self.held_out, self.device, scale=recipe.scale, degradation=recipe.degradation
+        )
         self.best.consider(result.steps[-1], self.images, self.learner.average)
         metrics.validation(self.images, self.seconds, result)
         self.display.validation(self.images, result)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from deltasr.degradation.kinds import degrade
 from deltasr.evaluation.metrics import psnr_y, to_8_bit_levels
 from deltasr.inference.padding import pad
 from deltasr.models.autoencoder import Autoencoder
@@ -27,11 +28,13 @@ class Validation:
     Attributes:
         bicubic: of bicubic interpolation.
         steps: of each step's prediction, first step first; the last is the model's result, and the only one of models
-            without steps.
+            without steps. A model with a dial is asked for fidelity 1.
+        natural: of the result of a model with a dial at fidelity 0; None for other models.
     """
 
     bicubic: float
     steps: tuple[float, ...]
+    natural: float | None = None
 
 
 def split(
@@ -58,42 +61,53 @@ def _spaced(pictures: list[CachedPicture], wanted: float) -> tuple[list[CachedPi
     return rest, [picture for number, picture in enumerate(pictures) if number in chosen]
 
 
-def _centre(picture: CachedPicture, scale: int) -> tuple[Tensor, Tensor]:
+def _centre(picture: CachedPicture, scale: int, degradation: str, seed: int) -> tuple[Tensor, Tensor]:
     hr, lr = picture.arrays()
     height, width = (min(side, _LARGEST_SIDE) for side in lr.shape[:2])
     top, left = (lr.shape[0] - height) // 2, (lr.shape[1] - width) // 2
     lr_crop = lr[top : top + height, left : left + width]
     hr_crop = hr[top * scale : (top + height) * scale, left * scale : (left + width) * scale]
     as_batch = [torch.from_numpy(crop.copy()).permute(2, 0, 1)[None].float() / 255 for crop in (lr_crop, hr_crop)]
-    return as_batch[0], as_batch[1]
+    if degradation == "bicubic":  # which the cache holds, as it was made from the whole picture
+        return as_batch[0], as_batch[1]
+    made = degrade(as_batch[1], kind=degradation, scale=scale, seed=seed)
+    return (made * 255).round() / 255, as_batch[1]
 
 
 def _results(model: Model, lr: Tensor, hr: Tensor) -> list[Tensor]:
-    """The pictures that a model predicts, one a step."""
+    """The pictures that a model predicts, one a step; of a model with a dial, the most natural one last."""
     if isinstance(model, Autoencoder):
         return [model(pad(hr, model.size_requirements))]
     padded = pad(lr, model.size_requirements)
     if not isinstance(model, DeltaDiff | ResShift):
         return [model(padded)]
     codes: list[Tensor] = []
-    model(padded, callback=lambda t, x_t, prediction: codes.append(prediction))
-    return [model.decode(code) for code in codes]
+    most_faithful = {"fidelity": 1.0} if model.dial else {}
+    model(padded, callback=lambda t, x_t, prediction: codes.append(prediction), **most_faithful)
+    results = [model.decode(code) for code in codes]
+    return [*results, model(padded, fidelity=0.0)] if model.dial else results
 
 
 @torch.inference_mode()
-def validate(model: Model, pictures: list[CachedPicture], device: torch.device, *, scale: int) -> Validation:
+def validate(
+    model: Model, pictures: list[CachedPicture], device: torch.device, *, scale: int, degradation: str = "bicubic"
+) -> Validation:
     """PSNR-Y of every step, on the middle of each picture (at most 96x96 LR pixels), `scale` border pixels left out.
 
-    A picture counts 100 dB at the most: a flat one, which comes out exactly, would make the mean infinite. An
-    autoencoder's is between the picture and what it gives back. Noise, where a model needs it, is that of seed 0.
+    The LR side is made by `degradation`, a name in `degradation.kinds.KINDS`; what chance decides in it depends on a
+    picture's place among them alone. A picture counts 100 dB at the most: a flat one, which comes out exactly, would
+    make the mean infinite. An autoencoder's is between the picture and what it gives back. Noise, where a model needs
+    it, is that of seed 0.
     """
     bicubic = BicubicCode(scale=scale)
     rows = []
-    for picture in pictures:
-        lr, hr = _centre(picture, scale)
+    for place, picture in enumerate(pictures):
+        lr, hr = _centre(picture, scale, degradation, place)
         padded = _results(model, lr.to(device), hr.to(device))
         results = [result[..., : hr.shape[-2], : hr.shape[-1]] for result in padded]
         levels = [to_8_bit_levels(result.float().cpu()) for result in (decode(bicubic(lr), scale), *results)]
         rows.append([min(_LARGEST_PSNR, float(psnr_y(level, hr, border=scale))) for level in levels])
     means = torch.tensor(rows, dtype=torch.float64).mean(dim=0).tolist()
+    if model.dial:
+        return Validation(bicubic=means[0], steps=tuple(means[1:-1]), natural=means[-1])
     return Validation(bicubic=means[0], steps=tuple(means[1:]))

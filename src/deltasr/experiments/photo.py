@@ -1,0 +1,180 @@
+"""Pictures off the web: bicubic, the model for clean pictures and one for photos on sets that were degraded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltasr.errors import SettingError
+from deltasr.evaluation.degraded import Line, degrade_picture
+from deltasr.evaluation.sets import Pair
+from deltasr.experiments.experiment import Experiment, Result, Settings, TestSet
+from deltasr.experiments.measuring import SCORE_COLUMNS, SET, Meter, perception_panels, shown, squeeze_lpips
+from deltasr.experiments.plots import Strip, draw_panels, draw_strips
+from deltasr.experiments.runs import machine
+from deltasr.experiments.tables import Column, Row, Table, Value
+from deltasr.imaging import read_picture, read_rgb8, write_picture
+from deltasr.inference.upscaler import Upscaler
+from deltasr.models import catalogue
+from deltasr.models.base import Model
+
+PHOTO = "deltadiff-photo-x4"
+"""The bundled model for photos."""
+
+FIDELITIES = (0.0, 0.5, 1.0)
+"""Where the dial of a model for photos is measured."""
+
+_BASELINE, _CLEAN = "bicubic", catalogue.DEFAULT
+_KIND, _SEED, _SCALE = "realesrgan", 1, 4
+_STRIPS = 3
+_SIDE = 36
+"""LR pixels of the part of a picture that a strip shows."""
+
+_MODEL, _FIDELITY = "model", "fidelity"
+_COLUMNS = (Column(title=_MODEL), Column(title=_FIDELITY), *SCORE_COLUMNS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Entrant:
+    """A model, and the settings of its dial that are measured; None for a model without one, and for its default."""
+
+    model: Model
+    fidelities: tuple[float | None, ...] = (None,)
+
+    def written(self, fidelity: float | None) -> str:
+        """The setting as the table has it."""
+        if not self.model.dial:
+            return ""
+        return f"{self.model.default_fidelity if fidelity is None else fidelity:g}"
+
+
+def _run(settings: Settings) -> Result:
+    entrants = _entrants(settings)
+    further, left_out = squeeze_lpips(settings)
+    with TemporaryDirectory(prefix="deltasr-") as folder:
+        sets, lines = _degraded(settings, Path(folder))
+        meter = Meter(replace(settings, sets=sets), further=further)
+        rows = [row for name, entrant in entrants.items() for row in _rows(name, entrant, meter)]
+        pairs = _spread(sets[0].benchmark.pairs)
+        strips = [_strip(pair, entrants, settings) for pair in pairs]
+    rows.sort(key=lambda row: str(row.cells[SET]))
+    panels = perception_panels(rows, label=_MODEL, caption=_FIDELITY)
+    curves = {"curve": draw_panels(panels, title=f"Degraded sets ({_KIND}, seed {_SEED})")} if panels else {}
+    return Result(
+        table=Table(columns=(*_COLUMNS, *(Column(title=name, digits=4) for name in further)), rows=tuple(rows)),
+        plots={"strips": draw_strips(strips, title=f"{sets[0].benchmark.name}, degraded"), **curves},
+        scale=(f"This run: {machine(settings.device)}.", meter.scale()),
+        notes=(
+            f"LR pictures are made by deltasr degrade SET/HR -o LR --kind {_KIND} --seed {_SEED}; lists of what each "
+            "went through stand in docs/experiments/photo.",
+            "Resizes without anti-aliasing shift degraded pictures by parts of a pixel, and the detail that is lost "
+            "cannot come back, so that PSNR-Y is low for every model.",
+            *meter.notes(),
+            _projected(entrants),
+            *left_out,
+            *(f"{pair.name} in the strips, its middle: {lines[pair.name].operations}." for pair in pairs),
+        ),
+        facts={"kind": _KIND, "seed": _SEED, "fidelities": list(FIDELITIES), **meter.facts()},
+    )
+
+
+def _entrants(settings: Settings) -> dict[str, _Entrant]:
+    """Bicubic, the clean model, and those for photos: the bundled one, if it is there, and the checkpoints."""
+    for name in settings.checkpoints.keys() & {_BASELINE, _CLEAN}:
+        raise SettingError(f"--checkpoint {name} is the name of another model in the table; choose another.")
+    chosen: dict[str, str | Path] = {PHOTO: PHOTO} if PHOTO in catalogue.names() else {}
+    chosen |= settings.checkpoints
+    if not chosen:
+        raise SettingError(f"There is no {PHOTO} in this version; give a model for photos by --checkpoint NAME=FILE.")
+    entrants = {name: _Entrant(model=catalogue.load(name)) for name in (_BASELINE, _CLEAN)}
+    for name, source in chosen.items():
+        model = catalogue.load(source)
+        entrants[name] = _Entrant(model=model, fidelities=FIDELITIES) if model.dial else _Entrant(model=model)
+    return entrants
+
+
+def _degraded(settings: Settings, folder: Path) -> tuple[tuple[TestSet, ...], dict[str, Line]]:
+    """The sets with degraded LR pictures, which are written to the folder; and the lines about the first set's."""
+    sets = []
+    lines: list[dict[str, Line]] = []
+    for number, test_set in enumerate(shown(test_set, settings) for test_set in settings.sets):
+        settings.say(f"degrading {test_set.benchmark.name}")
+        place = folder / str(number)
+        place.mkdir()
+        made = dict(_degraded_pairs(test_set.benchmark.pairs, place))
+        sets.append(replace(test_set, benchmark=replace(test_set.benchmark, pairs=tuple(made))))
+        lines.append({pair.name: line for pair, line in made.items()})
+    return tuple(sets), lines[0]
+
+
+def _degraded_pairs(pairs: Sequence[Pair], folder: Path) -> Iterator[tuple[Pair, Line]]:
+    for pair in pairs:
+        made = degrade_picture(read_picture(pair.hr), name=pair.name, kind=_KIND, scale=_SCALE, seed=_SEED)
+        lr = folder / f"{pair.name}.png"
+        write_picture(made.picture, lr)
+        yield replace(pair, lr=lr), made.line
+
+
+def _rows(name: str, entrant: _Entrant, meter: Meter) -> list[Row]:
+    """A row for each set and setting of the dial."""
+    rows = []
+    for fidelity in entrant.fidelities:
+        label = name if fidelity is None else f"{name}@{fidelity:g}"
+        cells: dict[str, Value] = {_MODEL: name, _FIDELITY: entrant.written(fidelity)}
+        measured = meter.measure(label, entrant.model, fidelity=fidelity)
+        rows += [Row(cells={**cells, **scores.cells()}) for scores in measured]
+    return rows
+
+
+def _spread(pairs: Sequence[Pair]) -> list[Pair]:
+    """At most three of the pairs, the first and the last among them."""
+    if len(pairs) <= _STRIPS:
+        return list(pairs)
+    return [pairs[0], pairs[len(pairs) // 2], pairs[-1]]
+
+
+def _projected(entrants: Mapping[str, _Entrant]) -> str:
+    """Which results are projected onto their input: to a degraded one, that is to be faithful to its faults."""
+    names = [name for name, entrant in entrants.items() if entrant.model.consistent]
+    return f"Projected onto their input here: {', '.join(names) or 'none'}."
+
+
+def _strip(pair: Pair, entrants: Mapping[str, _Entrant], settings: Settings) -> Strip:
+    """The middle of a picture: the truth, the input, and what each model makes of it, the most faithful first."""
+    assert pair.lr is not None
+    settings.say(f"upscaling {pair.name} for the strips")
+    lr = read_rgb8(pair.lr)
+    window = _middle(lr)
+    pictures = [
+        ("HR", read_rgb8(pair.hr)[window]),
+        ("LR", lr.repeat(_SCALE, axis=0).repeat(_SCALE, axis=1)[window]),
+    ]
+    for name, entrant in entrants.items():
+        upscaler = Upscaler(entrant.model, device=settings.device)
+        for fidelity in dict.fromkeys((entrant.fidelities[-1], entrant.fidelities[0])):
+            caption = name if fidelity is None else f"{name} at {fidelity:g}"
+            result = upscaler.upscale(lr, fidelity=fidelity)
+            pictures.append((caption, result.pixels[window].astype(np.uint8)))
+    return Strip(label=pair.name, pictures=pictures)
+
+
+def _middle(lr: NDArray[np.uint8]) -> tuple[slice, slice]:
+    """Rows and columns of a result, `_SCALE` times as large as an LR picture, that a strip shows."""
+    starts = [max(0, (side - _SIDE) // 2) for side in lr.shape[:2]]
+    rows, columns = (slice(start * _SCALE, (start + _SIDE) * _SCALE) for start in starts)
+    return rows, columns
+
+
+EXPERIMENT = Experiment(
+    name="photo",
+    title="Pictures off the web: degraded sets",
+    source="No paper's: the degradation is Real-ESRGAN's (arXiv:2107.10833) with ResShift's parameters.",
+    run=_run,
+    measures=True,
+    compares=True,
+)
