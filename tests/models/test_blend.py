@@ -13,6 +13,7 @@ from deltasr.inference.upscaler import Upscaler
 from deltasr.models import catalogue, checkpoint
 from deltasr.models.base import Model
 from deltasr.models.blend import blended, load_blended
+from deltasr.models.deltadiff import DeltaDiff
 from deltasr.models.interpolation import Interpolation
 from deltasr.models.regression import Rrdb
 
@@ -51,6 +52,16 @@ def test_the_ends_are_exact():
     first, second = rrdb(0), rrdb(1)
     assert torch.equal(weights(blended(first, second, 0)), weights(first))
     assert torch.equal(weights(blended(first, second, 1)), weights(second))
+
+
+def test_what_is_asked_for_by_default_may_differ():
+    clean = DeltaDiff(dial=True, default_fidelity=0.5)
+    photo = DeltaDiff(dial=True, default_fidelity=1.0, consistent=False)
+    mixed = blended(clean, photo, 0.5)
+    torch.testing.assert_close(weights(mixed), (weights(clean) + weights(photo)) / 2)
+    assert (mixed.default_fidelity, mixed.consistent) == (0.5, True)
+    with pytest.raises(ModelError, match="not the same network"):
+        blended(clean, DeltaDiff(dial=False), 0.5)
 
 
 def test_the_two_models_stay_as_they_are():

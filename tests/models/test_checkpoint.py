@@ -304,3 +304,22 @@ def test_every_architecture_is_listed_under_its_own_name():
     assert checkpoint.ARCHITECTURES["deltadiff"] is DeltaDiff
     for name, kind in checkpoint.ARCHITECTURES.items():
         assert kind.architecture == name
+
+
+def test_headers_written_before_there_was_a_dial_are_read(tmp_path: Path):
+    from safetensors.torch import save_file
+
+    arguments = {"size": "tiny", "scale": 4, "steps": 4, "p": 0.3, "eta_1": 0.01, "eta_T": 0.99}
+    header = {
+        "architecture": "deltadiff", "arguments": arguments, "name": "old", "description": "", "training": {},
+        "format": 1,
+    }  # fmt: skip
+    weights = {name: tensor.contiguous() for name, tensor in model().state_dict().items()}
+    save_file(weights, tmp_path / "old.safetensors", metadata={"deltasr": json.dumps(header)})
+    loaded = load(tmp_path / "old.safetensors")
+    assert isinstance(loaded, DeltaDiff)
+    assert not loaded.dial
+    assert loaded.consistent
+    lr = torch.rand(1, 3, 8, 8)
+    with torch.no_grad():
+        assert torch.equal(loaded(lr), model()(lr))

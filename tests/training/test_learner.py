@@ -144,8 +144,15 @@ def test_a_state_of_another_model_is_refused(recipe: Recipe, make: Make):
 
 @pytest.mark.parametrize("unroll", ["through", "teacher-forced"])
 def test_a_compiled_objective_trains_as_a_plain_one(unroll: Any, recipe: Recipe, make: Make):
+    _require_the_same_compiled(msgspec.structs.replace(recipe, unroll=unroll), make)
+
+
+def test_a_compiled_dial_trains_as_a_plain_one(recipe: Recipe, make: Make):
+    _require_the_same_compiled(msgspec.structs.replace(recipe, dial=True, lpips=0.1), make)
+
+
+def _require_the_same_compiled(recipe: Recipe, make: Make) -> None:
     """Through the compiler's front end; code generation is torch's own matter and takes minutes."""
-    recipe = msgspec.structs.replace(recipe, unroll=unroll)
     compiled = msgspec.structs.replace(recipe, compile=True)
     compile_as_is = torch.compile
     with pytest.MonkeyPatch.context() as patch:

@@ -128,3 +128,20 @@ def test_a_new_run_may_have_other_pictures_than_one_that_never_began(tmp_path: P
     folder.keep_pictures(PICTURES)
     folder.keep_pictures(PICTURES[:1])
     assert len(json.loads(folder.pictures_file.read_text())) == 1
+
+
+def test_recipes_written_before_there_was_a_dial_are_read(tmp_path: Path):
+    """As they stand in runs and beside bundled weights: what they do not name is as it was then."""
+    old = {
+        "system": "deltadiff", "size": "tiny", "scale": 4, "steps": 4, "p": 0.3, "eta_1": 0.01, "eta_T": 0.99,
+        "unroll": "through", "loss": "l1", "step_weights": [], "crop": 24, "batch": 16, "images": 224_000, "seed": 0,
+        "optimizer": "muon", "learning_rate": 0.0025, "betas": [0.9, 0.99], "weight_decay": 0.0, "warmup": 6_400,
+        "clip": 0.5, "ema": 0.999, "precision": "float32", "channels_last": False, "compile": False, "workers": 0,
+        "validation_pictures": 16, "validate_every": 16_000, "save_every": 8_000,
+    }  # fmt: skip
+    folder = RunFolder(tmp_path)
+    folder.recipe_file.write_text(json.dumps(old))
+    recipe = folder.recipe()
+    assert isinstance(recipe, DeltaDiffRecipe)
+    assert (recipe.dial, recipe.lpips, recipe.adversarial, recipe.block) == (False, 0, 0, "residual")
+    assert (recipe.shared, recipe.features, recipe.degradation, recipe.patience) == (True, "once", "bicubic", 0)

@@ -26,7 +26,6 @@ def teacher_forced_steps(chance: Chance, count: int, steps: int) -> Tensor:
     return torch.cat([torch.randint(1, steps + 1, (1,), generator=generator) for generator in generators])
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]
 def drawn_fidelities(chance: Chance, count: int) -> Tensor:
     """The fidelity that each of `count` pictures is trained at, (count,): of every four 1, 0 and two in between."""
     drawn = [torch.rand((), generator=generator) for generator in chance.generators("fidelity", count)]
@@ -53,6 +52,9 @@ class ChainObjective(Objective):
         super().__init__()
         self.model, self.lpips = model, lpips
         self.unroll, self.lpips_weight = recipe.unroll, recipe.lpips
+        self.drawn = drawn_fidelities
+        if recipe.compile:  # a generator's seed is no part of a graph
+            self.drawn = torch.compiler.disable(drawn_fidelities)  # type: ignore[no-untyped-call]
         self.judged = bool(recipe.lpips or recipe.adversarial)
         self.pixel_loss = PIXEL_LOSSES[recipe.loss]
         weights = recipe.step_weights or (1.0,) * recipe.steps
@@ -75,7 +77,7 @@ class ChainObjective(Objective):
         if self.unroll == "teacher-forced":
             terms, prediction = self._teacher_forced(lr, x_0, chance)
         elif self.model.dial:
-            fidelity = drawn_fidelities(chance, len(lr)).to(lr.device, non_blocking=True)
+            fidelity = self.drawn(chance, len(lr)).to(lr.device, non_blocking=True)
             shares = (1 - fidelity).square()
             terms, prediction = self._on_policy(lr, x_0, chance, fidelity)
         else:

@@ -132,7 +132,10 @@ class Metrics:
         if result.natural is not None:
             entry["psnr_y_at_fidelity_0"] = result.natural
         self._folder.log({"kind": "validation", "images": images, "seconds": round(seconds, 2), **entry})
-        self._scalars({f"validation/psnr_y_step_{n}": value for n, value in enumerate(result.steps, start=1)}, images)
+        scalars = {f"validation/psnr_y_step_{n}": value for n, value in enumerate(result.steps, start=1)}
+        if result.natural is not None:
+            scalars["validation/psnr_y_at_fidelity_0"] = result.natural
+        self._scalars(scalars, images)
 
     def _scalars(self, values: dict[str, float], images: int) -> None:
         for name, value in values.items():

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.util import find_spec
@@ -99,7 +100,6 @@ class _Run:
         self.recipe, self.options, self.folder = recipe, options, folder
         self.accelerator = _accelerator(options.device)
         self.device: torch.device = self.accelerator.device
-        torch.backends.cudnn.benchmark = True  # every step has the same shapes
         self.is_main = bool(self.accelerator.is_main_process)
         self.display = display if self.is_main else Silence()
         self._check_machine()
@@ -238,7 +238,7 @@ class _Run:
         self._started = time.monotonic()
         window = Window(self.images)
         try:
-            with stopping:
+            with stopping, _kernels_chosen_by_timing():
                 for lr, hr in () if self.best.is_over else self._batches():
                     window.add(self.learner.step(lr, hr))
                     ends = self._is_over() or self._must_stop(stopping)
@@ -309,6 +309,16 @@ class _Run:
         self.best.consider(result.steps[-1], self.images, self.learner.average)
         metrics.validation(self.images, self.seconds, result)
         self.display.validation(self.images, result)
+
+
+@contextmanager
+def _kernels_chosen_by_timing() -> Iterator[None]:
+    """Let cuDNN choose its fastest convolutions by trying them, which pays where all steps have the same shapes."""
+    before, torch.backends.cudnn.benchmark = torch.backends.cudnn.benchmark, True
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before
 
 
 def _accelerator(device: str) -> Any:
