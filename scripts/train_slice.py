@@ -19,11 +19,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from machine import SOURCE, bring, install
@@ -86,10 +89,10 @@ def train(work: Path, site: Path, run: Path, arguments: list[str], *, stop: floa
     process = subprocess.Popen(
         [sys.executable, "-c", _TRAIN, str(stop), "train", *paths, *chosen],
         env={**os.environ, "PYTHONPATH": search, "PYTHONUNBUFFERED": "1", "HF_HUB_OFFLINE": "1"},
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
     )  # fmt: skip
     assert process.stdout is not None
-    timer = threading.Timer(max(0.0, end - time.time()), process.kill)
+    timer = threading.Timer(max(0.0, end - time.time()), partial(_end_group, process.pid))
     timer.start()
     try:
         for line in process.stdout:
@@ -97,14 +100,22 @@ def train(work: Path, site: Path, run: Path, arguments: list[str], *, stop: floa
         status = process.wait()
     finally:
         timer.cancel()
-        process.kill()
+        _end_group(process.pid)
     if status < 0:
         log("training did not stop in time and was ended; what follows is its last saved state")
     return status == 0
 
 
+def _end_group(group: int) -> None:
+    """End a process and all that it started: workers that outlive it would hold its output open."""
+    with suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
+
+
 def hand_out(run: Path, out: Path, *, state: bool, log: Log) -> None:
     """Write the weights as 16-bit numbers and, if asked for, the state into `out`, in parts; the manifest comes last.
+
+    What an earlier slice left there goes once the weights to replace it are ready.
 
     Raises:
         PartsError: the folder cannot be written.
@@ -125,6 +136,8 @@ def hand_out(run: Path, out: Path, *, state: bool, log: Log) -> None:
         }
         checkpoint.save(model, half, state=weights, training=header.training)
         released = [*_members(run, _FACTS), Member(path=_WEIGHTS, source=half)]
+        for earlier in (out / MANIFEST, *out.glob("*.part")):
+            earlier.unlink(missing_ok=True)
         archives = {"weights": write_cut(out, "weights", released, _LIMIT)}
     if state:
         archives["state"] = write_cut(out, "state", _members(run, _STATE), _LIMIT)
@@ -142,10 +155,11 @@ def main(own: argparse.Namespace, arguments: list[str], *, started: float) -> bo
     """Unpack, train and hand out; whether all of it went well.
 
     Raises:
-        PartsError: parts, packages or time are missing, or what was brought is damaged.
+        PartsError: parts, packages or time are missing, what was brought is damaged, or OUT is a folder to take from.
         DeltasrError: there are no weights to hand out.
     """
     log = Log()
+    _require_own_folder(own)
     missing = bring(own.parts, own.work, log)
     run = own.run or own.work / "run"
     if own.brought is not None:
@@ -159,8 +173,6 @@ def main(own: argparse.Namespace, arguments: list[str], *, started: float) -> bo
     if missing:
         raise PartsError(f"{', '.join(missing)} still to come; bring what is missing by --parts.")
     site = install(own.work, log)
-    for path in (own.out / MANIFEST, *own.out.glob("*.part")):
-        path.unlink(missing_ok=True)
     deadline = started + 60 * own.minutes
     stop, end = deadline - own.reserve, deadline - _SHARE_FOR_OUTPUT * own.reserve
     if time.time() >= stop:
@@ -171,6 +183,13 @@ def main(own: argparse.Namespace, arguments: list[str], *, started: float) -> bo
     log(f"{time.time() - started:.0f} s in all")
     write_whole(own.out / "log.txt", "".join(f"{line}\n" for line in log.lines).encode())
     return well
+
+
+def _require_own_folder(own: argparse.Namespace) -> None:
+    """What is handed out replaces what is there, so it goes to none of the folders that hold what a slice needs."""
+    needed = {path.resolve() for path in (own.work, own.parts, own.brought) if path is not None}
+    if own.out is not None and own.out.resolve() in needed:
+        raise PartsError(f"{own.out} is a folder to take from; name another one for what is to be taken home.")
 
 
 def parsed(arguments: list[str]) -> argparse.Namespace:

@@ -146,6 +146,35 @@ def test_a_list_is_the_same_wherever_the_set_lies(listed, tmp_path):
     assert (tmp_path / "again.csv").read_bytes() == listed.read_bytes()
 
 
+@pytest.mark.parametrize("name", ["lr.png", "lr.tif"])
+def test_a_list_tells_the_pixels_of_files_of_16_bits(tmp_path, name):
+    source, lr = save(tmp_path / "a.png", bits=16), tmp_path / name
+    assert run(source, "-o", lr, "--kind", "bicubic", "--list", tmp_path / "list.csv") == 0
+    (line,) = read_list(tmp_path / "list.csv")
+    assert line.sha256 == hashlib.sha256(read_picture(lr).pixels.astype("<u2").tobytes()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        ["lr.jpg"],
+        ["lr.webp"],
+        ["lr.bmp"],
+        ["lr.png", "--output-format", "jpeg"],
+        ["lr", "--output-format", "webp"],
+        ["lr", "--output-format", ".BMP"],
+    ],
+)
+def test_a_list_of_files_with_other_pixels_is_refused(tmp_path, capsys, monkeypatch, output):
+    save(tmp_path / "a.png")
+    monkeypatch.chdir(tmp_path)
+    assert run("a.png", "--list", "list.csv", "-o", *output) == 1
+    assert capsys.readouterr().err == (
+        "deltasr: A --list needs LR pictures that keep every pixel; write png or tiff.\n"
+    )
+    assert below(tmp_path) == ["a.png"]
+
+
 def test_a_list_appears_whole_or_not_at_all(tmp_path, capsys):
     save(tmp_path / "hr/a.png")
     (tmp_path / "hr/bad.png").write_bytes(b"nothing")

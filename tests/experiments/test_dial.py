@@ -61,6 +61,7 @@ def test_a_row_and_a_point_for_each_setting(given: Settings, monkeypatch: pytest
     assert len({cells["PSNR-Y"] for cells in rows}) == len(fidelities)
     assert all(cells["LPIPS"] != cells["LPIPS-squeeze"] for cells in rows)
     assert "mine: 0.75 is its default." in result.notes
+    assert "LPIPS-squeeze flatters models that were trained by it." in result.notes
     assert result.facts == {"fidelities": [0.0, 0.25, 0.5, 0.75, 1.0], "lpips": ["LPIPS-alex", "LPIPS-squeeze"]}
     assert result.plots.keys() == {"dial"}
     ((line,),) = [panel.series for panel in drawn]
@@ -118,6 +119,7 @@ def test_without_squeezenet_its_column_is_left_out(given: Settings, weights: Pat
     result = dial.EXPERIMENT.run(replace(given, lpips=weights / "lpips_alex_v0.1.pth"))
     assert "LPIPS-squeeze" not in [column.title for column in result.table.columns]
     assert any(note.startswith("LPIPS-squeeze is left out: ") for note in result.notes)
+    assert not any("flatters" in note for note in result.notes)
 
 
 def test_it_needs_lpips_through_alexnet(given: Settings, weights: Path, monkeypatch: pytest.MonkeyPatch):

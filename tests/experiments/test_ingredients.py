@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -103,6 +104,17 @@ def test_one_thread_while_it_runs_and_as_many_as_before_afterwards(settings: Set
     finally:
         torch.set_num_threads(threads)
     assert seen == [1]
+
+
+def test_settings_name_what_was_used_rather_than_what_is_there(settings: Settings):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        folder, _ = catalogue.run("ingredients", only(replace(settings, device="auto"), "baseline"))
+    finally:
+        torch.set_num_threads(threads)
+    facts = json.loads((folder / "settings.json").read_text())
+    assert (facts["device"], facts["threads"], facts["only"]) == ("cpu", 1, ["baseline"])
 
 
 def test_parts_are_rows_and_others_are_refused(settings: Settings):

@@ -10,7 +10,7 @@ import pytest
 
 from deltasr.evaluation.sets import find_set
 from deltasr.experiments.experiment import Settings, TestSet
-from deltasr.experiments.measuring import QUICK_PICTURES, Meter, perception_panels
+from deltasr.experiments.measuring import QUICK_PICTURES, Meter, perception_panels, squeeze_lpips
 from deltasr.experiments.tables import THIS_RUN, Row
 from deltasr.models import catalogue
 
@@ -48,6 +48,18 @@ def test_lpips_and_the_first_pictures_of_a_quick_run(settings: Settings, shared:
     bicubic = meter.measure("bicubic", catalogue.load("bicubic"))[0]
     assert ready.lpips < bicubic.lpips
     assert ready.psnr_y > bicubic.psnr_y
+
+
+def test_without_squeezenet_a_sentence_says_why(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("DELTASR_LPIPS", raising=False)
+    monkeypatch.setitem(sys.modules, "lpips", None)
+    found, (why,) = squeeze_lpips(settings)
+    assert found == {}
+    assert why == "LPIPS-squeeze is left out: give its weights by --lpips FILE or DELTASR_LPIPS."
+    found, (why,) = squeeze_lpips(replace(settings, lpips=tmp_path / "absent.pth"))
+    assert found == {}
+    assert why.startswith("LPIPS-squeeze is left out: ")
+    assert "absent.pth" in why
 
 
 def test_panels_hold_the_sets_that_were_measured():

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _LARGEST_SHEET_SIDE = 224
 _KIND, _SCALE, _SEED = "realesrgan", 4, 0
+_LISTED_FORMATS = ("png", "tiff")
+"""Those that keep every pixel, of 8 and of 16 bits, so that a list's SHA-256 is the file's too."""
 
 
 def degrade_command(
@@ -51,7 +53,7 @@ def degrade_command(
         Of the random kinds: resshift-test, realesrgan and bsrgan. By default 0.
     list_
         Also write a list of the LR pictures, as CSV: what each went through, with the values drawn for it, and the
-        SHA-256 of its pixels. It appears when every picture is made.
+        SHA-256 of its pixels, which PNG and TIFF keep as they are. It appears when every picture is made.
     check
         Instead of writing LR pictures, tell whether those that are made now are those of a list, and which are not.
         Kind, scale and seed are the list's.
@@ -86,7 +88,7 @@ def degrade_command(
     if list_ is not None and list_.exists() and not overwrite:
         raise PictureError(f"{list_} exists already; choose --overwrite, or another name.")
     lines, status = _degrade_files(
-        inputs, output, output_format, kind=kind, scale=scale, seed=seed, overwrite=overwrite
+        inputs, output, output_format, kind=kind, scale=scale, seed=seed, listed=list_ is not None, overwrite=overwrite
     )
     return status if list_ is None else _write_list(lines, list_, status=status)
 
@@ -99,6 +101,7 @@ def _degrade_files(
     kind: str,
     scale: int,
     seed: int,
+    listed: bool,
     overwrite: bool,
 ) -> tuple[list[Line], int]:
     """Degrade one file after the other; what goes wrong with one is told and stops nothing. Lines and the status."""
@@ -106,6 +109,7 @@ def _degrade_files(
     from deltasr.errors import DeltasrError, PictureError, SettingError
     from deltasr.evaluation.degraded import degrade_picture
     from deltasr.imaging import READABLE_SUFFIXES, read_picture, write_picture
+    from deltasr.imaging.formats import format_named
     from deltasr.inference.batch import plan_jobs
 
     kind_named(kind)
@@ -114,6 +118,9 @@ def _degrade_files(
     if output_format is None and output.suffix.lower() not in READABLE_SUFFIXES:
         output_format = "png"
     plan = plan_jobs(inputs, output, output_format=output_format)
+    formats = {format_named(output_format or job.target.suffix).name for job in plan.jobs}
+    if listed and not formats <= set(_LISTED_FORMATS):
+        raise SettingError(f"A --list needs LR pictures that keep every pixel; write {' or '.join(_LISTED_FORMATS)}.")
     _tell_failures(plan)
     lines: list[Line] = []
     for job in plan.jobs:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from deltasr.cli.rows import labels_of, rows_of
+
 if TYPE_CHECKING:
     from deltasr.evaluation.benchmark import Measurement, PerceptualMetric
     from deltasr.evaluation.sets import BenchmarkSet
-    from deltasr.models.base import Model
 
 _Repeatable = Parameter(negative=(), consume_multiple=False)
 
@@ -97,9 +98,9 @@ def evaluate_command(
     borders = borders_of(crop, sets)
     modules, note = find_lpips(lpips, nets=lpips_net)
     perceptual: dict[str, PerceptualMetric] = {**modules, **find_no_reference(metric or [])}
-    labels = _labels([*models, *map(str, results)])
+    labels = labels_of([*models, *map(str, results)])
     loaded = [(label, catalogue.load(name)) for label, name in zip(labels, models, strict=False)]
-    rows = _rows(loaded, fidelity, taken=labels[len(models) :])
+    rows = rows_of(loaded, fidelity, taken=labels[len(models) :])
     ready = [
         (label, [_results_of(folder, benchmark, sets) for benchmark in sets])
         for label, folder in zip(labels[len(models) :], results, strict=True)
@@ -177,53 +178,6 @@ def borders_of(crop: Sequence[int] | None, sets: Sequence[BenchmarkSet]) -> Sequ
     if len(crop) != len(sets):
         raise SettingError(f"--crop is given {len(crop)} times for {len(sets)} sets; give one, or one a set.")
     return crop
-
-
-def _labels(names: Sequence[str]) -> list[str]:
-    """Short row names: a path's last part, or all of it where that is not unique."""
-    from deltasr.errors import SettingError
-
-    short = [Path(name).name.removesuffix(".safetensors") for name in names]
-    labels = [
-        label if short.count(label) == 1 else name.strip("/").replace("/", "_")
-        for label, name in zip(short, names, strict=True)
-    ]
-    for label, name in zip(labels, names, strict=True):
-        if labels.count(label) > 1:
-            raise SettingError(f"{name} is given twice; name each model and each folder of results once.")
-    return labels
-
-
-def _rows(
-    models: Sequence[tuple[str, Model]], fidelities: Sequence[float] | None, *, taken: Sequence[str]
-) -> list[tuple[str, Model, float | None]]:
-    """Label, model and fidelity of each row: one for each fidelity where a model has a dial, one where it has none.
-
-    No label is one of those that are taken.
-
-    Raises:
-        SettingError: a fidelity is not in [0, 1], no model has a dial, or two rows would have one label.
-    """
-    from deltasr.errors import SettingError
-    from deltasr.inference.conditions import require_fidelity
-
-    if not fidelities:
-        return [(label, model, None) for label, model in models]
-    if not any(model.dial for _, model in models):
-        raise SettingError("--fidelity is for models with a dial, and none of these has one; leave it out.")
-    rows: list[tuple[str, Model, float | None]] = []
-    for label, model in models:
-        if not model.dial:
-            rows.append((label, model, None))
-            continue
-        for value in fidelities:
-            require_fidelity(model, value)
-            rows.append((f"{label}@{value:g}", model, value))
-    labels = [*taken, *(label for label, _, _ in rows)]
-    for label in labels:
-        if labels.count(label) > 1:
-            raise SettingError(f"Two rows would be called {label}; give each --fidelity once, or rename a folder.")
-    return rows
 
 
 def _results_of(folder: Path, benchmark: BenchmarkSet, sets: Sequence[BenchmarkSet]) -> Path:

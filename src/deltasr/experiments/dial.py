@@ -10,7 +10,6 @@ from deltasr.errors import SettingError
 from deltasr.experiments.experiment import Experiment, Result, Settings
 from deltasr.experiments.measuring import (
     LPIPS,
-    LPIPS_SQUEEZE,
     LR_PSNR,
     PSNR,
     SCORE_COLUMNS,
@@ -62,7 +61,8 @@ def _run(settings: Settings) -> Result:
             *_movements(ours),
             *(f"{name}: {model.default_fidelity:g} is its default." for name, model in models.items()),
             *meter.notes(),
-            f"{LPIPS} is {_JUDGE}; {LPIPS_SQUEEZE} flatters models that were trained by it.",
+            f"{LPIPS} is {_JUDGE}.",
+            *(f"{name} flatters models that were trained by it." for name in further),
             *left_out,
             f"{LR_PSNR} (dB): RGB, between the result downscaled again and its input in 8 bits; of the mean error.",
             "The others' rows were measured with this protocol, on whole sets, from their published weights or images.",

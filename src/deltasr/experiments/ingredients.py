@@ -115,7 +115,12 @@ def _run(settings: Settings) -> Result:
         plots={} if mean is None else {"differences": _plot(outcomes, mean)},
         scale=(scale, "No paper has this table."),
         notes=(*_spread(baselines), *_notes(outcomes)),
-        facts={"recipes": recipes_of([outcome.run for outcome in outcomes.values()])},
+        facts={
+            "device": settings.device,
+            "threads": 1,
+            "only": list(settings.only),
+            "recipes": recipes_of([outcome.run for outcome in outcomes.values()]),
+        },
     )
 
 
@@ -198,7 +203,8 @@ def _notes(outcomes: Mapping[str, _Outcome]) -> tuple[str, ...]:
         f"The baseline is the recipe {_RECIPE} at that length; every other row changes what it says and nothing else, "
         "not the learning rate either. Equal training time: a variant sees as many images as take its steps the "
         "processor time that the baseline's take, by steps of both timed in turns on one thread before training.",
-        f"{_SECONDS}: what the steps of the training took, which other work on the machine changes too.",
+        f"{_SECONDS}: what the steps of the training took, which other work on the machine changes too; in a training "
+        "that was ended by force, steps after its last saved state were taken again, and count twice.",
         f"{_GFLOP}: all steps for a {_SIDE}x{_SIDE} input; a multiplication and an addition are two operations.",
         f"{_PSNR}: of the last step's prediction by the averaged weights, not projected, on the middle of "
         f"{run.recipe.validation_pictures} pictures held out of training, at the end; bicubic interpolation has "

@@ -141,10 +141,10 @@ class Meter:
 def squeeze_lpips(settings: Settings) -> tuple[dict[str, nn.Module], tuple[str, ...]]:
     """LPIPS through SqueezeNet, as `Meter` takes further metrics; or nothing, and a sentence why."""
     try:
-        found, _ = find_lpips(settings.lpips, nets=("squeeze",))
+        found, reason = find_lpips(settings.lpips, nets=("squeeze",))
     except CheckpointError as error:
-        return {}, (f"{LPIPS_SQUEEZE} is left out: {error}",)
-    return found, ()
+        found, reason = {}, f"LPIPS is left out: {error}"
+    return found, () if reason is None else (reason.replace("LPIPS", LPIPS_SQUEEZE, 1),)
 
 
 def perception_panels(rows: Sequence[Row], *, label: str, caption: str | None = None) -> list[Panel]:

@@ -70,8 +70,9 @@ def _run(settings: Settings) -> Result:
         plots={"strips": draw_strips(strips, title=f"{sets[0].benchmark.name}, degraded"), **curves},
         scale=(f"This run: {machine(settings.device)}.", meter.scale()),
         notes=(
-            f"LR pictures are made by deltasr degrade SET/HR -o LR --kind {_KIND} --seed {_SEED}; lists of what each "
-            "went through stand in docs/experiments/photo.",
+            f"LR pictures are made by deltasr degrade SET/HR -o LR --kind {_KIND} --seed {_SEED}; deltasr "
+            "degrade --list FILE writes what each went through, and docs/experiments/photo has the lists of Set5, "
+            "Set14, BSD100 and DeltaDiffSet14.",
             "Resizes without anti-aliasing shift degraded pictures by parts of a pixel, and the detail that is lost "
             "cannot come back, so that PSNR-Y is low for every model.",
             *meter.notes(),

@@ -57,7 +57,8 @@ class ProcessorClock(Silence):
     """A training's `Display` that keeps how much processor time its steps took, in a file of its own.
 
     The reading of pictures before and the validation behind the last step do not count. The parts of a training that
-    was interrupted add up.
+    was interrupted add up. One that was ended by force goes on from its last saved state: the steps after that are
+    taken again, and their time counts twice.
 
     Args:
         file: where the seconds are kept, as a JSON number.

@@ -1,0 +1,61 @@
+"""The rows of an evaluation's table: what they are called, and which model at which fidelity each of them measures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from deltasr.models.base import Model
+
+
+def labels_of(names: Sequence[str]) -> list[str]:
+    """Short row names: a path's last part, or all of it where that is not unique.
+
+    Raises:
+        SettingError: two of the names are the same.
+    """
+    from deltasr.errors import SettingError
+
+    short = [Path(name).name.removesuffix(".safetensors") for name in names]
+    labels = [
+        label if short.count(label) == 1 else name.strip("/").replace("/", "_")
+        for label, name in zip(short, names, strict=True)
+    ]
+    for label, name in zip(labels, names, strict=True):
+        if labels.count(label) > 1:
+            raise SettingError(f"{name} is given twice; name each model and each folder of results once.")
+    return labels
+
+
+def rows_of(
+    models: Sequence[tuple[str, Model]], fidelities: Sequence[float] | None, *, taken: Sequence[str]
+) -> list[tuple[str, Model, float | None]]:
+    """Label, model and fidelity of each row: one for each fidelity where a model has a dial, one where it has none.
+
+    No label is one of those that are taken.
+
+    Raises:
+        SettingError: a fidelity is not in [0, 1], no model has a dial, or two rows would have one label.
+    """
+    from deltasr.errors import SettingError
+    from deltasr.inference.conditions import require_fidelity
+
+    if not fidelities:
+        return [(label, model, None) for label, model in models]
+    if not any(model.dial for _, model in models):
+        raise SettingError("--fidelity is for models with a dial, and none of these has one; leave it out.")
+    rows: list[tuple[str, Model, float | None]] = []
+    for label, model in models:
+        if not model.dial:
+            rows.append((label, model, None))
+            continue
+        for value in fidelities:
+            require_fidelity(model, value)
+            rows.append((f"{label}@{value:g}", model, value))
+    labels = [*taken, *(label for label, _, _ in rows)]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise SettingError(f"Two rows would be called {label}; give each --fidelity once, or rename a folder.")
+    return rows
