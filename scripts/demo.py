@@ -17,18 +17,16 @@ from deltasr.imaging import READABLE_SUFFIXES, read_picture, write_picture
 
 _MODEL = "deltadiff-x4"
 _COMPARISON = "side-by-side.png"
-_HEADINGS = ("input, nearest", "bicubic", _MODEL)
+_FIDELITIES = (1.0, 0.0)
+_HEADINGS = ("input, nearest", "bicubic", "deltasr, most faithful", "deltasr, most natural")
 _HEADING_HEIGHT = 28
 _GAP = 8
 
 
-def _row(source: Path, result: Image.Image) -> list[Image.Image]:
+def _row(source: Path, results: list[Image.Image]) -> list[Image.Image]:
     small = read_picture(source).to_pil().convert("RGB")
-    return [
-        small.resize(result.size, Image.Resampling.NEAREST),
-        small.resize(result.size, Image.Resampling.BICUBIC),
-        result.convert("RGB"),
-    ]
+    filters = (Image.Resampling.NEAREST, Image.Resampling.BICUBIC)
+    return [small.resize(results[0].size, by) for by in filters] + [result.convert("RGB") for result in results]
 
 
 def _side_by_side(rows: list[list[Image.Image]]) -> Image.Image:
@@ -47,7 +45,7 @@ def _side_by_side(rows: list[list[Image.Image]]) -> Image.Image:
 
 
 def main(pictures: Path, output: Path) -> None:
-    """Upscale every picture of a folder, write the results and one side-by-side picture, and say where they are."""
+    """Upscale every picture of a folder, and say where the results are, and one picture of both ends of the dial."""
     output.mkdir(parents=True, exist_ok=True)
     upscaler = Upscaler(load(_MODEL))
     rows = []
@@ -57,8 +55,8 @@ def main(pictures: Path, output: Path) -> None:
         result = upscaler.upscale(source)
         target = output / f"{source.stem}.png"
         write_picture(result, target)
-        rows.append(_row(source, result.to_pil()))
         print(f"{target}: {result.width}x{result.height} pixels in {time.perf_counter() - before:.2f} s")
+        rows.append(_row(source, [upscaler.upscale(source, fidelity=wanted).to_pil() for wanted in _FIDELITIES]))
     _side_by_side(rows).save(output / _COMPARISON)
     print(f"{output / _COMPARISON}: {len(rows)} pictures beside nearest and bicubic")
     print(f"all of it took {time.perf_counter() - started:.1f} s")

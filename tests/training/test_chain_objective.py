@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from deltasr.models.deltadiff import DeltaDiff
 from deltasr.models.resshift import ResShift
 from deltasr.training import chain_objective
-from deltasr.training.chain_objective import ChainObjective, drawn_fidelities, teacher_forced_steps
-from deltasr.training.losses import PIXEL_LOSSES
+from deltasr.training.chain_objective import ChainObjective, drawn_fidelities, shifted, teacher_forced_steps
+from deltasr.training.losses import PIXEL_LOSSES, grid_distance
 from deltasr.training.objective import Chance
 from deltasr.training.recipe_kinds import DeltaDiffRecipe, ResShiftRecipe
 from deltasr.training.systems import build_model
@@ -209,7 +209,7 @@ def test_lpips_judges_the_predicted_pictures_of_teacher_forced_training(
     chance = Chance(seed=5, position=8)
     objective = ChainObjective(resshift, _resshift_recipe(unroll="teacher-forced", lpips=0.5), distance)
     _, predictions, errors = _by_hand(resshift, crops, chance)
-    expected = 0.5 * distance(resshift.decode(predictions), crops[1]).mean()
+    expected = 0.5 * distance(*(shifted(part, chance) for part in (resshift.decode(predictions), crops[1]))).mean()
     assert objective.terms == ["teacher-forced", "lpips"]
     terms = objective(*crops, chance).terms
     torch.testing.assert_close(terms, torch.stack([errors.mean(), expected]))
@@ -235,7 +235,7 @@ def test_on_policy_steps_have_noise_of_their_own_and_lpips_judges_the_last(
         expected.append((prediction - x_0).square().mean() / STEPS)
         std = KAPPA * math.sqrt(eta[t - 1] * alpha / eta[t])
         x_t = eta[t - 1] / eta[t] * x_t + alpha / eta[t] * prediction + std * noise[t - 1]
-    expected.append(0.5 * distance(resshift.decode(prediction), hr).mean())
+    expected.append(0.5 * distance(*(shifted(part, chance) for part in (resshift.decode(prediction), hr))).mean())
     assert objective.terms == ["step-1", "step-2", "step-3", "step-4", "lpips"]
     torch.testing.assert_close(objective(lr, hr, chance).terms, torch.stack(expected))
 
@@ -302,7 +302,7 @@ def test_a_dial_weighs_the_judge_of_each_picture_by_its_own_fidelity(batch: tupl
     wanted = drawn_fidelities(chance, 4)
     codes: list[Tensor] = []
     model(lr, fidelity=wanted, callback=lambda t, x_t, prediction: codes.append(prediction))
-    distances = _Squared()(model.decode(codes[-1]), hr)
+    distances = _Squared()(*(shifted(part, chance) for part in (model.decode(codes[-1]), hr)))
     objective = ChainObjective(model, _recipe(dial=True, lpips=2.0), _Squared())
     loss = objective(lr, hr, chance)
     assert objective.terms[-1] == "lpips"
@@ -310,3 +310,30 @@ def test_a_dial_weighs_the_judge_of_each_picture_by_its_own_fidelity(batch: tupl
     torch.testing.assert_close(loss.terms[-1], 2 * ((1 - wanted) ** 2 * distances).mean())
     torch.testing.assert_close(loss.picture, model.decode(codes[-1]))
     torch.testing.assert_close(loss.terms[:4], torch.stack([(model.decode(c) - hr).abs().mean() / 4 for c in codes]))
+
+
+def test_the_grid_s_term_is_of_the_last_step_whatever_the_fidelity(model: DeltaDiff, batch: tuple[Tensor, Tensor]):
+    lr, hr = batch
+    codes: list[Tensor] = []
+    model(lr, callback=lambda t, x_t, prediction: codes.append(prediction))
+    objective = ChainObjective(model, _recipe(grid=3.0), None)
+    assert objective.terms[-1] == "grid"
+    expected = 3 * grid_distance(codes[-1], model.encode(hr))
+    torch.testing.assert_close(objective(lr, hr, CHANCE).terms[-1], expected)
+
+
+def test_judges_see_pictures_moved_alike_and_differently_each_time():
+    picture = torch.rand(1, 3, 24, 32, generator=torch.Generator().manual_seed(0))
+    places = set()
+    for position in range(0, 400, 2):
+        moved = shifted(picture, Chance(seed=0, position=position))
+        assert moved.shape == (1, 3, 32, 40)
+        assert torch.equal(moved, shifted(picture, Chance(seed=0, position=position)))
+        (found,) = [
+            (top, left)
+            for top in range(9)
+            for left in range(9)
+            if torch.equal(moved[..., top : top + 24, left : left + 32], picture)
+        ]
+        places.add(found)
+    assert {top for top, _ in places} == {left for _, left in places} == set(range(8))

@@ -202,6 +202,11 @@ def test_a_discriminator_needs_a_result():
         from_assignments(RECIPES["deltadiff-tiny-x4"], ["adversarial=0.1", "unroll=teacher-forced"])
 
 
+def test_the_grid_is_that_of_pixels():
+    with pytest.raises(SettingError, match="grid is for pixel-unshuffled codes, and first_stage is 'vq'"):
+        from_assignments(RECIPES["resshift-paper"], ["grid=1"])
+
+
 def test_patience_cannot_end_a_run_while_its_model_rests():
     with pytest.raises(SettingError, match="patience would end a run by phases while the model rests"):
         from_assignments(RECIPES["rrdb-gan"], ["alternation=phases", "patience=3"])

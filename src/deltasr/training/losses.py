@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 PixelLoss = Callable[[Tensor, Tensor], Tensor]
 """(prediction, target), both (N, C, H, W), to a scalar."""
 
 _CHARBONNIER_EPSILON = 1e-3
+_WINDOW = 8
 
 
 def l1(prediction: Tensor, target: Tensor) -> Tensor:
@@ -29,6 +31,17 @@ def charbonnier(prediction: Tensor, target: Tensor) -> Tensor:
 
 
 PIXEL_LOSSES: dict[str, PixelLoss] = {"l1": l1, "l2": l2, "charbonnier": charbonnier}
+
+
+def grid_distance(prediction: Tensor, target: Tensor) -> Tensor:
+    """How much of a pattern that repeats with the LR grid a prediction has and its target has not.
+
+    Both are pixel-unshuffled codes (N, C, h, w), whose channels are the places inside an LR pixel. The mean error of
+    each channel over windows of 8x8 LR pixels (of the whole code where it is smaller) is what repeats; the mean square
+    of those is returned.
+    """
+    window = [min(_WINDOW, side) for side in prediction.shape[-2:]]
+    return F.avg_pool2d(prediction - target, window).square().mean()
 
 
 def per_picture_mean(loss: PixelLoss, prediction: Tensor, target: Tensor) -> Tensor:

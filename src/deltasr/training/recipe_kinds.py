@@ -141,6 +141,8 @@ class ChainRecipe(JudgedRecipe, frozen=True, kw_only=True, forbid_unknown_fields
         loss: on the prediction of every step, in the first stage's codes: `l1`, `l2` (mean of squares) or
             `charbonnier`.
         step_weights: weight of each step's loss, first step first; empty for equal ones. Normalised to sum 1.
+        grid: weight of what repeats with the LR grid in the picture that LPIPS looks at, but not in the true one
+            (`losses.grid_distance`): dots that perceptual losses reward. Of pixel-unshuffled codes only.
     """
 
     steps: Positive = 4
@@ -150,6 +152,7 @@ class ChainRecipe(JudgedRecipe, frozen=True, kw_only=True, forbid_unknown_fields
     unroll: Literal["through", "detached", "teacher-forced"] = "through"
     loss: Literal["l1", "l2", "charbonnier"] = "l1"
     step_weights: tuple[Weight, ...] = ()
+    grid: Weight = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -213,6 +216,8 @@ class ResShiftRecipe(ChainRecipe, frozen=True, kw_only=True, forbid_unknown_fiel
         super().__post_init__()
         if self.step_loss == "bound" and (self.kappa == 0 or self.unroll != "teacher-forced"):
             raise ValueError("step_loss 'bound' is for teacher-forced training with kappa above 0")
+        if self.grid and self.first_stage == "vq":
+            raise ValueError("grid is for pixel-unshuffled codes, and first_stage is 'vq'")
         if self.scale != 4:
             raise ValueError(f"scale is {self.scale}; ResShift's networks are for 4")
 

@@ -25,7 +25,9 @@ _RRDB = RrdbRecipe(
 _TINY = DeltaDiffRecipe(
     size="tiny", images=224_000, optimizer="muon", learning_rate=2.5e-3, warmup=6_400, ema=0.999,
 )  # fmt: skip
-_DIAL = replace(_TINY, dial=True, lpips=0.1, images=112_000, learning_rate=1.3e-3, warmup=4_800, channels_last=True)
+_DIAL = replace(
+    _TINY, dial=True, lpips=0.1, grid=50.0, images=112_000, learning_rate=1.3e-3, warmup=4_800, channels_last=True
+)
 _ON_A_GPU = DeltaDiffRecipe(
     size="small", crop=48, batch=64, images=19_200_000, learning_rate=1e-3, warmup=64_000, precision="bf16",
     channels_last=True, ema=0.999, workers=8, validate_every=640_000, save_every=320_000,
@@ -39,7 +41,7 @@ RECIPES: dict[str, AnyRecipe] = {
     ),
     "deltadiff-small-x4": _ON_A_GPU,
     "deltadiff-small-dial-x4": replace(
-        _ON_A_GPU, dial=True, lpips=0.1, learning_rate=5e-4, images=6_400_000,
+        _ON_A_GPU, dial=True, lpips=0.1, grid=50.0, learning_rate=5e-4, images=6_400_000,
     ),
     "deltadiff-base-x4": DeltaDiffRecipe(
         size="base", crop=48, batch=64, images=32_000_000, learning_rate=5e-4, warmup=128_000, precision="bf16",
