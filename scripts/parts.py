@@ -180,9 +180,25 @@ def unpack(tar: bytes, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tarfile.open(fileobj=io.BytesIO(tar)) as archive:
-            archive.extractall(folder, filter="data")
+            for member in archive:
+                _write_member(archive, member, folder)
     except (tarfile.TarError, OSError) as error:
         raise PartsError(f"Parts cannot be unpacked into {folder}: {' '.join(str(error).split())}.") from error
+
+
+def _write_member(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    """Write a file of an archive, with its time; Python before 3.11.4 has no safe `extractall`.
+
+    Raises:
+        PartsError: it is no plain file, or its name leads out of the folder.
+    """
+    path, content = PurePosixPath(member.name), archive.extractfile(member) if member.isfile() else None
+    if content is None or path.is_absolute() or ".." in path.parts:
+        raise PartsError(f"Parts cannot be unpacked into {folder}: '{member.name}' is no file below it.")
+    target = folder / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(content.read())
+    os.utime(target, (member.mtime, member.mtime))
 
 
 def restore(brought: Path, archive: str, target: Path) -> None:

@@ -125,10 +125,16 @@ def test_nothing_is_overwritten(parts: ModuleType, brought: Path, tmp_path: Path
         parts.restore(brought, "things", tmp_path / "target")
 
 
-def test_nothing_is_unpacked_outside(parts: ModuleType, tmp_path: Path):
+@pytest.mark.parametrize("name", ["../outside", "inside/../../outside", "/outside-of-everything", "link"])
+def test_nothing_is_unpacked_outside_and_no_links(name: str, parts: ModuleType, tmp_path: Path):
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
-        archive.addfile(tarfile.TarInfo("../outside"))
+        member = tarfile.TarInfo(name)
+        if name == "link":
+            member.type, member.linkname = tarfile.SYMTYPE, "../outside"
+        archive.addfile(member)
     with pytest.raises(parts.PartsError, match="cannot be unpacked"):
         parts.unpack(buffer.getvalue(), tmp_path / "folder")
     assert not (tmp_path / "outside").exists()
+    assert not Path("/outside-of-everything").exists()
+    assert not list((tmp_path / "folder").iterdir())
