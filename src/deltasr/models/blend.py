@@ -38,7 +38,7 @@ def blended(first: Model, second: Model, share: float) -> Model:
     for model in (first, second):
         if not model.architecture:
             raise ModelError(f"{model.name} cannot be blended; give two checkpoints of deltasr's own.")
-    if type(first) is not type(second) or _process(first) != _process(second):
+    if type(first) is not type(second) or _decisive(first) != _decisive(second):
         raise ModelError(
             f"{first.name} and {second.name} are not the same network, so they cannot be blended; "
             "give two that were trained one from the other."
@@ -52,7 +52,7 @@ def blended(first: Model, second: Model, share: float) -> Model:
     return model.eval()
 
 
-def _process(model: Model) -> dict[str, object]:
+def _decisive(model: Model) -> dict[str, object]:
     """The arguments that decide what its weights compute."""
     return {name: value for name, value in model.arguments().items() if name not in _OF_USE}
 
