@@ -99,15 +99,9 @@ def test_a_model_without_a_dial_has_one_row_and_one_picture(given: Settings, str
     assert "plain" not in projected
 
 
-def test_the_bundled_model_takes_part_where_there_is_one(given: Settings, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(catalogue, "names", lambda: ["bicubic", catalogue.DEFAULT])
-    with pytest.raises(SettingError, match="There is no deltadiff-photo-x4 in this version"):
-        photo.EXPERIMENT.run(replace(given, checkpoints={}))
-    bundled, load = given.checkpoints["mine"], catalogue.load
-    monkeypatch.setattr(catalogue, "names", lambda: ["bicubic", catalogue.DEFAULT, photo.PHOTO])
-    monkeypatch.setattr(catalogue, "load", lambda name: load(bundled if name == photo.PHOTO else name))
+def test_the_bundled_model_always_takes_part(given: Settings):
     rows = photo.EXPERIMENT.run(replace(given, checkpoints={})).table.rows
-    assert [row.cells["model"] for row in rows].count(photo.PHOTO) == 3
+    assert [row.cells["fidelity"] for row in rows if row.cells["model"] == photo.PHOTO] == ["0", "0.5", "1"]
 
 
 def test_names_of_other_rows_are_refused(given: Settings):

@@ -85,13 +85,10 @@ def _run(settings: Settings) -> Result:
 
 
 def _entrants(settings: Settings) -> dict[str, _Entrant]:
-    """Bicubic, the clean model, and those for photos: the bundled one, if it is there, and the checkpoints."""
+    """Bicubic, the clean model, and those for photos: the bundled one and the checkpoints."""
     for name in settings.checkpoints.keys() & {_BASELINE, _CLEAN}:
         raise SettingError(f"--checkpoint {name} is the name of another model in the table; choose another.")
-    chosen: dict[str, str | Path] = {PHOTO: PHOTO} if PHOTO in catalogue.names() else {}
-    chosen |= settings.checkpoints
-    if not chosen:
-        raise SettingError(f"There is no {PHOTO} in this version; give a model for photos by --checkpoint NAME=FILE.")
+    chosen: dict[str, str | Path] = {PHOTO: PHOTO, **settings.checkpoints}
     entrants = {name: _Entrant(model=catalogue.load(name)) for name in (_BASELINE, _CLEAN)}
     for name, source in chosen.items():
         model = catalogue.load(source)
