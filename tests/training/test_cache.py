@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from functools import partial
 from pathlib import Path
+from threading import Lock
+from time import sleep
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,6 +91,27 @@ def test_a_second_build_decodes_nothing(tmp_path: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(cache_module, "read_rgb8", decode)
     assert build_cache(paths, tmp_path / "cache", scale=4, smallest=8) == first
+
+
+def test_headers_are_read_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Python 3.11.7 cannot parse two at once."""
+    paths = [_picture(tmp_path / f"{n}.png", seed=n) for n in range(4)]
+    build_cache(paths, tmp_path / "cache", scale=4, smallest=8)
+    reading, together = Lock(), []
+
+    def load(*arguments: Any, **options: Any) -> np.ndarray:
+        first = reading.acquire(blocking=False)
+        together.append(not first)
+        sleep(0.01)
+        if first:
+            reading.release()
+        return np_load(*arguments, **options)
+
+    np_load = np.load
+    monkeypatch.setattr(np, "load", load)
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    build_cache(paths, tmp_path / "cache", scale=4, smallest=8)
+    assert together == [False] * 8
 
 
 @pytest.mark.parametrize("part", ["hr", "lr"])

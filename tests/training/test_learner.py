@@ -100,6 +100,23 @@ def test_steps_follow_the_learning_rate(recipe: Recipe, make: Make):
     assert learner.learning_rate == pytest.approx(recipe.learning_rate, rel=0.01)
 
 
+def test_bf16_computes_in_bf16_where_the_device_multiplies_it(
+    recipe: Recipe, make: Make, monkeypatch: pytest.MonkeyPatch
+):
+    def after(precision: str, **capabilities: bool) -> Tensor:
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+        learner = make(msgspec.structs.replace(recipe, precision=precision))
+        for lr, hr in _batches(3):
+            learner.step(lr, hr)
+        assert {weight.dtype for weight in learner.model.parameters()} == {torch.float32}
+        return _weights(learner.model)
+
+    exact = after("float32", avx512_bf16=True)
+    rounded = after("bf16", avx512_bf16=True)
+    assert torch.equal(after("bf16", avx2=True), exact)
+    assert 0 < (rounded - exact).norm() < 0.3 * (exact - _weights(make(recipe).model)).norm()
+
+
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
 def test_channels_last_changes_the_layout_and_not_the_numbers(optimizer: str, recipe: Recipe, make: Make):
     recipe = msgspec.structs.replace(recipe, optimizer=optimizer)

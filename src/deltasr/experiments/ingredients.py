@@ -59,6 +59,7 @@ VARIANTS: dict[str, Variant] = {
     "unroll-teacher-forced": Variant(group="unroll", changes={"unroll": "teacher-forced"}),
     "one-step": Variant(group="steps", changes={"steps": 1}),
     "two-steps": Variant(group="steps", changes={"steps": 2}),
+    "last-step-first": Variant(group="steps", changes={"step_weights": (1, 1, 2, 6)}),
     "separate-weights": Variant(group="steps' weights", changes={"shared": False}),
     "features-every-step": Variant(group="features", changes={"features": "every-step"}),
     "smaller-crops": Variant(group="crops", changes={"crop": 16, "batch": 36}),
@@ -70,6 +71,7 @@ VARIANTS: dict[str, Variant] = {
     "no-ema": Variant(group="averaging", changes={"ema": 0.0}),
     "ema-0.99": Variant(group="averaging", changes={"ema": 0.99}),
     "adamw": Variant(group="optimizer", changes={"optimizer": "adamw"}),
+    "bf16": Variant(group="precision", changes={"precision": "bf16"}),
 }
 """What is trained; the baseline comes three times, which shows how far chance goes."""
 

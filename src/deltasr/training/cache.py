@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import torch
@@ -17,6 +18,8 @@ from deltasr.errors import PictureError, TrainingError
 from deltasr.imaging import READABLE_SUFFIXES, read_rgb8
 
 _CACHE_VERSION = 1
+_ONE_HEADER_AT_A_TIME = Lock()
+"""NumPy parses headers with `ast`; CPython 3.11.7 fails now and then where two threads do (python/cpython#106905)."""
 
 
 @dataclass(frozen=True)
@@ -138,8 +141,9 @@ def _cached(path: Path, cache: Path, scale: int, shrink: int) -> CachedPicture |
 def _size_of(hr_file: Path, lr_file: Path) -> tuple[int, int] | None:
     """Height and width of a cached HR picture; None where it or its LR partner is missing or damaged."""
     try:
-        height, width = np.load(hr_file, mmap_mode="r").shape[:2]
-        np.load(lr_file, mmap_mode="r")
+        with _ONE_HEADER_AT_A_TIME:
+            height, width = np.load(hr_file, mmap_mode="r").shape[:2]
+            np.load(lr_file, mmap_mode="r")
     except (OSError, ValueError, EOFError):
         return None
     return height, width

@@ -25,6 +25,7 @@ from deltasr.training.display import Display, Silence
 from deltasr.training.judges import find_judges
 from deltasr.training.learner import Learner
 from deltasr.training.metrics import Means, Metrics, Window
+from deltasr.training.precision import multiplies_bf16
 from deltasr.training.recipe_kinds import JudgedRecipe, Recipe
 from deltasr.training.recipe_values import checked, ignored
 from deltasr.training.run_folder import RunFolder
@@ -143,10 +144,7 @@ class _Run:
         processes = self.accelerator.num_processes
         if self.recipe.batch % processes:
             raise SettingError(f"A batch of {self.recipe.batch} cannot be shared by {processes} processes equally.")
-        wants_bf16 = self.recipe.precision == "bf16" and self.device.type == "cuda"
-        if wants_bf16 and not torch.cuda.is_bf16_supported(including_emulation=False):
-            raise SettingError("This GPU has no bf16; set precision to float32.")
-        for text in ignored(self.recipe, device=self.device.type):
+        for text in ignored(self.recipe, bf16=multiplies_bf16(self.device)):
             self.display.note(text)
 
     def _cached_pictures(self) -> list[CachedPicture]:
