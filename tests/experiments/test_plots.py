@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from deltasr.errors import SettingError
-from deltasr.experiments.plots import Panel, Series, Strip, draw_panels, draw_strips, require_matplotlib
+from deltasr.experiments.plots import Bar, Panel, Series, Strip, draw_bars, draw_panels, draw_strips, require_matplotlib
 
 
 def panels(y: float) -> list[Panel]:
@@ -33,6 +33,22 @@ def test_panels_depend_on_what_they_show_alone():
     assert first != draw_panels(panels(9), title="t")
     width, height = Image.open(io.BytesIO(first)).size
     assert width > 2 * height
+
+
+def test_bars_have_a_row_each_and_a_colour_a_group():
+    def drawn(count: int) -> bytes:
+        bars = [
+            Bar(name=str(number), value=number + 1, group="odd" if number % 2 else "even") for number in range(count)
+        ]
+        return draw_bars(bars, title="t", x="dB")
+
+    assert drawn(4) == drawn(4)
+    pictures = [np.asarray(Image.open(io.BytesIO(drawn(count))).convert("RGB")).astype(int) for count in (4, 8)]
+    assert pictures[0].shape[0] < pictures[1].shape[0]
+    first, second = (
+        (np.abs(pictures[0] - colour).max(axis=-1) < 8).sum() for colour in ([31, 119, 180], [255, 127, 14])
+    )
+    assert second / first == pytest.approx((2 + 4) / (1 + 3), rel=0.1)
 
 
 def test_strips_show_their_pictures():

@@ -286,12 +286,16 @@ def test_fidelities_depend_on_place_and_seed_alone_and_hold_both_ends():
 class _Squared(nn.Module):
     """A judge: the mean squared difference of each picture."""
 
+    judged = 0
+
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
+        self.judged += len(sr)
         return (sr - hr).square().mean(dim=(1, 2, 3))
 
 
 def test_a_dial_weighs_the_judge_of_each_picture_by_its_own_fidelity(batch: tuple[Tensor, Tensor]):
-    """Positions 2 to 5: of two crops in between, one at 1 and one at 0, the last alone counts in full."""
+    """Positions 2 to 5: of two crops in between, one at 1 and one at 0, the last counts in full, and that at 1 is not
+    even looked at."""
     torch.manual_seed(0)
     model = DeltaDiff(size="tiny", dial=True)
     with torch.no_grad():
@@ -303,8 +307,10 @@ def test_a_dial_weighs_the_judge_of_each_picture_by_its_own_fidelity(batch: tupl
     codes: list[Tensor] = []
     model(lr, fidelity=wanted, callback=lambda t, x_t, prediction: codes.append(prediction))
     distances = _Squared()(*(shifted(part, chance) for part in (model.decode(codes[-1]), hr)))
-    objective = ChainObjective(model, _recipe(dial=True, lpips=2.0), _Squared())
+    judge = _Squared()
+    objective = ChainObjective(model, _recipe(dial=True, lpips=2.0), judge)
     loss = objective(lr, hr, chance)
+    assert judge.judged == 3
     assert objective.terms[-1] == "lpips"
     torch.testing.assert_close(loss.shares, (1 - wanted) ** 2)
     torch.testing.assert_close(loss.terms[-1], 2 * ((1 - wanted) ** 2 * distances).mean())

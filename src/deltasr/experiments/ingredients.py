@@ -17,7 +17,7 @@ import torch
 from deltasr.evaluation.report import write_report
 from deltasr.experiments.experiment import Experiment, Result, Settings
 from deltasr.experiments.operations import counted
-from deltasr.experiments.plots import Panel, Series, draw_panels
+from deltasr.experiments.plots import Bar, draw_bars
 from deltasr.experiments.processor_time import ProcessorClock, relative_cost
 from deltasr.experiments.runs import Run, parameters_of, recipes_of, scale_of, shortened, trained
 from deltasr.experiments.tables import Column, Row, Table
@@ -39,7 +39,7 @@ class Variant:
     """A row of the table.
 
     Attributes:
-        group: the ingredient, which the rows of one colour in the plot have in common.
+        group: the ingredient, which the bars of one colour in the plot have in common.
         changes: values of the recipe by their names.
     """
 
@@ -219,21 +219,10 @@ def _notes(outcomes: Mapping[str, _Outcome]) -> tuple[str, ...]:
 
 def _plot(outcomes: Mapping[str, _Outcome], mean: float) -> bytes:
     """Differences from the baseline, a colour an ingredient, in the rows' order."""
-    places = {name: place for place, name in enumerate(outcomes, start=1)}
-    groups = dict.fromkeys(outcome.variant.group for outcome in outcomes.values())
-    series = []
-    for group in groups:
-        names = [name for name, outcome in outcomes.items() if outcome.variant.group == group]
-        series.append(
-            Series(
-                label=group,
-                x=[places[name] for name in names],
-                y=[outcomes[name].psnr_y - mean for name in names],
-                joined=False,
-            )
-        )
-    panel = Panel(title="at equal training time", x="row of the table", y="difference (dB)", series=series)
-    return draw_panels([panel], title="PSNR-Y beside the baseline's")
+    bars = [
+        Bar(name=name, value=outcome.psnr_y - mean, group=outcome.variant.group) for name, outcome in outcomes.items()
+    ]
+    return draw_bars(bars, title="PSNR-Y beside the baseline's, at equal training time", x=_DIFFERENCE)
 
 
 EXPERIMENT = Experiment(

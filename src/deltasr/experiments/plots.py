@@ -67,6 +67,15 @@ class Strip:
     pictures: Sequence[tuple[str, NDArray[np.uint8]]]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """A bar and its name; bars of one group have one colour."""
+
+    name: str
+    value: float
+    group: str
+
+
 def draw_panels(panels: Sequence[Panel], *, title: str) -> bytes:
     """Panels side by side, as a PNG.
 
@@ -76,6 +85,30 @@ def draw_panels(panels: Sequence[Panel], *, title: str) -> bytes:
     figure = _figure((_PANEL[0] * len(panels), _PANEL[1]))
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         _draw(axes, panel)
+    figure.suptitle(title, fontsize=10)
+    return _png(figure)
+
+
+def draw_bars(bars: Sequence[Bar], *, title: str, x: str) -> bytes:
+    """Bars one below the other, each from zero to its value and with its name beside it, as a PNG.
+
+    Raises:
+        SettingError: matplotlib is not installed.
+    """
+    figure = _figure((_PANEL[0] * 1.4, 0.19 * len(bars) + 1))
+    axes = figure.subplots()
+    groups = list(dict.fromkeys(bar.group for bar in bars))
+    axes.barh(
+        [bar.name for bar in bars],
+        [bar.value for bar in bars],
+        color=[f"C{groups.index(bar.group)}" for bar in bars],
+    )
+    axes.invert_yaxis()
+    axes.set_xlabel(x, fontsize=8)
+    axes.tick_params(labelsize=7)
+    axes.margins(y=0.02)
+    axes.grid(axis="x", alpha=0.3)
+    axes.set_axisbelow(True)
     figure.suptitle(title, fontsize=10)
     return _png(figure)
 

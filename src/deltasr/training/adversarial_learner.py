@@ -39,6 +39,8 @@ class AdversarialLearner(Learner):
         self.judged_recipe = recipe
         discriminator = DISCRIMINATORS[recipe.discriminator](width=recipe.discriminator_width)
         self.discriminator: nn.Module = discriminator.to(accelerator.device)
+        if recipe.channels_last:
+            nn.utils.convert_conv2d_weight_memory_format(self.discriminator, torch.channels_last)
         self._judge = accelerator.prepare(self.discriminator)
         self._its_weights = list(self.discriminator.parameters())
         self._its_optimizer = torch.optim.Adam(self._its_weights, lr=recipe.discriminator_learning_rate, betas=_BETAS)

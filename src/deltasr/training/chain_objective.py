@@ -94,11 +94,13 @@ class ChainObjective(Objective):
     def forward(self, lr: Tensor, hr: Tensor, chance: Chance) -> Loss:
         with torch.no_grad():
             x_0 = self.model.encode(hr)
-        shares = None
+        shares: Tensor | None = None
+        judged: Tensor | slice = slice(None)
         if self.unroll == "teacher-forced":
             terms, prediction = self._teacher_forced(lr, x_0, chance)
         elif self.model.dial:
-            fidelity = self.drawn(chance, len(lr)).to(lr.device, non_blocking=True)
+            drawn = self.drawn(chance, len(lr))
+            fidelity, judged = (part.to(lr.device, non_blocking=True) for part in (drawn, (drawn < 1).nonzero()[:, 0]))
             shares = (1 - fidelity).square()
             terms, prediction = self._on_policy(lr, x_0, chance, fidelity)
         else:
@@ -109,8 +111,9 @@ class ChainObjective(Objective):
             return Loss(torch.stack(terms))
         picture = self.model.decode(prediction).float()
         if self.lpips is not None:
-            distances = self.lpips(self.shifted(picture, chance), self.shifted(hr, chance))
-            terms.append(self.lpips_weight * (distances if shares is None else shares * distances).mean())
+            distances = self.lpips(*(self.shifted(part[judged], chance) for part in (picture, hr)))
+            counted = distances if shares is None else shares[judged] * distances
+            terms.append(self.lpips_weight * counted.sum() / len(lr))
         return Loss(torch.stack(terms), picture, shares)
 
     def _on_policy(self, lr: Tensor, x_0: Tensor, chance: Chance, *fidelity: Tensor) -> tuple[list[Tensor], Tensor]:

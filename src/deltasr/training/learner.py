@@ -52,7 +52,7 @@ class Learner:
         self._process: int = accelerator.process_index
         self._bf16 = recipe.precision == "bf16" and multiplies_bf16(self._device)
         if recipe.channels_last:
-            nn.utils.convert_conv2d_weight_memory_format(self.model, torch.channels_last)
+            nn.utils.convert_conv2d_weight_memory_format(objective, torch.channels_last)
         self._average = AveragedModel(self.model)
         self._optimizers = optimizers(self.model, recipe)
         self._weights = [weight for weight in self.model.parameters() if weight.requires_grad]
