@@ -165,6 +165,15 @@ def test_a_model_with_a_dial_has_a_row_for_each_fidelity(run: Run, tiny: Path, d
     assert own == ["dialled", *rows["dialled@0.75"]]
 
 
+def test_an_ensemble_s_rows_are_marked(run: Run, tiny: Path, dial_checkpoint: Path):
+    alone, ensemble = (
+        cells(run(dial_checkpoint, "--hr", tiny / "Tiny", "--fidelity", 0, *options)[1].splitlines()[2])
+        for options in ((), ("--ensemble",))
+    )
+    assert (alone[0], ensemble[0]) == ("dialled@0", "dialled+@0")
+    assert alone[1:] != ensemble[1:]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -38,8 +38,15 @@ def test_a_model_with_a_dial_has_a_row_a_fidelity(plain: Model, dialled: Model):
     ]
 
 
+def test_ensembles_are_marked(plain: Model, dialled: Model):
+    rows = rows_of([("plain", plain), ("dialled", dialled)], [0.5], taken=["plain"], ensemble=True)
+    assert rows == [("plain+", plain, None), ("dialled+@0.5", dialled, 0.5)]
+
+
 def test_no_two_rows_have_one_label(dialled: Model):
     with pytest.raises(SettingError, match=r"Two rows would be called m@0\.5"):
         rows_of([("m", dialled)], [0.5, 0.5], taken=[])
     with pytest.raises(SettingError, match=r"Two rows would be called m@0\.5"):
         rows_of([("m", dialled)], [0.5], taken=["m@0.5"])
+    with pytest.raises(SettingError, match=r"Two rows would be called m\+"):
+        rows_of([("m", dialled)], None, taken=["m+"], ensemble=True)

@@ -12,6 +12,7 @@ import torch
 from deltasr.cli import main
 from deltasr.imaging import Metadata, Picture, read_picture, write_picture
 from deltasr.inference import upscaler as upscaler_module
+from deltasr.models import catalogue
 
 
 def _save(path: Path, *, bits: int = 8, alpha: bool = False, metadata: Metadata | None = None) -> Path:
@@ -137,9 +138,17 @@ def pair(tmp_path) -> tuple[Path, Path]:
     return paths
 
 
-def test_a_blend_lies_between_its_models(tmp_path, pair, command_line, monkeypatch):
-    from deltasr.models import catalogue
+def test_an_ensemble_is_asked_for(tmp_path, pair, command_line):
+    source = _save(tmp_path / "a.png")
+    for name, *options in (("alone",), ("ensemble", "--ensemble")):
+        assert command_line("upscale", source, "-o", tmp_path / f"{name}.png", "--model", pair[0], *options)[0] == 0
+    upscaler = upscaler_module.Upscaler(catalogue.load(str(pair[0])), ensemble=True)
+    result = read_picture(tmp_path / "ensemble.png").pixels
+    assert np.array_equal(result, upscaler.upscale(source).pixels)
+    assert not np.array_equal(result, read_picture(tmp_path / "alone.png").pixels)
 
+
+def test_a_blend_lies_between_its_models(tmp_path, pair, command_line, monkeypatch):
     source = _save(tmp_path / "a.png")
 
     def result(name: str, *options: object) -> np.ndarray:

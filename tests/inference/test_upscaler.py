@@ -46,13 +46,15 @@ def _difference(one: Picture, other: Picture) -> int:
     multiple_of=st.sampled_from([1, 4]),
     consistency=st.booleans(),
     alpha=st.booleans(),
+    ensemble=st.booleans(),
 )
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_tiled_is_untiled_for_a_network(conv_net, height, width, tile, multiple_of, consistency, alpha):
+@settings(max_examples=16, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_tiled_is_untiled_for_a_network(conv_net, height, width, tile, multiple_of, consistency, alpha, ensemble):
     model = conv_net(multiple_of=multiple_of)
     picture = _picture(height, width, alpha=alpha, seed=height)
-    whole = Upscaler(model, tile=0, consistency=consistency).upscale(picture)
-    tiled = Upscaler(model, tile=tile, consistency=consistency).upscale(picture)
+    whole, tiled = (
+        Upscaler(model, tile=side, consistency=consistency, ensemble=ensemble).upscale(picture) for side in (0, tile)
+    )
     assert whole.pixels.shape == (2 * height, 2 * width, 3)
     assert _difference(whole, tiled) <= 1
 

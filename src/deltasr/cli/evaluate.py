@@ -31,6 +31,7 @@ def evaluate_command(
     metric: Annotated[list[Literal["niqe", "musiq", "clipiqa"]] | None, _Repeatable] = None,
     fidelity: Annotated[list[float] | None, _Repeatable] = None,
     consistency: bool | None = None,
+    ensemble: Annotated[bool, Parameter(negative=())] = False,
     device: str = "auto",
     save: Path | None = None,
     csv: Path | None = None,
@@ -72,6 +73,9 @@ def evaluate_command(
         such as deltadiff-x4@0.5, for each. Models without a dial have one row all the same.
     consistency
         Project results onto the pictures that downscale to the input. By default as the model asks.
+    ensemble
+        Take the mean of what each model makes of a picture turned and mirrored in eight ways, in eight times the
+        time. Rows are called such as deltadiff-x4+.
     device
         auto, cpu, cuda or mps.
     save
@@ -100,7 +104,7 @@ def evaluate_command(
     perceptual: dict[str, PerceptualMetric] = {**modules, **find_no_reference(metric or [])}
     labels = labels_of([*models, *map(str, results)])
     loaded = [(label, catalogue.load(name)) for label, name in zip(labels, models, strict=False)]
-    rows = rows_of(loaded, fidelity, taken=labels[len(models) :])
+    rows = rows_of(loaded, fidelity, taken=labels[len(models) :], ensemble=ensemble)
     ready = [
         (label, [_results_of(folder, benchmark, sets) for benchmark in sets])
         for label, folder in zip(labels[len(models) :], results, strict=True)
@@ -109,7 +113,7 @@ def evaluate_command(
     measured: list[Measurement] = []
     with _progress((len(rows) + len(results)) * sum(len(s.pairs) for s in sets)) as advance:
         for label, model, level in rows:
-            upscaler = Upscaler(model, device=device, consistency=consistency)
+            upscaler = Upscaler(model, device=device, consistency=consistency, ensemble=ensemble)
             for benchmark, border in zip(sets, borders, strict=True):
                 measured += measure_upscaling(
                     partial(upscaler.upscale, fidelity=level),

@@ -30,11 +30,15 @@ def labels_of(names: Sequence[str]) -> list[str]:
 
 
 def rows_of(
-    models: Sequence[tuple[str, Model]], fidelities: Sequence[float] | None, *, taken: Sequence[str]
+    models: Sequence[tuple[str, Model]],
+    fidelities: Sequence[float] | None,
+    *,
+    taken: Sequence[str],
+    ensemble: bool = False,
 ) -> list[tuple[str, Model, float | None]]:
     """Label, model and fidelity of each row: one for each fidelity where a model has a dial, one where it has none.
 
-    No label is one of those that are taken.
+    Ensembles are marked by a plus. No label is one of those that are taken.
 
     Raises:
         SettingError: a fidelity is not in [0, 1], no model has a dial, or two rows would have one label.
@@ -42,13 +46,12 @@ def rows_of(
     from deltasr.errors import SettingError
     from deltasr.inference.conditions import require_fidelity
 
-    if not fidelities:
-        return [(label, model, None) for label, model in models]
-    if not any(model.dial for _, model in models):
+    if fidelities and not any(model.dial for _, model in models):
         raise SettingError("--fidelity is for models with a dial, and none of these has one; leave it out.")
     rows: list[tuple[str, Model, float | None]] = []
-    for label, model in models:
-        if not model.dial:
+    for name, model in models:
+        label = f"{name}+" if ensemble else name
+        if not (fidelities and model.dial):
             rows.append((label, model, None))
             continue
         for value in fidelities:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import ceil
 
 import torch
 from torch import Tensor
 
 from deltasr.inference.conditions import Conditions
+from deltasr.inference.ensemble import mean_of_orientations
 from deltasr.models.base import Model, SizeRequirements
 
 
@@ -48,7 +50,7 @@ def pad(lr: Tensor, requirements: SizeRequirements) -> Tensor:
     return lr.index_select(-2, rows).index_select(-1, columns)
 
 
-def run_padded(model: Model, lr: Tensor, *, conditions: Conditions | None = None) -> Tensor:
+def run_padded(model: Model, lr: Tensor, *, conditions: Conditions | None = None, ensemble: bool = False) -> Tensor:
     """Run a model on a picture of any size, or on a window of one.
 
     Args:
@@ -56,11 +58,13 @@ def run_padded(model: Model, lr: Tensor, *, conditions: Conditions | None = None
         lr: (N, 3, h, w), RGB in [0, 1], h and w at least 1.
         conditions: what the model is told besides, as the window sees it; by default that of a whole picture with seed
             0 and the model's own fidelity.
+        ensemble: whether the result is the mean over the orientations of the padded picture (`inference.ensemble`).
 
     Returns:
         (N, 3, scale * h, scale * w), RGB in [0, 1].
     """
     height, width = lr.shape[-2:]
     padded = pad(lr, model.size_requirements)
-    result: Tensor = model(padded, **(conditions or Conditions()).arguments(model))
+    run = partial(model, **(conditions or Conditions()).arguments(model))
+    result: Tensor = mean_of_orientations(run, padded) if ensemble else run(padded)
     return result[..., : height * model.scale, : width * model.scale]

@@ -1,0 +1,38 @@
+"""The mean of what a model makes of a picture in its eight orientations.
+
+A network treats a picture and its mirror image a little differently; what differs is its own, not the picture's, and
+averages out (Timofte, Rothe and Van Gool, "Seven Ways to Improve Example-Based Single Image Super Resolution",
+CVPR 2016, "enhanced prediction"; the "+" of EDSR+, Lim et al., arXiv:1707.02921, section 3.4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+ORIENTATIONS = 8
+"""How many there are: that many times the work of one."""
+
+
+def mean_of_orientations(run: Callable[[Tensor], Tensor], picture: Tensor) -> Tensor:
+    """Run something on a picture turned by 0 to 3 quarters, mirrored or not, and average the results turned back.
+
+    Args:
+        run: from (N, C, h, w) to (N, K, s h, s w); it sees each orientation once, one after the other.
+        picture: (N, C, h, w).
+
+    Returns:
+        (N, K, s h, s w), float32 at least.
+    """
+    total: Tensor | None = None
+    for mirrored in (False, True):
+        for quarters in range(4):
+            seen = picture.flip(-1) if mirrored else picture
+            seen = seen.rot90(quarters, (-2, -1)).contiguous(memory_format=torch.channels_last)
+            result = run(seen).rot90(-quarters, (-2, -1))
+            result = (result.flip(-1) if mirrored else result).float()
+            total = result.contiguous() if total is None else total.add_(result)
+    assert total is not None
+    return total / ORIENTATIONS
