@@ -26,16 +26,9 @@ _TINY = DeltaDiffRecipe(
     size="tiny", images=224_000, optimizer="muon", learning_rate=2.5e-3, warmup=6_400, ema=0.999,
 )  # fmt: skip
 _DIAL = replace(
-    _TINY,
-    dial=True,
-    default_fidelity=0.75,
-    lpips=0.1,
-    grid=50.0,
-    images=112_000,
-    learning_rate=1.3e-3,
-    warmup=4_800,
-    channels_last=True,
-)
+    _TINY, dial=True, default_fidelity=0.25, lpips=0.05, grid=50.0, step_weights=(1.0, 1.0, 2.0, 6.0), images=84_000,
+    learning_rate=1e-3, warmup=4_800, precision="bf16", channels_last=True,
+)  # fmt: skip
 _ON_A_GPU = DeltaDiffRecipe(
     size="small", crop=48, batch=64, images=19_200_000, learning_rate=1e-3, warmup=64_000, precision="bf16",
     channels_last=True, ema=0.999, workers=8, validate_every=640_000, save_every=320_000,
@@ -45,8 +38,8 @@ RECIPES: dict[str, AnyRecipe] = {
     "deltadiff-tiny-x4": _TINY,
     "deltadiff-x4": _DIAL,
     "deltadiff-photo-x4": replace(
-        _DIAL, degradation="realesrgan", default_fidelity=1.0, crop=32, batch=12, images=48_000, warmup=2_400,
-        workers=1, save_every=4_000,
+        _DIAL, degradation="realesrgan", default_fidelity=1.0, lpips=0.1, step_weights=(), crop=32, batch=12,
+        images=48_000, warmup=2_400, workers=1, save_every=4_000,
     ),
     "deltadiff-small-x4": _ON_A_GPU,
     "deltadiff-small-dial-x4": replace(
