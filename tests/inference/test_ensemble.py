@@ -29,7 +29,14 @@ def test_each_orientation_is_seen_once_and_turned_back():
     result = mean_of_orientations(to_the_right, picture)
     neighbours = [picture.roll(step, dims=axis) for step, axis in product((1, -1), (-1, -2))]
     torch.testing.assert_close(result, torch.stack(neighbours).half().float().mean(dim=0))
-    assert len({turned.numpy().tobytes() for turned in seen}) == len(seen) == ORIENTATIONS
+    assert len({turned.numpy().tobytes() for turned in seen}) == len(seen) == len(ORIENTATIONS) == 8
+
+
+def test_results_that_are_the_picture_itself_leave_it_alone():
+    picture = torch.rand(1, 3, 5, 5).contiguous(memory_format=torch.channels_last)
+    before = picture.clone()
+    torch.testing.assert_close(mean_of_orientations(lambda seen: seen, picture), before)
+    assert torch.equal(picture, before)
 
 
 class _Phased(Model):

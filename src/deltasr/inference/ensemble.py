@@ -8,12 +8,14 @@ CVPR 2016, "enhanced prediction"; the "+" of EDSR+, Lim et al., arXiv:1707.02921
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
+from itertools import product
 
 import torch
 from torch import Tensor
 
-ORIENTATIONS = 8
-"""How many there are: that many times the work of one."""
+ORIENTATIONS = tuple(product((False, True), range(4)))
+"""Whether mirrored, and then turned by how many quarters; each is as much work as the picture itself."""
 
 
 def mean_of_orientations(run: Callable[[Tensor], Tensor], picture: Tensor) -> Tensor:
@@ -26,13 +28,11 @@ def mean_of_orientations(run: Callable[[Tensor], Tensor], picture: Tensor) -> Te
     Returns:
         (N, K, s h, s w), float32 at least.
     """
-    total: Tensor | None = None
-    for mirrored in (False, True):
-        for quarters in range(4):
-            seen = picture.flip(-1) if mirrored else picture
-            seen = seen.rot90(quarters, (-2, -1)).contiguous(memory_format=torch.channels_last)
-            result = run(seen).rot90(-quarters, (-2, -1))
-            result = (result.flip(-1) if mirrored else result).float()
-            total = result.contiguous() if total is None else total.add_(result)
-    assert total is not None
-    return total / ORIENTATIONS
+
+    def seen_as(orientation: tuple[bool, int]) -> Tensor:
+        mirrored, quarters = orientation
+        seen = (picture.flip(-1) if mirrored else picture).rot90(quarters, (-2, -1))
+        result = run(seen.contiguous(memory_format=torch.channels_last)).rot90(-quarters, (-2, -1)).float()
+        return result.flip(-1) if mirrored else result
+
+    return reduce(torch.add, map(seen_as, ORIENTATIONS)) / len(ORIENTATIONS)

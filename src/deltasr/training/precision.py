@@ -1,4 +1,4 @@
-"""Whether training may compute in bf16: half the bytes and, where the device multiplies it itself, half the time."""
+"""Whether training may compute in bf16: half the bytes and, where the device multiplies it, less time."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ def multiplies_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type == "cpu":
-        capabilities: Mapping[str, object] = getattr(
-            torch.cpu, "get_capabilities", dict
-        )()  # not in the oldest torch that is supported
+        ask = getattr(torch.cpu, "get_capabilities", dict)  # the oldest torch that is supported has none
+        capabilities: Mapping[str, object] = ask()
         return any(capabilities.get(name) for name in _CPU_INSTRUCTIONS)
     return False
