@@ -17,16 +17,19 @@ PACKAGE = Path(deltasr.__file__).parent
 
 MAY_USE: dict[str, set[str]] = {
     "errors": set(),
+    "processor": set(),
+    "environment": {"processor"},
+    "devices": {"processor"},
     "imaging": set(),
     "degradation": set(),
     "diffusion": set(),
     "nets": {"degradation"},
     "models": {"nets", "diffusion", "degradation"},
-    "inference": {"models", "diffusion", "imaging", "degradation"},
-    "evaluation": {"inference", "models", "nets", "imaging", "degradation"},
-    "training": {"inference", "evaluation", "models", "nets", "diffusion", "imaging", "degradation"},
-    "experiments": {"training", "evaluation", "inference", "models", "diffusion", "imaging"},
-    "cli": {"experiments", "inference", "training", "evaluation", "models", "imaging", "degradation"},
+    "inference": {"devices", "models", "diffusion", "imaging", "degradation"},
+    "evaluation": {"devices", "inference", "models", "nets", "imaging", "degradation"},
+    "training": {"devices", "inference", "evaluation", "models", "nets", "diffusion", "imaging", "degradation"},
+    "experiments": {"devices", "training", "evaluation", "inference", "models", "diffusion", "imaging"},
+    "cli": {"environment", "experiments", "inference", "training", "evaluation", "models", "imaging", "degradation"},
 }
 """Room to the rooms whose names may stand in its imports; all may use `errors` and their own."""
 

@@ -70,6 +70,9 @@ def train_command(
 
     if minutes is not None and not minutes > 0:
         raise SettingError(f"--minutes {minutes:g} is no time to train; give a number above 0.")
+    from deltasr.environment import let_bf16_run
+
+    let_bf16_run()
     chosen = _chosen(output, recipe, config, set_, resume, {"--init": init, "--first-stage": first_stage})
     if show_recipe:
         import msgspec

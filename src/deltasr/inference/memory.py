@@ -8,6 +8,7 @@ from math import isqrt
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
@@ -18,29 +19,28 @@ MINIMUM_TILE = 32
 _LARGEST_TILE = {"cpu": 256}
 _LARGEST_ELSEWHERE = 1024
 _SHARE = 0.5
-_UNKNOWN_FREE = 2 << 30
+_OUT_OF_MEMORY = (
+    "out of memory",
+    "not enough memory",
+    "can't allocate memory",
+    "bad_alloc",
+    "could not create a primitive",  # by oneDNN, which computes convolutions on CPUs; so are those below
+    "could not create a memory object",
+    "could not execute a primitive",
+)
+_NOT_OF_MEMORY = "primitive descriptor"
+"""In what oneDNN says of an operation that it does not know."""
 
 
 def free_bytes(device: torch.device) -> int:
-    """How many bytes of a device's memory are free now; 2 GiB where the system does not say."""
+    """How many bytes of a device's memory are free now."""
     if device.type == "cuda":
         unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + unused
     if device.type == "mps":
         return max(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory(), 0)
-    free = [value for value in (_available_bytes(), _cgroup_bytes()) if value is not None]
-    return min(free, default=_UNKNOWN_FREE)
-
-
-def _available_bytes() -> int | None:
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return None
-    for line in lines:
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
-    return None
+    available, limit = int(psutil.virtual_memory().available), _cgroup_bytes()
+    return available if limit is None else min(available, limit)
 
 
 def _cgroup_bytes(folder: Path = Path("/sys/fs/cgroup")) -> int | None:
@@ -121,6 +121,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     text = str(error).lower()
-    return isinstance(error, RuntimeError) and any(
-        phrase in text for phrase in ("out of memory", "not enough memory", "can't allocate memory")
+    return (
+        isinstance(error, RuntimeError)
+        and any(phrase in text for phrase in _OUT_OF_MEMORY)
+        and _NOT_OF_MEMORY not in text
     )

@@ -13,13 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from deltasr.devices import DTYPES, find_device, release, usable
 from deltasr.diffusion.noise import NoiseField
 from deltasr.errors import ModelError, PictureError, SettingError
 from deltasr.imaging import Picture, fill_transparent, picture_from
 from deltasr.inference import alpha, consistency, memory
 from deltasr.inference.blending import Blended, Cropped
 from deltasr.inference.conditions import Conditions, require_fidelity
-from deltasr.inference.device import DTYPES, find_device, release
 from deltasr.inference.padding import run_padded
 from deltasr.inference.runner import run_tiles
 from deltasr.inference.tiling import FADE, Axis, Span
@@ -50,13 +50,17 @@ class Upscaler:
     Args:
         model: moved to the device, and put into evaluation mode.
         device: `auto` (CUDA, else MPS, else the CPU), or any name that torch knows.
-        dtype: what the network computes in: `float32`, or `bfloat16` or `float16` by autocast.
+        dtype: what the network computes in: `float32`, or `bfloat16` or `float16` by autocast; float32 where
+            the other does not run on the device.
         tile: LR pixels a side that a tile has to itself; 0 for the whole picture at once; None for what the
             free memory allows. Running out of memory halves it.
         consistency: whether results are projected so that, downscaled, they are the input; None for what the
             model asks.
         ensemble: whether each tile is the mean of what the model makes of its eight orientations, which takes eight
             times as long and is a little truer (`inference.ensemble`); for models without noise.
+
+    Attributes:
+        note: a sentence where the device cannot compute in `dtype`, else None.
 
     Raises:
         SettingError: the device is not there, or another setting has no such value or is not for this model.
@@ -83,7 +87,7 @@ class Upscaler:
         self.device = find_device(device)
         self.model = model.to(device=self.device)
         self.model.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-        self.dtype = DTYPES[dtype]
+        self.dtype, self.note = usable(dtype, self.device)
         self.tile = tile
         self.consistent = model.consistent if consistency is None else consistency
         self.ensemble = ensemble
