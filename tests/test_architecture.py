@@ -17,6 +17,7 @@ PACKAGE = Path(deltasr.__file__).parent
 
 MAY_USE: dict[str, set[str]] = {
     "errors": set(),
+    "interruption": set(),
     "processor": set(),
     "environment": {"processor"},
     "devices": {"processor"},
@@ -25,11 +26,21 @@ MAY_USE: dict[str, set[str]] = {
     "diffusion": set(),
     "nets": {"degradation"},
     "models": {"nets", "diffusion", "degradation"},
-    "inference": {"devices", "models", "diffusion", "imaging", "degradation"},
+    "inference": {"devices", "interruption", "models", "diffusion", "imaging", "degradation"},
     "evaluation": {"devices", "inference", "models", "nets", "imaging", "degradation"},
     "training": {"devices", "inference", "evaluation", "models", "nets", "diffusion", "imaging", "degradation"},
     "experiments": {"devices", "training", "evaluation", "inference", "models", "diffusion", "imaging"},
-    "cli": {"environment", "experiments", "inference", "training", "evaluation", "models", "imaging", "degradation"},
+    "cli": {
+        "environment",
+        "interruption",
+        "experiments",
+        "inference",
+        "training",
+        "evaluation",
+        "models",
+        "imaging",
+        "degradation",
+    },
 }
 """Room to the rooms whose names may stand in its imports; all may use `errors` and their own."""
 
