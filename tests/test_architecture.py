@@ -21,7 +21,7 @@ MAY_USE: dict[str, set[str]] = {
     "processor": set(),
     "environment": {"processor"},
     "devices": {"processor"},
-    "imaging": set(),
+    "imaging": {"interruption"},
     "degradation": set(),
     "diffusion": set(),
     "nets": {"degradation"},

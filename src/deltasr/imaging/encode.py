@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from deltasr import interruption
 from deltasr.imaging import jpeg, libvips, png, tiff
 from deltasr.imaging.picture import Picture, interleaved
 
@@ -52,6 +53,8 @@ def _encode(
     def write(piece: bytes) -> int:
         # An exception must not leave a callback that C code calls: it would be printed and forgotten.
         nonlocal head, failure
+        if interruption.asked():
+            return -1
         piece = bytes(piece)
         try:
             if head is None:
@@ -72,6 +75,7 @@ def _encode(
     try:
         save(target)
     except pyvips.Error as error:
+        interruption.check()
         raise failure or _as_os_error(error) from error
 
 
