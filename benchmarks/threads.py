@@ -1,9 +1,10 @@
 """Upscaling and training steps with threads that spin, threads that sleep, and one thread, as a Markdown table.
 
-    python benchmarks/threads.py [--beside 1] [--rounds 5]
+    python benchmarks/threads.py [--beside 1 | --quiet] [--rounds 5]
 
 Each way of waiting has a process of its own; they take turns, so that other work on the machine meets all of them.
-`--beside` adds so many processes that do nothing but take a processor. Quote ratios, not seconds.
+`--beside` adds so many processes that do nothing but take a processor; `--quiet` waits before each measurement until
+nothing else runs. Quote ratios, not seconds.
 """
 
 from __future__ import annotations
@@ -15,9 +16,13 @@ import sys
 import time
 from statistics import median
 
+import psutil
+
 WAYS = {
-    "spinning": {"GOMP_SPINCOUNT": "300000"},  # what libgomp does of itself
-    "sleeping": {"OMP_WAIT_POLICY": "PASSIVE"},
+    "spin 300,000 times": {"GOMP_SPINCOUNT": "300000"},  # what libgomp does of itself
+    "spin 10,000 times": {"GOMP_SPINCOUNT": "10000"},
+    "spin 1,000 times": {"GOMP_SPINCOUNT": "1000"},
+    "sleep": {"OMP_WAIT_POLICY": "PASSIVE"},
     "one thread": {"OMP_NUM_THREADS": "1"},
 }
 TASKS = ("upscale", "train")
@@ -64,6 +69,7 @@ def started(way: dict[str, str]) -> subprocess.Popen[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--beside", type=int, default=0)
+    parser.add_argument("--quiet", action="store_true")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
@@ -77,15 +83,17 @@ def main() -> None:
         for _ in range(chosen.rounds):
             for task, name in seconds:
                 worker = workers[name]
+                while chosen.quiet and psutil.cpu_percent(interval=0.15) > 10:
+                    pass
                 print(task, file=worker.stdin, flush=True)
                 seconds[task, name].append(float(worker.stdout.readline()))
     finally:
         for process in (*busy, *workers.values()):
             process.kill()
             process.wait()
-    print("| task | waiting | s | of sleeping's | from | to |\n|---|---|---|---|---|---|")
+    print("| task | waiting | s | of sleep's | from | to |\n|---|---|---|---|---|---|")
     for (task, name), taken in seconds.items():
-        ratios = [one / other for one, other in zip(taken, seconds[task, "sleeping"], strict=True)]
+        ratios = [one / other for one, other in zip(taken, seconds[task, "sleep"], strict=True)]
         numbers = (median(taken), median(ratios), min(ratios), max(ratios))
         print("|", task, "|", name, "|", " | ".join(f"{number:.2f}" for number in numbers), "|")
 

@@ -16,12 +16,13 @@ _WITHOUT_AMX = {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16"}
 
 
 def let_threads_sleep() -> None:
-    """Have threads that wait for each other sleep instead of spinning, unless the environment says how they wait.
+    """Have threads that wait for each other sleep soon instead of spinning on, unless the environment says otherwise.
 
-    Two threads that spin, beside other work on two cores, are several times slower than one (docs/upscaling.md).
+    Two threads that spin, beside other work on two cores, are several times slower than one (docs/upscaling.md). It is
+    for libgomp, which torch has on Linux; other libraries pass over it.
     """
     if "torch" not in sys.modules and not any(name in os.environ for name in _OF_WAITING):
-        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+        os.environ["GOMP_SPINCOUNT"] = "1000"
 
 
 def let_bf16_run() -> None:
