@@ -189,7 +189,10 @@ class _Run:
             raise SettingError(
                 f"The recipe's target is {self.recipe.teacher:g} a teacher's; name it by --teacher MODEL."
             )
-        return Teachers(names, scale=self.recipe.scale)
+        teachers = Teachers(names, scale=self.recipe.scale)
+        if not self.options.resume:
+            teachers.load()  # a wrong name is found before hours of decoding; a resumed run has its pictures
+        return teachers
 
     def _taught(self, teachers: Teachers) -> list[CachedPicture]:
         """The training pictures with what the teachers make of them, which the main process alone computes."""
