@@ -1,7 +1,7 @@
 """HR pictures made small by the resizers that people use, any of which may have made a small picture without faults.
 
-Half of the pictures go through our bicubic, the one that results are projected by. The others go through Pillow's filters
-(in floating point, at borders too), some by way of a size in between, some a fraction of a pixel out of place.
+Half of the pictures go through our bicubic, the one that results are projected by. The others go through Pillow's
+filters (in floating point, at borders too), some by way of a size in between, some a fraction of a pixel out of place.
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ def degrade_picture(
         hr_sha256=_sha256(np.broadcast_to(picture.pixels, (*picture.pixels.shape[:2], 3))),
         strength=strength,
     )
-    return Degraded(picture=replace(picture, pixels=pixels, notes=()), line=line, notes=tuple(notes))
+    return Degraded(picture=replace(picture, pixels=pixels, notes=(), compression=None), line=line, notes=tuple(notes))
 
 
 def _sha256(pixels: np.ndarray) -> str:
