@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from deltasr.errors import PictureError
-from deltasr.imaging import libvips, png, tiff
+from deltasr.imaging import jpeg, libvips, png, tiff
 from deltasr.imaging.alpha import fill_transparent
 from deltasr.imaging.assemble import assemble
 from deltasr.imaging.colour import CMYK_NOTE, as_8_bits, cmyk_to_srgb
@@ -111,7 +112,8 @@ def _read_by_vips(file: BinaryIO, path: Path, kind: str) -> Picture:
     if frames > 1:
         notes.append(f"Only the first of its {frames} frames or pages was read.")
     metadata = Metadata(icc=icc, exif=exif, xmp=xmp, text=text, resolution=resolution)
-    return assemble(samples, metadata, orientation=orientation, notes=notes)
+    picture = assemble(samples, metadata, orientation=orientation, notes=notes)
+    return replace(picture, compression=jpeg.read_compression(file)) if kind == "jpeg" else picture
 
 
 def _as_grey_or_rgb(image: Any, path: Path) -> tuple[Any, list[str]]:
