@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 
 from PIL import Image
 
@@ -55,7 +56,7 @@ def cartoon(scene: Scene) -> Image.Image:
             wide, high = scene.width / columns, scene.height / rows
             box = (column * wide + gap, row * high + gap, (column + 1) * wide - gap, (row + 1) * high - gap)
             panel = _Panel(scene, canvas, box, ink, min(width, min(wide, high) / 60), lines_alone)
-            with canvas.inside(box):
+            with canvas.inside(box) if gap else nullcontext():
                 rng.choice([panel.landscape, panel.landscape, panel.faces, panel.shapes])()
                 if rng.random() < 0.3:
                     panel.speech()

@@ -56,22 +56,21 @@ LANGUAGES: dict[str, tuple[str, str]] = {
 """Language to the alphabet of `fonts.ALPHABETS` that it needs, and some of its words."""
 
 _ENDINGS = ".....?!:"
-_MONTHS = ("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec").split()
-_NAMES = (
-    "Anna Ben Clara David Emma Felix Grace Hugo Iris Jonas Kim Lena Marco Nora Oscar Paula Quinn Rosa Sam Tara"
-).split()
-_LABELS = (
-    "File Edit View Insert Format Tools Window Help Home Search Settings Profile Account Messages Cancel Save Open "
-    "Close Delete Next Back Continue Submit Login Share Download Upload Copy Paste New Apply Reset Details Overview "
-    "Reports Privacy Network Display Sound Battery Storage Language Security Updates About Price Total Name Date "
-    "Status Owner Type Size Amount Country Email Password Address Phone Notes Title Today Week Month Year Inbox "
-    "Drafts Sent Archive"
-).split()
-_NOUNS = (
-    "data item count index value node user path file size name list result total key line step page user buffer"
-).split()
-_VERBS = ("get set load save parse make read write find sort merge draw count check update remove open close").split()
-_TYPES = ("int float str bool double char void auto string size_t").split()
+_MONTHS, _NAMES, _LABELS, _NOUNS, _VERBS, _TYPES = (
+    words.split()
+    for words in (
+        "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec",
+        "Anna Ben Clara David Emma Felix Grace Hugo Iris Jonas Kim Lena Marco Nora Oscar Paula Quinn Rosa Sam Tara",
+        "File Edit View Insert Format Tools Window Help Home Search Settings Profile Account Messages Cancel Save "
+        "Open Close Delete Next Back Continue Submit Login Share Download Upload Copy Paste New Apply Reset "
+        "Details Overview Reports Privacy Network Display Sound Battery Storage Language Security Updates About "
+        "Price Total Name Date Status Owner Type Size Amount Country Email Password Address Phone Notes Title "
+        "Today Week Month Year Inbox Drafts Sent Archive",
+        "data item count index value node user path file size name list result total key line step page user buffer",
+        "get set load save parse make read write find sort merge draw count check update remove open close",
+        "int float str bool double char void auto string size_t",
+    )
+)
 
 Token = tuple[str, str]
 """A piece of a line of code, and what it is: keyword, name, call, string, number, comment or sign."""
