@@ -230,6 +230,36 @@ def test_a_larger_factor_runs_the_model_again(conv_net):
     assert np.abs(result.pixels - expected.numpy()).max() <= 0.55
 
 
+@pytest.mark.parametrize("size", [(20, 28), (1, 1), (13, 70), (70, 13), (41, 29), (85, 2)])
+@pytest.mark.parametrize("alpha", [False, True])
+def test_a_size_is_exact_whatever_its_aspect_ratio(size, alpha):
+    picture = _picture(5, 7, alpha=alpha)
+    upscaler = Upscaler(Interpolation(method="bicubic"))
+    result = upscaler.upscale(picture, size=size)
+    assert (result.height, result.width) == size == upscaler.result_size(picture, size=size)
+    assert (result.alpha is None) != alpha
+
+
+def test_a_size_is_the_models_result_with_each_side_resized(conv_net):
+    picture = _picture(23, 31)
+    model = conv_net(scale=4)
+    lr = torch.from_numpy(picture.pixels).permute(2, 0, 1)[None].float() / 255
+    with torch.inference_mode():
+        expected = imresize(model(lr), size=(39, 120)).clamp(0, 1)[0].permute(1, 2, 0) * 255
+    for tile in (0, 8):
+        result = Upscaler(model, tile=tile).upscale(picture, size=(39, 120))
+        assert np.abs(result.pixels - expected.numpy()).max() <= 0.51
+
+
+def test_the_size_of_a_scale_gives_the_scales_result():
+    picture = _picture(20, 14, alpha=True)
+    upscaler = Upscaler(DeltaDiff(size="tiny"))
+    for scale, size in ((1.5, (30, 21)), (4, (80, 56)), (6, (120, 84))):
+        by_scale, by_size = (upscaler.upscale(picture, **asked) for asked in ({"scale": scale}, {"size": size}))
+        assert np.array_equal(by_scale.pixels, by_size.pixels)
+        assert np.array_equal(by_scale.alpha, by_size.alpha)
+
+
 @pytest.mark.parametrize("scale", [0, -1, float("nan"), float("inf")])
 def test_impossible_factors_are_refused(scale):
     with pytest.raises(SettingError, match="factor above 0"):

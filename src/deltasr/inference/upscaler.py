@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from deltasr.inference.conditions import Conditions, require_fidelity
 from deltasr.inference.device import DTYPES, find_device, release
 from deltasr.inference.padding import run_padded
 from deltasr.inference.runner import run_tiles
+from deltasr.inference.sizes import sizes_of_passes
 from deltasr.inference.tiling import FADE, Axis, Span
 from deltasr.models.base import Model
 
@@ -100,6 +100,7 @@ class Upscaler:
         source: str | os.PathLike[str] | Image | NDArray[np.generic] | Tensor | Picture,
         *,
         scale: float | None = None,
+        size: tuple[int, int] | None = None,
         seed: int = 0,
         fidelity: float | None = None,
         progress: Progress | None = None,
@@ -115,6 +116,8 @@ class Upscaler:
                 `Picture`.
             scale: any factor above 0; None for the model's own. A smaller one is the model's result resized
                 with anti-aliasing, a larger one runs the model again on its own result.
+            size: (height, width) of the result in pixels, of any aspect ratio, in place of `scale`; made as other
+                factors are, each side for itself.
             seed: of the noise, for models that draw any. The noise lies over the whole picture, so that it does not
                 depend on the tiles.
             fidelity: for models with a dial, from 0 (the most natural picture) to 1 (the most faithful one); None for
@@ -122,24 +125,25 @@ class Upscaler:
             progress: told how far it is.
 
         Returns:
-            The picture, `round(scale * height)` by `round(scale * width)` pixels, at least 1 by 1.
+            The picture, of `size`, or `round(scale * height)` by `round(scale * width)` pixels, at least 1 by 1.
 
         Raises:
             PictureError: the source is no picture, or the result does not fit into memory.
             ModelError: not even small tiles fit into memory, or the model's values are not finite.
-            SettingError: the factor, the seed or the fidelity is not possible, or the model has no dial.
+            SettingError: the factor, the size, the seed or the fidelity is not possible, both a factor and a size are
+                given, or the model has no dial.
         """
         require_fidelity(self.model, fidelity)
         conditions = Conditions(noise=NoiseField(seed=seed), fidelity=fidelity)
         picture = source if isinstance(source, Picture) else picture_from(source)
         pixels = picture.pixels if picture.alpha is None else fill_transparent(picture.pixels, picture.alpha)
-        sizes = list(self._sizes(picture, scale))
+        sizes = sizes_of_passes(self.model, (picture.height, picture.width), scale=scale, size=size)
         work = [height * width for height, width in [(picture.height, picture.width), *sizes[:-1]]]
         source_planes = _Planes(pixels, picture.alpha)
         final = _empty(source_planes, sizes[-1], picture.pixels.dtype)
-        for number, size in enumerate(sizes):
+        for number, reached in enumerate(sizes):
             last = number == len(sizes) - 1
-            result = final if last else _empty(source_planes, size, np.dtype(np.uint16))
+            result = final if last else _empty(source_planes, reached, np.dtype(np.uint16))
 
             def report(share: float, number: int = number) -> None:
                 if progress is not None:
@@ -154,28 +158,15 @@ class Upscaler:
             source_planes = result
         return replace(picture, pixels=final.pixels, alpha=final.alpha)
 
-    def result_size(self, picture: Picture, scale: float | None = None) -> tuple[int, int]:
+    def result_size(
+        self, picture: Picture, scale: float | None = None, *, size: tuple[int, int] | None = None
+    ) -> tuple[int, int]:
         """The (height, width) that `upscale` gives a picture.
 
         Raises:
-            SettingError: the factor is not possible.
+            SettingError: the factor or the size is not possible, or both are given.
         """
-        return list(self._sizes(picture, scale))[-1]
-
-    def _sizes(self, picture: Picture, scale: float | None) -> Iterator[tuple[int, int]]:
-        """The (height, width) after each pass of the model."""
-        own = self.model.scale
-        height, width = picture.height, picture.width
-        scale = own if scale is None else scale
-        if not (math.isfinite(scale) and scale > 0):
-            raise SettingError(f"A picture cannot be scaled by {scale}; give a factor above 0.")
-        if own < 2 and scale > own:
-            raise SettingError(f"The model {self.model.name} does not enlarge, so it cannot scale by {scale}.")
-        reached = own
-        while reached < scale:
-            yield height * reached, width * reached
-            reached *= own
-        yield max(round(height * scale), 1), max(round(width * scale), 1)
+        return sizes_of_passes(self.model, (picture.height, picture.width), scale=scale, size=size)[-1]
 
     @torch.inference_mode()
     def _run(self, source: _Planes, result: _Planes, conditions: Conditions, report: Progress) -> None:
