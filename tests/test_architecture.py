@@ -17,12 +17,13 @@ PACKAGE = Path(deltasr.__file__).parent
 
 MAY_USE: dict[str, set[str]] = {
     "errors": set(),
+    "arguments": set(),
     "imaging": set(),
     "degradation": set(),
-    "diffusion": set(),
+    "diffusion": {"arguments"},
     "nets": {"degradation"},
-    "models": {"nets", "diffusion", "degradation"},
-    "inference": {"models", "diffusion", "imaging", "degradation"},
+    "models": {"nets", "diffusion", "degradation", "arguments"},
+    "inference": {"models", "diffusion", "imaging", "degradation", "arguments"},
     "evaluation": {"inference", "models", "nets", "imaging", "degradation"},
     "training": {"inference", "evaluation", "models", "nets", "diffusion", "imaging", "degradation"},
     "experiments": {"training", "evaluation", "inference", "models", "diffusion", "imaging"},

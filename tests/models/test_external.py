@@ -42,12 +42,34 @@ class Descriptor:
     input_channels: int = 3
     output_channels: int = 3
     size_requirements: Needs = field(default_factory=Needs)
+    tiling: Any = field(default_factory=lambda: types.SimpleNamespace(name="SUPPORTED"))
+    supports_half: bool = True
+    supports_bfloat16: bool = True
 
     def __call__(self, image: Tensor) -> Tensor:
         assert image.shape[0] == 1
         result = torch.sigmoid(nn.functional.pixel_shuffle(self.model(image), 2))
         image.zero_()
         return result
+
+
+@pytest.mark.parametrize(("tiling", "tiled"), [("SUPPORTED", True), ("DISCOURAGED", False), ("INTERNAL", False)])
+def test_what_spandrel_says_of_tiles_is_heeded(tiling: str, tiled: bool):
+    assert External(Descriptor(tiling=types.SimpleNamespace(name=tiling)), name="theirs").tiled is tiled
+
+
+@pytest.mark.parametrize(
+    ("half", "bfloat16", "dtypes"),
+    [
+        (True, True, ("float32", "bfloat16", "float16")),
+        (False, True, ("float32", "bfloat16")),
+        (True, False, ("float32", "float16")),
+        (False, False, ("float32",)),
+    ],
+)
+def test_what_spandrel_says_of_dtypes_is_heeded(half: bool, bfloat16: bool, dtypes: tuple[str, ...]):
+    model = External(Descriptor(supports_half=half, supports_bfloat16=bfloat16), name="theirs")
+    assert model.dtypes == dtypes
 
 
 @pytest.fixture

@@ -47,6 +47,9 @@ class External(Model):
         self.size_requirements = SizeRequirements(
             minimum=max(needs.minimum, 1), multiple_of=needs.multiple_of, square=needs.square
         )
+        self.tiled = descriptor.tiling.name == "SUPPORTED"
+        halves = {"bfloat16": descriptor.supports_bfloat16, "float16": descriptor.supports_half}
+        self.dtypes = ("float32", *(dtype for dtype, supported in halves.items() if supported))
         self.net = descriptor.model
         self._descriptor = descriptor
 
