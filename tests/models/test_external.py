@@ -291,3 +291,24 @@ def test_files_that_hold_no_names(tmp_path: Path, stand_in: Callable[[Any], None
 def test_a_file_that_is_not_there(tmp_path: Path):
     with pytest.raises(CheckpointError, match=r"There is no checkpoint at .*gone\.pth"):
         catalogue.load(tmp_path / "gone.pth")
+
+
+def test_what_spandrel_builds_is_no_larger_than_the_file(weights: Path, monkeypatch: pytest.MonkeyPatch):
+    """The sizes it concludes from the names and shapes of a file need not be those of the file's weights."""
+
+    class ModelLoader:
+        def load_from_state_dict(self, state: Any) -> Any:
+            return nn.Sequential(*(nn.Linear(1000, 1000) for _ in range(10**6)))
+
+    module = types.ModuleType("spandrel")
+    module.__version__, module.ModelLoader, module.UnsupportedModelError = "0", ModelLoader, KeyError
+    monkeypatch.setitem(sys.modules, "spandrel", module)
+    assert "they ask for more weights than the file holds" in complaint(weights)
+
+
+def test_a_first_name_is_found_in_files_that_hold_themselves(weights: Path, stand_in: Callable[[Any], None]):
+    content: dict[str, Any] = {}
+    content["params"] = content
+    torch.save(content, weights)
+    stand_in(None)
+    assert "begin with 'params'" in complaint(weights)

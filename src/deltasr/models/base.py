@@ -53,6 +53,9 @@ class Model(nn.Module):
     architecture: ClassVar[str] = ""
     """The name under which checkpoints record this class; empty for models that have no checkpoints."""
 
+    limits: ClassVar[Any] = dict[str, Any]
+    """A `TypedDict` of bounds on `arguments()` as a checkpoint's header may state them (`models.limits`)."""
+
     name: str = ""
     description: str = ""
     scale: int = 4

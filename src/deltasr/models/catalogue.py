@@ -119,8 +119,8 @@ def load(name_or_path: str | os.PathLike[str] = DEFAULT, *, device: str | torch.
         device: where to put it.
 
     Raises:
-        ModelError: there is no such name, what is given is neither a name nor a path, or the file needs spandrel (`models.external`), or the folder diffusers
-            (`models.ldm`).
+        ModelError: there is no such name, it is neither a name nor a path, or the file needs spandrel
+            (`models.external`), or the folder diffusers (`models.ldm`).
         CheckpointError: there is no such file, or it cannot be read, or its weights do not fit its model.
     """
     if not is_path(name_or_path):

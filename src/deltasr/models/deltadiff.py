@@ -14,9 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar, TypedDict
 
 import torch
+from msgspec import Meta
 from torch import Tensor
 
 from deltasr.diffusion.process import per_picture
@@ -24,6 +25,7 @@ from deltasr.diffusion.sampling import StepCallback, sample
 from deltasr.diffusion.schedule import geometric_schedule
 from deltasr.errors import ModelError, SettingError
 from deltasr.models.base import Model
+from deltasr.models.limits import Share, Steps
 from deltasr.nets import first_stage
 from deltasr.nets.blocks import BLOCKS
 from deltasr.nets.residual_net import ResidualNet
@@ -49,6 +51,23 @@ _CENTRE = 0.5
 _FEATURES = ("once", "every-step")
 
 
+class DeltaDiffLimits(TypedDict, total=False):
+    """What a checkpoint's header may say."""
+
+    size: str
+    scale: int
+    steps: Steps
+    p: Annotated[float, Meta(gt=0, le=100)]
+    eta_1: Share
+    eta_T: Share
+    dial: bool
+    default_fidelity: Share
+    consistent: bool
+    block: str
+    shared: bool
+    features: str
+
+
 class DeltaDiff(Model):
     """Super-resolution by deterministic residual shifting on the LR grid.
 
@@ -72,6 +91,7 @@ class DeltaDiff(Model):
     """
 
     architecture: ClassVar[str] = "deltadiff"
+    limits = DeltaDiffLimits
 
     def __init__(
         self,

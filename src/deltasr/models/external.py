@@ -16,15 +16,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from deltasr.arguments import shown
 from deltasr.errors import CheckpointError, ModelError, reason
 from deltasr.models import published
 from deltasr.models.base import Model, SizeRequirements
+from deltasr.models.limits import no_larger_than
 from deltasr.models.pytorch_file import read_tensors
 
 if TYPE_CHECKING:
     from spandrel import ImageModelDescriptor
 
 _PURPOSES = ("SR", "Restoration")
+_DEEPEST = 10
 
 
 class External(Model):
@@ -74,7 +77,7 @@ def load(path: str | os.PathLike[str], *, device: str | torch.device = "cpu") ->
     state = _read(file)
     spandrel = _spandrel(file)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), torch.device("cpu"), no_larger_than(file.stat().st_size):
             warnings.simplefilter("ignore")  # they concern the architectures' authors
             descriptor = spandrel.ModelLoader().load_from_state_dict(state)
     except spandrel.UnsupportedModelError as error:
@@ -132,4 +135,8 @@ def _refuse_published(file: Path) -> None:
 def _first_name(state: Mapping[str, Any]) -> str:
     """The first entry's name, inside of all that wraps it."""
     name, value = next(iter(state.items()))
-    return _first_name(value) if isinstance(value, Mapping) and value else str(name)
+    for _ in range(_DEEPEST):
+        if not (isinstance(value, Mapping) and value):
+            break
+        name, value = next(iter(value.items()))
+    return shown(name)
