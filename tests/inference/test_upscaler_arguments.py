@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import io
 import multiprocessing
 import pickle
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -175,6 +177,23 @@ def test_pictures_are_taken_one_at_a_time(upscaler):
     assert taken == []
     next(results)
     assert taken == [0]
+
+
+ONE_PICTURE = [b"file", bytearray(b"file"), io.BytesIO(b"file"), "file", Path("file"), _levels()]
+
+
+@pytest.mark.parametrize("source", ONE_PICTURE, ids=type)
+def test_what_can_be_iterated_over_and_is_one_picture_is_taken_whole(upscaler, monkeypatch, source):
+    given: list[object] = []
+
+    def picture_from(one: object) -> Picture:
+        given.append(one)
+        return Picture(pixels=_levels())
+
+    monkeypatch.setattr("deltasr.inference.upscaler.picture_from", picture_from)
+    assert isinstance(upscaler.upscale(source), Picture)
+    assert len(given) == 1
+    assert given[0] is source
 
 
 def test_a_picture_that_fails_does_not_end_the_others(upscaler, tmp_path):

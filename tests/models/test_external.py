@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import builtins
+import copy
 import os
+import pickle
 import sys
 import types
 from collections.abc import Callable
@@ -312,3 +314,19 @@ def test_a_first_name_is_found_in_files_that_hold_themselves(weights: Path, stan
     torch.save(content, weights)
     stand_in(None)
     assert "begin with 'params'" in complaint(weights)
+
+
+def test_a_copy_has_weights_of_its_own_and_pickling_says_why_not():
+    model = External(Descriptor(), name="theirs").eval()
+    again = copy.deepcopy(model)
+    lr = torch.rand(1, 3, 4, 4)
+    expected = model(lr.clone())
+    with torch.no_grad():
+        model.net.weight.zero_()
+    assert torch.equal(again(lr.clone()), expected)
+    assert not torch.equal(model(lr.clone()), expected)
+    assert not again.training
+    with pytest.raises(
+        ModelError, match=r"theirs cannot be pickled, .*; load its file by deltasr\.load where it is needed"
+    ):
+        pickle.dumps(model)

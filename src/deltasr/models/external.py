@@ -6,6 +6,7 @@ that architecture's code. Files are read here, not by spandrel: tensors only, wh
 
 from __future__ import annotations
 
+import copy
 import os
 import warnings
 from collections.abc import Mapping
@@ -59,6 +60,15 @@ class External(Model):
     def forward(self, lr: Tensor) -> Tensor:
         """Upscale (N, 3, h, w) in [0, 1] to (N, 3, scale h, scale w) in [0, 1]."""
         return torch.cat([self._descriptor(picture.clone()) for picture in torch.split(lr, 1)])
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> External:
+        return External(copy.deepcopy(self._descriptor, memo), name=self.name).train(self.training)
+
+    def __reduce__(self) -> str:
+        raise ModelError(
+            f"The model {self.name} cannot be pickled, since spandrel's descriptions of models cannot; "
+            "load its file by deltasr.load where it is needed."
+        )
 
 
 def load(path: str | os.PathLike[str], *, device: str | torch.device = "cpu") -> Model:
