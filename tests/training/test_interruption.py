@@ -74,9 +74,9 @@ def test_killed_terminated_and_resumed(pictures: Path, decoded: Path, tmp_path: 
     process.terminate()
     output = _finished(process)
     assert "resumed at" in output
-    assert "of 160 images; --resume goes on from there" in output
+    assert "of 160 crops; --resume goes on from there" in output
 
-    assert "160/160 images" in _finished(_start(parts, pictures, decoded, "--resume"))
+    assert "160/160 crops" in _finished(_start(parts, pictures, decoded, "--resume"))
     states = [torch.load(run / "state.pt", weights_only=True) for run in (whole, parts)]
     assert_same(*states)
     assert states[0]["images"] == 160

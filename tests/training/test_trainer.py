@@ -39,7 +39,7 @@ def test_a_run_leaves_recipe_pictures_state_metrics_and_weights(learn: Any, reci
     run = learn(replace(recipe, save_every=4), display=recorder)
     names = {path.name for path in run.folder.iterdir()}
     texts = {"recipe.json", "pictures.json", "held-out.json", "metrics.jsonl"}
-    assert names == texts | {"state.pt", "model.safetensors", "tensorboard"}
+    assert names == texts | {"state.pt", "model.safetensors", "tensorboard", "run.lock"}
     written = (run.folder / "recipe.json").read_bytes()
     assert msgspec.json.decode(written, type=AnyRecipe) == replace(recipe, save_every=4)
     assert run.state["images"] == 12
@@ -51,7 +51,7 @@ def test_a_run_leaves_recipe_pictures_state_metrics_and_weights(learn: Any, reci
 def test_the_keys_of_a_state_never_change(learn: Any, recipe: Recipe):
     """Saved runs are resumed by later versions."""
     state = learn(replace(recipe, optimizer="muon")).state
-    assert set(state) == {"format", "model", "average", "optimizers", "images", "seconds", "random", "best"}
+    assert set(state) == {"format", "model", "average", "optimizers", "images", "seconds", "random", "best", "window"}
     assert state["format"] == 1
     assert state["model"].keys() == DeltaDiff(size="tiny").state_dict().keys()
     assert state["average"].keys() == {"n_averaged", *(f"module.{key}" for key in state["model"])}
@@ -145,7 +145,7 @@ def test_stopped_and_resumed_equals_uninterrupted(
     recorder.on_progress = lambda images: os.kill(os.getpid(), signal.SIGINT) if images == 6 else None
     second = learn(DeltaDiffRecipe(), "parts", resume=True, display=recorder)
     assert 6 <= second.state["images"] <= 8
-    assert recorder.notes[-2].endswith("of 13 images; --resume goes on from there")
+    assert recorder.notes[-2].endswith("of 13 crops; --resume goes on from there")
     parts = learn(DeltaDiffRecipe(), "parts", resume=True)
 
     assert_same(parts.state, whole.state)
@@ -184,7 +184,7 @@ def test_a_run_of_an_earlier_version_can_be_resumed(learn: Any, recipe: Recipe, 
     del values["system"], values["patience"], values["shrink"]
     (run.folder / "recipe.json").write_text(json.dumps(values))
     state = run.state
-    del state["best"]
+    del state["best"], state["window"]
     torch.save(state, run.folder / "state.pt")
     assert_same(learn(recipe, resume=True).state, whole.state)
 
@@ -233,7 +233,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_overwrites_nothing(
 ):
     """In the third step, of four terms each, after two that were saved."""
     _loss_that_fails(monkeypatch, 4 + 4 + 2, failure)
-    with pytest.raises(TrainingError, match=f"{words} in the step after 4 images"):
+    with pytest.raises(TrainingError, match=f"{words} in the step after 4 crops"):
         learn(replace(recipe, save_every=4))
     state = torch.load(tmp_path / "run" / "state.pt", weights_only=True)
     assert state["images"] == 4
