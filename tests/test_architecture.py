@@ -17,15 +17,17 @@ PACKAGE = Path(deltasr.__file__).parent
 
 MAY_USE: dict[str, set[str]] = {
     "errors": set(),
-    "imaging": set(),
+    "files": set(),
+    "free_memory": set(),
+    "imaging": {"files", "free_memory"},
     "degradation": set(),
     "diffusion": set(),
     "nets": {"degradation"},
-    "models": {"nets", "diffusion", "degradation"},
+    "models": {"files", "nets", "diffusion", "degradation"},
     "inference": {"models", "diffusion", "imaging", "degradation"},
-    "evaluation": {"inference", "models", "nets", "imaging", "degradation"},
-    "training": {"inference", "evaluation", "models", "nets", "diffusion", "imaging", "degradation"},
-    "experiments": {"training", "evaluation", "inference", "models", "diffusion", "imaging"},
+    "evaluation": {"files", "inference", "models", "nets", "imaging", "degradation"},
+    "training": {"files", "inference", "evaluation", "models", "nets", "diffusion", "imaging", "degradation"},
+    "experiments": {"files", "training", "evaluation", "inference", "models", "diffusion", "imaging"},
     "cli": {"experiments", "inference", "training", "evaluation", "models", "imaging", "degradation"},
 }
 """Room to the rooms whose names may stand in its imports; all may use `errors` and their own."""

@@ -25,6 +25,10 @@ class TrainingError(DeltasrError):
     """Training cannot start or go on; the message names the file, the loss term or the state at fault."""
 
 
+class OutputError(DeltasrError):
+    """A report, a table or a plot cannot be written."""
+
+
 _LONGEST_REASON = 200
 
 

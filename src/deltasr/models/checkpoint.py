@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 
 from deltasr.errors import CheckpointError, ModelError
+from deltasr.files import write_whole
 from deltasr.models.autoencoder import Autoencoder
 from deltasr.models.base import Model
 from deltasr.models.deltadiff import DeltaDiff
@@ -90,29 +90,7 @@ def save(
     )
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     content = serialise(tensors, metadata={_HEADER_KEY: msgspec.json.encode(header).decode()})
-    write_whole(Path(path), content)
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write bytes to `path`, and make its folder, so that the name shows either the old content or all of the new.
-
-    Raises:
-        CheckpointError: the file cannot be written.
-    """
-    partial = path.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with partial.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be written: {error.strerror or error}.") from error
+    write_whole(Path(path), content, what="The checkpoint", error=CheckpointError)
 
 
 def is_foreign(path: str | os.PathLike[str]) -> bool:

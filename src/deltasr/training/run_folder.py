@@ -13,7 +13,7 @@ import msgspec
 import torch
 
 from deltasr.errors import TrainingError, reason
-from deltasr.models.checkpoint import write_whole
+from deltasr.files import write_whole
 from deltasr.training.recipe_kinds import SYSTEM, AnyRecipe, Recipe
 
 _STATE_FORMAT = 1
@@ -91,8 +91,7 @@ class RunFolder:
         """Start a new run here, with the state that its first step starts from.
 
         Raises:
-            TrainingError: the folder holds a run already.
-            CheckpointError: its files cannot be written.
+            TrainingError: the folder holds a run already, or its files cannot be written.
         """
         self.require_empty()
         self.metrics_file.unlink(missing_ok=True)
@@ -103,9 +102,10 @@ class RunFolder:
         """Write the recipe.
 
         Raises:
-            CheckpointError: it cannot be written.
+            TrainingError: it cannot be written.
         """
-        write_whole(self.recipe_file, msgspec.json.format(msgspec.json.encode(recipe), indent=2) + b"\n")
+        content = msgspec.json.format(msgspec.json.encode(recipe), indent=2) + b"\n"
+        write_whole(self.recipe_file, content, what="The recipe", error=TrainingError)
 
     def keep_pictures(self, pictures: list[tuple[str, int, int]]) -> None:
         """Note which pictures a run learns from, or make sure that a resumed one has the same as before.
@@ -121,7 +121,7 @@ class RunFolder:
         """
         content = b"[\n" + b",\n".join(msgspec.json.encode(picture) for picture in pictures) + b"\n]\n"
         if not (self.recipe_file.exists() and self.pictures_file.exists()):
-            write_whole(self.pictures_file, content)
+            write_whole(self.pictures_file, content, what="The list of pictures", error=TrainingError)
         elif self.pictures_file.read_bytes() != content:
             raise TrainingError(
                 f"The pictures are not those that the run began with, which {self.pictures_file} lists; bring them "
@@ -130,8 +130,9 @@ class RunFolder:
 
     def keep_held_out(self, *, validation: list[str], test: list[str]) -> None:
         """Note the names of the pictures that a run does not learn from: `held-out.json`, for tests of one's own."""
-        content = msgspec.json.encode({"validation": validation, "test": test})
-        write_whole(self.held_out_file, msgspec.json.format(content, indent=2) + b"\n")
+        names = msgspec.json.encode({"validation": validation, "test": test})
+        content = msgspec.json.format(names, indent=2) + b"\n"
+        write_whole(self.held_out_file, content, what="The list of pictures", error=TrainingError)
 
     def recipe(self) -> AnyRecipe:
         """The recipe of the run that is here.
@@ -153,7 +154,7 @@ class RunFolder:
         """Write the state; a run killed meanwhile finds the one before."""
         buffer = io.BytesIO()
         torch.save({"format": _STATE_FORMAT, **state}, buffer)
-        write_whole(self.state_file, buffer.getvalue())
+        write_whole(self.state_file, buffer.getvalue(), what="The training state", error=TrainingError)
 
     def load_state(self) -> dict[str, Any]:
         """The last state, on the CPU.
@@ -194,4 +195,5 @@ class RunFolder:
                     kept.append(line)
             except (ValueError, KeyError, TypeError, RecursionError):
                 continue
-        write_whole(self.metrics_file, "".join(line + "\n" for line in kept).encode())
+        lines = "".join(f"{line}\n" for line in kept)
+        write_whole(self.metrics_file, lines, what="The log", error=TrainingError)
