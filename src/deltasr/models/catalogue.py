@@ -128,6 +128,10 @@ def load(name_or_path: str | os.PathLike[str] = DEFAULT, *, device: str | torch.
 
         return ldm.load(name, device=device)
     if name not in _CATALOGUE and (Path(name).suffix or Path(name).exists()):
+        if Path(name).suffix.lower() == ".onnx":
+            from deltasr.models import onnx
+
+            return onnx.load(name).to(device).eval()
         if checkpoint.is_foreign(name):
             from deltasr.models import external
 
