@@ -13,7 +13,7 @@ import msgspec
 import torch
 
 from deltasr.errors import TrainingError, reason
-from deltasr.files import write_whole
+from deltasr.files import clear_leftovers, write_whole
 from deltasr.training.recipe_kinds import SYSTEM, AnyRecipe, Recipe
 
 _STATE_FORMAT = 1
@@ -66,6 +66,7 @@ class RunFolder:
             ) from error
         except OSError as error:
             raise TrainingError(f"The run {self.path} cannot be written: {error.strerror or error}.") from error
+        clear_leftovers(self.path)
         try:
             yield
         finally:
