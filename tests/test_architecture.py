@@ -109,5 +109,8 @@ print("heavy:", *[name for name in {HEAVY!r} if name in sys.modules])
 """
     printed = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout
     assert printed.splitlines()[-1].split() == ["heavy:"]
-    for command in ("upscale", "models", "info", "steps", "evaluate", "train", "import", "degrade", "experiment"):
+    commands = (
+        "upscale", "models", "info", "steps", "evaluate", "train", "import", "degrade", "graphics", "experiment",
+    )  # fmt: skip
+    for command in commands:
         assert re.search(rf"^\W+{command} +\w+", printed, re.MULTILINE), f"{command} is not listed with what it does"

@@ -43,6 +43,8 @@ class Model(nn.Module):
         dial: whether results depend on how faithful they shall be, and `forward` also takes `fidelity`: None, a number
             in [0, 1], from the most natural picture to the most faithful one, or a tensor (N,) of such numbers.
         default_fidelity: what a model with a dial takes where `fidelity` is None.
+        restoring: whether results depend on how degraded the LR picture is, and `forward` also takes `restoration`:
+            None for a clean one, a number in [0, 1] (`degradation.web`), or a tensor (N,) of such numbers.
         consistent: whether an `Upscaler` projects its results onto the pictures that downscale to the input, unless
             told otherwise (`inference.consistency`).
     """
@@ -58,6 +60,7 @@ class Model(nn.Module):
     stochastic: bool = False
     dial: bool = False
     default_fidelity: float = 1.0
+    restoring: bool = False
     consistent: bool = False
 
     def forward(self, lr: Tensor) -> Tensor:

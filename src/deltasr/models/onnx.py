@@ -113,13 +113,16 @@ class OnnxModel(Model):
             raise ModelError(f"{self.name} failed in ONNX Runtime ({reason(error)}).") from error
         return np.asarray(result, np.float32)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_session": None}  # which cannot be pickled or copied, and is opened again
+
     def forward(self, lr: Tensor) -> Tensor:
         """Upscale (N, 3, h, w) in [0, 1] to (N, 3, scale h, scale w) in [0, 1].
 
         Raises:
             ModelError: ONNX Runtime fails; running out of memory is among the reasons.
         """
-        if self._threads != torch.get_num_threads():
+        if self._session is None or self._threads != torch.get_num_threads():
             self._session = self._open()
         pictures = lr.detach().float().cpu().contiguous().numpy()
         results = [torch.from_numpy(self._run(picture[None])) for picture in pictures]

@@ -30,9 +30,8 @@ class Teachers:
         names: each a name in the catalogue or a file, as `models.catalogue.load` takes them.
         scale: the factor that they must have.
 
-    Raises:
-        ModelError, CheckpointError: one cannot be loaded.
-        SettingError: one has another factor.
+    Attributes:
+        key: a short text that stands for the content of the models' files, whatever they are called.
     """
 
     def __init__(self, names: Sequence[str], *, scale: int) -> None:
@@ -40,8 +39,13 @@ class Teachers:
         self.key = _key(names)
         self._upscalers: list[Upscaler] = []
 
-    def _loaded(self) -> list[Upscaler]:
-        """Loaded when the first picture is not in the cache yet."""
+    def load(self) -> list[Upscaler]:
+        """The upscalers, loaded once, and not before a picture has to be made.
+
+        Raises:
+            ModelError, CheckpointError: one cannot be loaded.
+            SettingError: one has another factor.
+        """
         if not self._upscalers:
             for name in self.names:
                 model = catalogue.load(name)
@@ -57,7 +61,7 @@ class Teachers:
         """
         made = [
             upscaler.upscale(np.ascontiguousarray(lr), fidelity=1.0 if upscaler.model.dial else None).pixels
-            for upscaler in self._loaded()
+            for upscaler in self.load()
         ]
         return np.rint(np.mean(made, axis=0, dtype=np.float32)).astype(np.uint8)
 
@@ -98,6 +102,7 @@ def teach(
 
     Raises:
         TrainingError: a teacher fails on a picture, or the cache cannot be written.
+        ModelError, CheckpointError, SettingError: as `Teachers.load`.
     """
     taught = []
     done, all_pixels = 0, sum(picture.height * picture.width for picture in pictures)
@@ -105,11 +110,10 @@ def teach(
         stem = picture.hr_file.name.removesuffix(".hr.npy")
         file = picture.hr_file.with_name(f"{stem}.teacher-{teachers.key}.npy")
         if shape_of(file) != (picture.height, picture.width, 3):
+            teachers.load()
             _, lr = picture.arrays()
             try:
                 made = teachers.picture(lr)
-            except (SettingError, TrainingError):
-                raise
             except DeltasrError as error:
                 raise TrainingError(f"The teacher failed on {picture.source}: {error}") from error
             save_array(file, made)
