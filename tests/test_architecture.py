@@ -17,14 +17,15 @@ PACKAGE = Path(deltasr.__file__).parent
 
 MAY_USE: dict[str, set[str]] = {
     "errors": set(),
+    "arguments": set(),
     "files": set(),
     "free_memory": set(),
     "imaging": {"files", "free_memory"},
     "degradation": set(),
-    "diffusion": set(),
+    "diffusion": {"arguments"},
     "nets": {"degradation"},
-    "models": {"files", "nets", "diffusion", "degradation"},
-    "inference": {"models", "diffusion", "imaging", "degradation"},
+    "models": {"files", "nets", "diffusion", "degradation", "arguments"},
+    "inference": {"models", "diffusion", "imaging", "degradation", "arguments"},
     "evaluation": {"files", "inference", "models", "nets", "imaging", "degradation"},
     "training": {"files", "inference", "evaluation", "models", "nets", "diffusion", "imaging", "degradation"},
     "experiments": {"files", "training", "evaluation", "inference", "models", "diffusion", "imaging"},

@@ -12,7 +12,7 @@ from typing import Literal
 
 from deltasr.errors import DeltasrError, PictureError, SettingError
 from deltasr.imaging import READABLE_SUFFIXES, read_picture, write_picture
-from deltasr.imaging.formats import format_named
+from deltasr.imaging.formats import format_named, result_suffix
 from deltasr.inference.upscaler import Upscaler
 
 
@@ -176,9 +176,7 @@ def _check_size(target: Path, size: tuple[int, int], output_format: str | None) 
 
 
 def _renamed(relative: Path, suffix: str | None) -> Path:
-    if suffix is None and relative.suffix.lower() in READABLE_SUFFIXES:
-        return relative
-    return relative.with_suffix(suffix or ".png")
+    return relative.with_suffix(suffix or result_suffix(relative.suffix))
 
 
 def _pictures_below(folder: Path, output: Path) -> tuple[list[Path], int, list[Outcome]]:

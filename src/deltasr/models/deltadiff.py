@@ -14,9 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar, TypedDict
 
 import torch
+from msgspec import Meta
 from torch import Tensor
 
 from deltasr.diffusion.process import per_picture
@@ -24,6 +25,7 @@ from deltasr.diffusion.sampling import StepCallback, sample
 from deltasr.diffusion.schedule import Schedule, geometric_schedule
 from deltasr.errors import ModelError, SettingError
 from deltasr.models.base import Model
+from deltasr.models.limits import Share, Steps
 from deltasr.nets import first_stage
 from deltasr.nets.blocks import BLOCKS
 from deltasr.nets.residual_net import ResidualNet
@@ -47,6 +49,24 @@ SIZES: dict[str, NetSize] = {
 _SCALES = range(2, 9)
 _CENTRE = 0.5
 _FEATURES = ("once", "every-step")
+
+
+class DeltaDiffLimits(TypedDict, total=False):
+    """What a checkpoint's header may say."""
+
+    size: str
+    scale: int
+    steps: Steps
+    p: Annotated[float, Meta(gt=0, le=100)]
+    eta_1: Share
+    eta_T: Share
+    dial: bool
+    default_fidelity: Share
+    restoring: bool
+    consistent: bool
+    block: str
+    shared: bool
+    features: str
 
 
 class DeltaDiff(Model):
@@ -73,6 +93,7 @@ class DeltaDiff(Model):
     """
 
     architecture: ClassVar[str] = "deltadiff"
+    limits = DeltaDiffLimits
 
     def __init__(
         self,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from PIL import Image
 
-from deltasr.training.graphics.canvas import Box, Canvas, Colour
+from deltasr.training.graphics.canvas import Box, Canvas, Colour, Point
 from deltasr.training.graphics.colours import Scheme, mixed, scheme
 from deltasr.training.graphics.fonts import Face
 from deltasr.training.graphics.scene import Scene
@@ -25,6 +26,18 @@ class _Plot:
     thin: float
 
 
+class _Text(NamedTuple):
+    """What `Canvas.text` is told: texts are drawn last, some of them after the rest was reduced."""
+
+    at: Point
+    words: str
+    face: Face
+    size: float
+    colour: Colour
+    anchor: str
+    angle: float = 0
+
+
 def chart(scene: Scene) -> Image.Image:
     """One chart or several: bars, lines, areas, points, a pie."""
     rng = scene.rng
@@ -37,7 +50,7 @@ def chart(scene: Scene) -> Image.Image:
     columns = rng.randint(1, max(1, min(3, int(scene.width / least))))
     rows = rng.randint(1, max(1, min(3, int(scene.height / least))))
     late = rng.random() < 0.5
-    texts: list[tuple] = []
+    texts: list[_Text] = []
     for row in range(rows):
         for column in range(columns):
             wide, high = scene.width / columns, scene.height / rows
@@ -45,16 +58,16 @@ def chart(scene: Scene) -> Image.Image:
             texts += _pie(plot, box) if rng.random() < 0.15 else _axes(plot, box)
     if late:
         scene.reduce(canvas)
-    for at, words, used, points, colour, anchor, angle in texts:
-        canvas.text(at, words, used, points, colour, anchor=anchor, angle=angle)
+    for text in texts:
+        canvas.text(text.at, text.words, text.face, text.size, text.colour, anchor=text.anchor, angle=text.angle)
     scene.reduce(canvas)
     return canvas.image
 
 
-def _axes(plot: _Plot, box: Box) -> list[tuple]:
+def _axes(plot: _Plot, box: Box) -> list[_Text]:
     """A chart with two axes in a box. Returns its texts, which are drawn last."""
     rng, canvas, colours, size, thin = plot.scene.rng, plot.canvas, plot.colours, plot.size, plot.thin
-    texts: list[tuple] = []
+    texts: list[_Text] = []
     left, top, right, bottom = box[0] + 4 * size, box[1] + 2.4 * size, box[2] - size, box[3] - 3 * size
     inner = (left, top, right, bottom)
     if rng.random() < 0.3:
@@ -68,7 +81,7 @@ def _axes(plot: _Plot, box: Box) -> list[tuple]:
         if grid != "none":
             canvas.line([(left, y), (right, y)], faint, width=thin, dash=dash)
         canvas.line([(left - size / 3, y), (left, y)], colours.text, width=thin)
-        texts.append(((left - size / 2, y), f"{tick * step:g}", plot.face, size * 0.9, colours.text, "rm", 0))
+        texts.append(_Text((left - size / 2, y), f"{tick * step:g}", plot.face, size * 0.9, colours.text, "rm"))
     count = rng.randint(3, 9)
     series = rng.randint(1, 4)
     dates = rng.random() < 0.3
@@ -79,7 +92,7 @@ def _axes(plot: _Plot, box: Box) -> list[tuple]:
         canvas.line([(x, bottom), (x, bottom + size / 3)], colours.text, width=thin)
         words = str(2000 + place) if dates else plot.writer.label()[: rng.randint(2, 5)]
         if canvas.text_width(words, plot.face, size) * 1.2 < (right - left) / count:
-            texts.append(((x, bottom + size / 2), words, plot.face, size * 0.9, colours.text, "ma", 0))
+            texts.append(_Text((x, bottom + size / 2), words, plot.face, size * 0.9, colours.text, "ma"))
     rng.choice([_bars, _bars, _lines, _lines, _area, _points])(plot, inner, count, series)
     edge: Colour = colours.text
     if rng.random() < 0.5:
@@ -88,26 +101,28 @@ def _axes(plot: _Plot, box: Box) -> list[tuple]:
         canvas.line([(left, top), (left, bottom), (right, bottom)], edge, width=thin)
     bold = plot.scene.fonts.variant(plot.face, bold=rng.random() < 0.5)
     middle = (left + right) / 2
-    texts.append(((middle, box[1] + size / 2), plot.writer.title(4), bold, size * 1.3, colours.text, "ma", 0))
-    texts.append(((middle, box[3] - size * 1.4), plot.writer.title(2), plot.face, size, colours.text, "ma", 0))
-    texts.append(((box[0] + size, (top + bottom) / 2), plot.writer.title(2), plot.face, size, colours.text, "mm", 90))
+    texts.append(_Text((middle, box[1] + size / 2), plot.writer.title(4), bold, size * 1.3, colours.text, "ma"))
+    texts.append(_Text((middle, box[3] - size * 1.4), plot.writer.title(2), plot.face, size, colours.text, "ma"))
+    texts.append(
+        _Text((box[0] + size, (top + bottom) / 2), plot.writer.title(2), plot.face, size, colours.text, "mm", 90)
+    )
     if series > 1 and rng.random() < 0.8 and right - left > 14 * size:
         texts += _legend(plot, (right - 8 * size, top + size / 2), series)
     return texts
 
 
-def _legend(plot: _Plot, at: tuple[float, float], count: int) -> list[tuple]:
+def _legend(plot: _Plot, at: tuple[float, float], count: int) -> list[_Text]:
     """What the colours stand for, in a box."""
     canvas, colours, size = plot.canvas, plot.colours, plot.size
     box = (at[0], at[1], at[0] + 7.5 * size, at[1] + (count * 1.4 + 0.6) * size)
     canvas.rectangle(box, colours.ground, outline=colours.border, width=plot.thin)
-    texts = []
+    texts: list[_Text] = []
     for number in range(count):
         y = at[1] + (1 + 1.4 * number) * size
         mark = (at[0] + size / 2, y - size / 3, at[0] + 1.7 * size, y + size / 3)
         canvas.rectangle(mark, colours.palette[number])
         words = plot.writer.label()[:9]
-        texts.append(((at[0] + 2.2 * size, y), words, plot.face, size * 0.9, colours.text, "lm", 0))
+        texts.append(_Text((at[0] + 2.2 * size, y), words, plot.face, size * 0.9, colours.text, "lm"))
     return texts
 
 
@@ -183,19 +198,20 @@ def _points(plot: _Plot, box: Box, count: int, series: int) -> None:
                 canvas.line([(mark[0], mark[3]), (mark[2], mark[1])], colour, width=plot.thin)
 
 
-def _pie(plot: _Plot, box: Box) -> list[tuple]:
+def _pie(plot: _Plot, box: Box) -> list[_Text]:
     rng, canvas, size, colours = plot.scene.rng, plot.canvas, plot.size, plot.colours
     shares = [rng.uniform(0.3, 1) for _ in range(rng.randint(3, 7))]
     radius = min(box[2] - box[0], box[3] - box[1] - 3 * size) * 0.36
     x, y = (box[0] + box[2]) / 2, (box[1] + box[3] + 2 * size) / 2
-    start, texts = rng.uniform(0, 360), []
+    start = rng.uniform(0, 360)
+    texts: list[_Text] = []
     edged = rng.random() < 0.6
     for number, share in enumerate(shares):
         end = start + 360 * share / sum(shares)
         canvas.sector((x - radius, y - radius, x + radius, y + radius), colours.palette[number], start, end)
         turn = math.radians((start + end) / 2)
         at = (x + radius * 1.18 * math.cos(turn), y + radius * 1.18 * math.sin(turn))
-        texts.append((at, f"{100 * share / sum(shares):.0f}%", plot.face, size, colours.text, "mm", 0))
+        texts.append(_Text(at, f"{100 * share / sum(shares):.0f}%", plot.face, size, colours.text, "mm"))
         start = end
     for share in shares if edged else []:
         start += 360 * share / sum(shares)
@@ -206,7 +222,6 @@ def _pie(plot: _Plot, box: Box) -> list[tuple]:
     if rng.random() < 0.3:
         hole = radius * rng.uniform(0.4, 0.7)
         canvas.ellipse((x - hole, y - hole, x + hole, y + hole), colours.ground)
-    texts.append(
-        (((box[0] + box[2]) / 2, box[1] + size / 2), plot.writer.title(4), plot.face, size * 1.3, colours.text, "ma", 0)
-    )
+    middle = (box[0] + box[2]) / 2
+    texts.append(_Text((middle, box[1] + size / 2), plot.writer.title(4), plot.face, size * 1.3, colours.text, "ma"))
     return texts

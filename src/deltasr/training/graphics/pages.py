@@ -27,7 +27,7 @@ def page(scene: Scene) -> Image.Image:
         writer=writer,
         body=body,
         heading=scene.fonts.any(rng, alphabet=_alphabet_of(body, writer)) if rng.random() < 0.4 else body,
-        size=scene.text_size(9, 14, across=16),
+        size=scene.text_size(9, 14, across=12),
         leading=rng.uniform(1.25, 1.7),
         justified=rng.random() < 0.35,
     )
@@ -49,7 +49,7 @@ def slide(scene: Scene) -> Image.Image:
     canvas = scene.screen(gradient(rng, scene.width, scene.height) if coloured else colours.ground)
     ink = (255, 255, 255) if coloured and rng.random() < 0.7 else colours.text
     face, writer = scene.written()
-    size = scene.text_size(14, 24, across=20, down=10)
+    size = scene.text_size(14, 24, across=16, down=9)
     left, y = scene.width * rng.uniform(0.04, 0.12), scene.height * rng.uniform(0.05, 0.15)
     if rng.random() < 0.5:
         canvas.rectangle((0, 0, scene.width, y + 2.4 * size), colours.accent)

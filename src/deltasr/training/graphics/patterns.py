@@ -118,7 +118,7 @@ def pixel_art(scene: Scene) -> Image.Image:
     block = max(1, round(rng.choice([2, 3, 4, 5, 6, 8]) * scene.zoom))
     wide, high = -(-scene.width // block), -(-scene.height // block)
     colours = np.array([(0, 0, 0), *palette(rng)], dtype=np.uint8)
-    field = np.broadcast_to(numbers.integers(0, len(colours)), (high, wide)).copy()
+    field = np.full((high, wide), numbers.integers(1, len(colours)))
     if rng.random() < 0.6:
         cell = rng.choice([4, 8])
         shape = (-(-high // cell), -(-wide // cell))
@@ -137,7 +137,8 @@ def pixel_art(scene: Scene) -> Image.Image:
         figure = np.where(details > 0, details, numbers.integers(1, len(colours))) * body
         figure = np.where(rim, _RIM, figure)
         figure = np.concatenate([figure, figure[:, ::-1]], axis=1)
-        top, left = rng.randint(-tall // 2, high), rng.randint(-half, wide)
+        top = rng.randint(-(tall // 2), max(high - tall // 2, 0))
+        left = rng.randint(-half, max(wide - half, 0))
         rows, columns = slice(max(top, 0), max(top + tall, 0)), slice(max(left, 0), max(left + 2 * half, 0))
         under = field[rows, columns]
         over = figure[max(-top, 0) :, max(-left, 0) :][: under.shape[0], : under.shape[1]]

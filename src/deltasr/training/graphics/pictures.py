@@ -33,8 +33,10 @@ KINDS: dict[str, tuple[float, dict[Callable[[Scene], Image.Image], float]]] = {
 """Name to its share of all pictures, and to the functions that draw it with their weights."""
 
 SMALLEST_SIDE = 32
-_LEAST_DRAWN = 256
-_ZOOMS = ((1, 0.2), (1.5, 0.15), (2, 0.25), (3, 0.2), (4, 0.15), (6, 0.05))
+_LEAST_DRAWN, _LEAST_UNITS = 256, 140
+"""Pictures that are smaller, in pixels or in units of design, are parts of larger ones, as no window is that small."""
+_ZOOMS = ((1, 0.15), (1.5, 0.15), (2, 0.25), (3, 0.22), (4, 0.18), (6, 0.05))
+"""What `Scene.zoom` is, with weights."""
 _TRIES = 6
 
 
@@ -64,7 +66,7 @@ def draw(
 
     Args:
         seed: decides everything about it.
-        height, width: in pixels, at least `SMALLEST_SIDE`. Smaller than 256, it is a part of a larger picture.
+        height, width: in pixels, at least `SMALLEST_SIDE`. Small ones are parts of larger pictures.
         fonts: what text is set in; see `fonts.find_fonts`.
         backgrounds: (H, W, 3) uint8 photographs that may lie under text and windows.
         kinds: those that it may be of, keys of `KINDS`.
@@ -73,8 +75,10 @@ def draw(
         SettingError: the size is too small, or a kind has no such name.
     """
     unknown = [kind for kind in kinds if kind not in KINDS]
-    if unknown or not kinds:
+    if unknown:
         raise SettingError(f"There is no kind of picture named {', '.join(unknown)}; kinds are {', '.join(KINDS)}.")
+    if not kinds:
+        raise SettingError(f"There is nothing to draw; name at least one kind of {', '.join(KINDS)}.")
     if min(height, width) < SMALLEST_SIDE:
         raise SettingError(f"{width}x{height} is too small to draw in; give at least {SMALLEST_SIDE} pixels a side.")
     rng = Random(f"graphics/{seed}")
@@ -82,17 +86,10 @@ def draw(
     scenes = KINDS[kind][1]
     make = rng.choices(list(scenes), list(scenes.values()))[0]
     zooms, weights = zip(*_ZOOMS, strict=True)
-    scene = Scene(
-        rng=rng,
-        width=max(width, _LEAST_DRAWN),
-        height=max(height, _LEAST_DRAWN),
-        zoom=rng.choices(zooms, weights)[0] * rng.uniform(0.9, 1.1)
-        if rng.random() < 0.5
-        else rng.choices(zooms, weights)[0],
-        fonts=fonts,
-        backgrounds=backgrounds,
-    )
-    return Drawn(kind, _part(np.asarray(make(scene)), height, width, rng))
+    zoom = rng.choices(zooms, weights)[0] * rng.choice([1, rng.uniform(0.9, 1.1)])
+    least = max(_LEAST_DRAWN, round(_LEAST_UNITS * zoom))
+    picture = make(Scene(rng, max(width, least), max(height, least), zoom, fonts, backgrounds))
+    return Drawn(kind, _part(np.asarray(picture), height, width, rng))
 
 
 def render(
