@@ -17,18 +17,32 @@ PACKAGE = Path(deltasr.__file__).parent
 
 MAY_USE: dict[str, set[str]] = {
     "errors": set(),
+    "arguments": set(),
     "files": set(),
     "free_memory": set(),
+    "processor": set(),
+    "environment": {"processor"},
+    "devices": {"processor"},
     "imaging": {"files", "free_memory"},
     "degradation": set(),
-    "diffusion": set(),
+    "diffusion": {"arguments"},
     "nets": {"degradation"},
-    "models": {"files", "nets", "diffusion", "degradation"},
-    "inference": {"models", "diffusion", "imaging", "degradation"},
-    "evaluation": {"files", "inference", "models", "nets", "imaging", "degradation"},
-    "training": {"files", "inference", "evaluation", "models", "nets", "diffusion", "imaging", "degradation"},
-    "experiments": {"files", "training", "evaluation", "inference", "models", "diffusion", "imaging"},
-    "cli": {"experiments", "inference", "training", "evaluation", "models", "imaging", "degradation"},
+    "models": {"files", "nets", "diffusion", "degradation", "arguments"},
+    "inference": {"devices", "free_memory", "models", "diffusion", "imaging", "degradation", "arguments"},
+    "evaluation": {"devices", "files", "inference", "models", "nets", "imaging", "degradation"},
+    "training": {
+        "devices",
+        "files",
+        "inference",
+        "evaluation",
+        "models",
+        "nets",
+        "diffusion",
+        "imaging",
+        "degradation",
+    },
+    "experiments": {"devices", "files", "training", "evaluation", "inference", "models", "diffusion", "imaging"},
+    "cli": {"environment", "experiments", "inference", "training", "evaluation", "models", "imaging", "degradation"},
 }
 """Room to the rooms whose names may stand in its imports; all may use `errors` and their own."""
 
@@ -109,5 +123,8 @@ print("heavy:", *[name for name in {HEAVY!r} if name in sys.modules])
 """
     printed = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout
     assert printed.splitlines()[-1].split() == ["heavy:"]
-    for command in ("upscale", "models", "info", "steps", "evaluate", "train", "import", "degrade", "experiment"):
+    commands = (
+        "upscale", "models", "info", "steps", "evaluate", "train", "import", "degrade", "graphics", "experiment",
+    )  # fmt: skip
+    for command in commands:
         assert re.search(rf"^\W+{command} +\w+", printed, re.MULTILINE), f"{command} is not listed with what it does"

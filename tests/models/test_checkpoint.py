@@ -225,10 +225,10 @@ def test_unknown_architectures_ask_for_an_update(saved: Path):
     ("arguments", "reason"),
     [
         ({"size": "huge"}, "no size 'huge'"),
-        ({"size": ["tiny"]}, "unhashable"),
+        ({"size": ["tiny"]}, "size: expected `str`, got `array`"),
         ({"scale": 99}, "no scale 99"),
-        ({"steps": 0}, "at least one step"),
-        ({"steps": "four"}, "not supported between"),
+        ({"steps": 0}, "steps: expected `int` >= 1"),
+        ({"steps": "four"}, "steps: expected `int`, got `str`"),
         ({"widht": 4}, "unexpected keyword argument 'widht'"),
     ],
 )

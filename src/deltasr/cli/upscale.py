@@ -50,7 +50,8 @@ def upscale_command(
         file.
     model
         Name in the catalogue (see `deltasr models`), checkpoint, file of another model that spandrel
-        recognises, such as ESRGAN or SwinIR (.pth, .safetensors), or folder of a latent diffusion pipeline.
+        recognises, such as ESRGAN or SwinIR (.pth, .safetensors), ONNX file, or folder of a latent diffusion
+        pipeline.
     blend
         Mix the weights of two models of the same network: 0 is the first alone, 1 the second alone. rrdb-x4
         and rrdb-gan-x4 are a pair: --model names either, and the share is that of the GAN.
@@ -98,6 +99,10 @@ def upscale_command(
     if quality is not None and not 1 <= quality <= 100:
         raise SettingError(f"--quality {quality} is out of range; it goes from 1 to 100.")
 
+    from deltasr.environment import let_bf16_run
+
+    if dtype == "bfloat16":
+        let_bf16_run()
     from deltasr.inference.batch import plan_jobs, run_jobs
     from deltasr.inference.conditions import require_fidelity
     from deltasr.inference.upscaler import Upscaler
@@ -106,6 +111,8 @@ def upscale_command(
     loaded = _load(model, blend=blend, blend_with=blend_with, steps=steps)
     require_fidelity(loaded, fidelity)
     upscaler = Upscaler(loaded, device=device, dtype=dtype, tile=tile, consistency=consistency, ensemble=ensemble)
+    if upscaler.note is not None:
+        print(f"note: {upscaler.note}")
     outcomes = list(plan.failures)
     for failure in plan.failures:
         _tell(failure)

@@ -6,13 +6,14 @@ import io
 import math
 import struct
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from deltasr.errors import PictureError, reason
 from deltasr.imaging import exif as exif_block
-from deltasr.imaging import libvips, tiff
+from deltasr.imaging import jpeg, libvips, tiff
 from deltasr.imaging.assemble import assemble
 from deltasr.imaging.colour import CMYK_NOTE, cmyk_to_srgb
 from deltasr.imaging.picture import Metadata, Picture
@@ -52,7 +53,7 @@ def picture_from_pillow(image: Image.Image) -> Picture:
         text={str(key): str(value) for key, value in text.items() if key != _XMP_KEYWORD},
         resolution=_resolution(image.info.get("dpi")),
     )
-    return assemble(samples, metadata, notes=notes)
+    return replace(assemble(samples, metadata, notes=notes), compression=jpeg.compression_of(image))
 
 
 def _block(image: Image.Image, keys: tuple[str, ...], what: str, notes: list[str]) -> bytes | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from deltasr.arguments import is_path, shown
 from deltasr.errors import ModelError
 from deltasr.models import checkpoint
 from deltasr.models.base import Model
@@ -118,16 +119,22 @@ def load(name_or_path: str | os.PathLike[str] = DEFAULT, *, device: str | torch.
         device: where to put it.
 
     Raises:
-        ModelError: there is no such name, or the file needs spandrel (`models.external`), or the folder diffusers
-            (`models.ldm`).
+        ModelError: there is no such name, it is neither a name nor a path, or the file needs spandrel
+            (`models.external`), or the folder diffusers (`models.ldm`).
         CheckpointError: there is no such file, or it cannot be read, or its weights do not fit its model.
     """
+    if not is_path(name_or_path):
+        raise ModelError(f"{shown(name_or_path)} is no model's name and no path; give one of {', '.join(_CATALOGUE)}.")
     name = os.fspath(name_or_path)
     if name not in _CATALOGUE and Path(name).is_dir():
         from deltasr.models import ldm
 
         return ldm.load(name, device=device)
     if name not in _CATALOGUE and (Path(name).suffix or Path(name).exists()):
+        if Path(name).suffix.lower() == ".onnx":
+            from deltasr.models import onnx
+
+            return onnx.load(name).to(device).eval()
         if checkpoint.is_foreign(name):
             from deltasr.models import external
 

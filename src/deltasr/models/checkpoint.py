@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,22 @@ import msgspec
 import torch
 from torch import Tensor
 
-from deltasr.errors import CheckpointError, ModelError
+from deltasr.arguments import shown
+from deltasr.errors import CheckpointError, SettingError, one_line, reason
 from deltasr.files import write_whole
 from deltasr.models.autoencoder import Autoencoder
 from deltasr.models.base import Model
 from deltasr.models.deltadiff import DeltaDiff
+from deltasr.models.limits import no_larger_than, require_shallow, require_within
 from deltasr.models.regression import Rrdb
 from deltasr.models.resshift import ResShift
 
 _HEADER_KEY = "deltasr"
 _FORMAT = 1
+
+_LONGEST_NAME = 100
+_LONGEST_DESCRIPTION = 500
+_NOT_IN_NAMES = frozenset('/\\:*?"<>|')
 
 ARCHITECTURES: dict[str, type[Model]] = {
     model.architecture: model for model in (DeltaDiff, ResShift, Rrdb, Autoencoder)
@@ -36,7 +42,7 @@ class Header:
     Attributes:
         architecture: a name in `ARCHITECTURES`.
         arguments: the keyword arguments of its class.
-        name: what the model calls itself.
+        name: what the model calls itself; as read from a file, always one that a file or a folder can have.
         description: one line.
         training: how the weights came about (recipe, images seen, ...), as JSON values.
         format: version of this header.
@@ -79,8 +85,8 @@ def save(
     if model.architecture not in ARCHITECTURES:
         raise CheckpointError(f"{type(model).__name__} models cannot be saved: they have no checkpoint format.")
     weights = model.state_dict() if state is None else state
-    if reason := misfit(model.state_dict(), weights):
-        raise CheckpointError(f"{os.fspath(path)} was not written, because its weights do not fit the model: {reason}.")
+    if why := misfit(model.state_dict(), weights):
+        raise CheckpointError(f"{os.fspath(path)} was not written, because its weights do not fit the model: {why}.")
     header = Header(
         architecture=model.architecture,
         arguments=model.arguments(),
@@ -111,7 +117,7 @@ def _metadata(path: str | os.PathLike[str]) -> dict[str, str]:
     except FileNotFoundError as error:
         raise CheckpointError(f"There is no checkpoint at {os.fspath(path)}.") from error
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{os.fspath(path)} is not a readable safetensors file ({error}).") from error
+        raise CheckpointError(f"{os.fspath(path)} is not a readable safetensors file ({reason(error)}).") from error
 
 
 def read_header(path: str | os.PathLike[str]) -> Header:
@@ -124,16 +130,29 @@ def read_header(path: str | os.PathLike[str]) -> Header:
     metadata = _metadata(path)
     if _HEADER_KEY not in metadata:
         raise CheckpointError(f"{os.fspath(path)} has no deltasr header, so the model it belongs to is not known.")
+    text = metadata[_HEADER_KEY]
     try:
-        written_as = msgspec.json.decode(metadata[_HEADER_KEY], type=_Version).format
+        require_shallow(text)
+        written_as = msgspec.json.decode(text, type=_Version).format
         if written_as > _FORMAT:
             raise CheckpointError(
-                f"{os.fspath(path)} was written by a newer deltasr (format {written_as}, not {_FORMAT}); "
+                f"{os.fspath(path)} was written by a newer deltasr (format {shown(written_as)}, not {_FORMAT}); "
                 "update deltasr."
             )
-        return msgspec.json.decode(metadata[_HEADER_KEY], type=Header)
-    except msgspec.MsgspecError as error:
-        raise CheckpointError(f"The header of {os.fspath(path)} is damaged ({error}).") from error
+        header = msgspec.json.decode(text, type=Header)
+    except (msgspec.MsgspecError, SettingError) as error:
+        raise CheckpointError(f"The header of {os.fspath(path)} is damaged ({reason(error)}).") from error
+    return replace(
+        header,
+        name=_plain_name(header.name) or "checkpoint",
+        description=one_line(header.description, longest=_LONGEST_DESCRIPTION),
+    )
+
+
+def _plain_name(name: str) -> str:
+    """A name without what folders, drives, patterns and terminals take for something else."""
+    letters = ("-" if letter in _NOT_IN_NAMES or not letter.isprintable() else letter for letter in name)
+    return "".join(letters).strip(" .-")[:_LONGEST_NAME].rstrip(" .-")
 
 
 def build(header: Header, source: str) -> Model:
@@ -144,13 +163,16 @@ def build(header: Header, source: str) -> Model:
     """
     if header.architecture not in ARCHITECTURES:
         raise CheckpointError(
-            f"{source} holds a '{header.architecture}' model, which this deltasr does not know; update deltasr."
+            f"{source} holds a '{shown(header.architecture)}' model, which this deltasr does not know; update deltasr."
         )
+    architecture = ARCHITECTURES[header.architecture]
     try:
-        model = ARCHITECTURES[header.architecture](**header.arguments)
-    except (TypeError, ValueError, ModelError) as error:
-        reason = str(error).rstrip(".")
-        raise CheckpointError(f"The arguments in the header of {source} do not fit its model ({reason}).") from error
+        require_within(header.arguments, architecture.limits)
+        model = architecture(**header.arguments)
+    except Exception as error:  # every network has its own way of failing on numbers that do not fit together
+        raise CheckpointError(
+            f"The arguments in the header of {source} do not fit its model ({reason(error)})."
+        ) from error
     model.name, model.description = header.name, header.description
     return model
 
@@ -164,7 +186,7 @@ def misfit(expected: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> str
         if found != needed:
             return f"'{name}' has the shape {found}, not {needed}"
     unknown = [name for name in weights if name not in expected]
-    return f"'{unknown[0]}' has no place in it" if unknown else None
+    return f"'{shown(unknown[0])}' has no place in it" if unknown else None
 
 
 def load(path: str | os.PathLike[str], *, device: str | torch.device = "cpu") -> Model:
@@ -177,12 +199,21 @@ def load(path: str | os.PathLike[str], *, device: str | torch.device = "cpu") ->
     Raises:
         CheckpointError: the file cannot be read, or its weights do not fit its model.
     """
-    from safetensors.torch import load_file
-
     source = os.fspath(path)
-    model = build(read_header(path), source)
-    weights = load_file(source)
-    if reason := misfit(model.state_dict(), weights):
-        raise CheckpointError(f"The weights in {source} do not fit its model: {reason}.")
+    header = read_header(path)
+    with torch.device("cpu"), no_larger_than(Path(path).stat().st_size):
+        model = build(header, source)
+    weights = _weights(source)
+    if why := misfit(model.state_dict(), weights):
+        raise CheckpointError(f"The weights in {source} do not fit its model: {why}.")
     model.load_state_dict(weights)
     return model.to(device).eval()
+
+
+def _weights(source: str) -> dict[str, Tensor]:
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(source)
+    except Exception as error:  # safetensors, torch and the file system fail each in their own way
+        raise CheckpointError(f"The weights in {source} cannot be read ({reason(error)}).") from error
