@@ -25,7 +25,7 @@ MAY_USE: dict[str, set[str]] = {
     "inference": {"models", "diffusion", "imaging", "degradation"},
     "evaluation": {"inference", "models", "nets", "imaging", "degradation"},
     "training": {"inference", "evaluation", "models", "nets", "diffusion", "imaging", "degradation"},
-    "experiments": {"training", "evaluation", "inference", "models", "diffusion", "imaging"},
+    "experiments": {"training", "evaluation", "inference", "models", "diffusion", "imaging", "degradation"},
     "cli": {"experiments", "inference", "training", "evaluation", "models", "imaging", "degradation"},
 }
 """Room to the rooms whose names may stand in its imports; all may use `errors` and their own."""
