@@ -30,18 +30,10 @@ MAY_USE: dict[str, set[str]] = {
     "models": {"files", "nets", "diffusion", "degradation", "arguments"},
     "inference": {"devices", "free_memory", "models", "diffusion", "imaging", "degradation", "arguments"},
     "evaluation": {"devices", "files", "inference", "models", "nets", "imaging", "degradation"},
-    "training": {
-        "devices",
-        "files",
-        "inference",
-        "evaluation",
-        "models",
-        "nets",
-        "diffusion",
-        "imaging",
-        "degradation",
-    },
-    "experiments": {"devices", "files", "training", "evaluation", "inference", "models", "diffusion", "imaging"},
+    "training": {"devices", "files", "inference", "evaluation", "models", "nets", "diffusion"}
+    | {"imaging", "degradation"},
+    "experiments": {"devices", "files", "training", "evaluation", "inference", "models", "diffusion", "imaging"}
+    | {"degradation"},
     "cli": {"environment", "experiments", "inference", "training", "evaluation", "models", "imaging", "degradation"},
 }
 """Room to the rooms whose names may stand in its imports; all may use `errors` and their own."""
