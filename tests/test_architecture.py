@@ -20,16 +20,21 @@ MAY_USE: dict[str, set[str]] = {
     "arguments": set(),
     "files": set(),
     "free_memory": set(),
+    "processor": set(),
+    "environment": {"processor"},
+    "devices": {"processor"},
     "imaging": {"files", "free_memory"},
     "degradation": set(),
     "diffusion": {"arguments"},
     "nets": {"degradation"},
     "models": {"files", "nets", "diffusion", "degradation", "arguments"},
-    "inference": {"models", "diffusion", "imaging", "degradation", "arguments"},
-    "evaluation": {"files", "inference", "models", "nets", "imaging", "degradation"},
-    "training": {"files", "inference", "evaluation", "models", "nets", "diffusion", "imaging", "degradation"},
-    "experiments": {"files", "training", "evaluation", "inference", "models", "diffusion", "imaging"},
-    "cli": {"experiments", "inference", "training", "evaluation", "models", "imaging", "degradation"},
+    "inference": {"devices", "free_memory", "models", "diffusion", "imaging", "degradation", "arguments"},
+    "evaluation": {"devices", "files", "inference", "models", "nets", "imaging", "degradation"},
+    "training": {"devices", "files", "inference", "evaluation", "models", "nets", "diffusion"}
+    | {"imaging", "degradation"},
+    "experiments": {"devices", "files", "training", "evaluation", "inference", "models", "diffusion", "imaging"}
+    | {"degradation"},
+    "cli": {"environment", "experiments", "inference", "training", "evaluation", "models", "imaging", "degradation"},
 }
 """Room to the rooms whose names may stand in its imports; all may use `errors` and their own."""
 

@@ -99,6 +99,10 @@ def upscale_command(
     if quality is not None and not 1 <= quality <= 100:
         raise SettingError(f"--quality {quality} is out of range; it goes from 1 to 100.")
 
+    from deltasr.environment import let_bf16_run
+
+    if dtype == "bfloat16":
+        let_bf16_run()
     from deltasr.inference.batch import plan_jobs, run_jobs
     from deltasr.inference.conditions import require_fidelity
     from deltasr.inference.upscaler import Upscaler
@@ -107,6 +111,8 @@ def upscale_command(
     loaded = _load(model, blend=blend, blend_with=blend_with, steps=steps)
     require_fidelity(loaded, fidelity)
     upscaler = Upscaler(loaded, device=device, dtype=dtype, tile=tile, consistency=consistency, ensemble=ensemble)
+    if upscaler.note is not None:
+        print(f"note: {upscaler.note}")
     outcomes = list(plan.failures)
     for failure in plan.failures:
         _tell(failure)
