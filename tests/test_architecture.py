@@ -15,27 +15,33 @@ import deltasr
 
 PACKAGE = Path(deltasr.__file__).parent
 
-MAY_USE: dict[str, set[str]] = {
+LEAVES: dict[str, set[str]] = {
     "errors": set(),
     "arguments": set(),
     "files": set(),
     "free_memory": set(),
+    "interruption": set(),
     "processor": set(),
     "environment": {"processor"},
     "devices": {"processor"},
-    "imaging": {"files", "free_memory"},
-    "degradation": set(),
-    "diffusion": {"arguments"},
-    "nets": {"degradation"},
-    "models": {"files", "nets", "diffusion", "degradation", "arguments"},
-    "inference": {"devices", "free_memory", "models", "diffusion", "imaging", "degradation", "arguments"},
-    "evaluation": {"devices", "files", "inference", "models", "nets", "imaging", "degradation"},
-    "training": {"devices", "files", "inference", "evaluation", "models", "nets", "diffusion"}
-    | {"imaging", "degradation"},
-    "experiments": {"devices", "files", "training", "evaluation", "inference", "models", "diffusion", "imaging"}
-    | {"degradation"},
-    "cli": {"environment", "experiments", "inference", "training", "evaluation", "models", "imaging", "degradation"},
 }
+"""Files beside the rooms, which all rooms may use, to what they use of each other."""
+
+ROOMS: dict[str, set[str]] = {
+    "imaging": set(),
+    "degradation": set(),
+    "diffusion": set(),
+    "nets": {"degradation"},
+    "models": {"nets", "diffusion", "degradation"},
+    "inference": {"models", "diffusion", "imaging", "degradation"},
+    "evaluation": {"inference", "models", "nets", "imaging", "degradation"},
+    "training": {"inference", "evaluation", "models", "nets", "diffusion", "imaging", "degradation"},
+    "experiments": {"training", "evaluation", "inference", "models", "diffusion", "imaging", "degradation"},
+    "cli": {"experiments", "inference", "training", "evaluation", "models", "imaging", "degradation"},
+}
+"""Room to the rooms below it that it uses."""
+
+MAY_USE = LEAVES | {room: used | LEAVES.keys() for room, used in ROOMS.items()}
 """Room to the rooms whose names may stand in its imports; all may use `errors` and their own."""
 
 HEAVY = (

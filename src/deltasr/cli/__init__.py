@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from cyclopts import App
 
-from deltasr import __version__, environment
+from deltasr import __version__, environment, interruption
 from deltasr.cli.degrade import degrade_command
 from deltasr.cli.evaluate import evaluate_command
 from deltasr.cli.experiment import experiment_command
@@ -47,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     second of processor time, several beside other work, on taking apart what torch has loaded.
     """
     environment.let_threads_sleep()
+    if arguments is None:
+        interruption.listen()
     try:
         status = app(arguments, result_action="return_value")
         sys.stdout.flush()
