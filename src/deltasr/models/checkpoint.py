@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,47 +12,20 @@ import msgspec
 import torch
 from torch import Tensor
 
-from deltasr.errors import CheckpointError, ModelError
+from deltasr.errors import CheckpointError, ModelError, reason
 from deltasr.models.autoencoder import Autoencoder
 from deltasr.models.base import Model
 from deltasr.models.deltadiff import DeltaDiff
+from deltasr.models.header import HEADER_KEY, Header, is_foreign, read_header
 from deltasr.models.regression import Rrdb
 from deltasr.models.resshift import ResShift
 
-_HEADER_KEY = "deltasr"
-_FORMAT = 1
+__all__ = ["ARCHITECTURES", "Header", "build", "is_foreign", "load", "misfit", "read_header", "save", "write_whole"]
 
 ARCHITECTURES: dict[str, type[Model]] = {
     model.architecture: model for model in (DeltaDiff, ResShift, Rrdb, Autoencoder)
 }
 """Every class that checkpoints may name."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Header:
-    """What a checkpoint says of itself.
-
-    Attributes:
-        architecture: a name in `ARCHITECTURES`.
-        arguments: the keyword arguments of its class.
-        name: what the model calls itself.
-        description: one line.
-        training: how the weights came about (recipe, images seen, ...), as JSON values.
-        format: version of this header.
-    """
-
-    architecture: str
-    arguments: dict[str, Any]
-    name: str
-    description: str
-    training: dict[str, Any] = field(default_factory=dict)
-    format: int = _FORMAT
-
-
-class _Version(msgspec.Struct):
-    """The one field that headers of every format have."""
-
-    format: int = _FORMAT
 
 
 def save(
@@ -79,8 +51,8 @@ def save(
     if model.architecture not in ARCHITECTURES:
         raise CheckpointError(f"{type(model).__name__} models cannot be saved: they have no checkpoint format.")
     weights = model.state_dict() if state is None else state
-    if reason := misfit(model.state_dict(), weights):
-        raise CheckpointError(f"{os.fspath(path)} was not written, because its weights do not fit the model: {reason}.")
+    if why := misfit(model.state_dict(), weights):
+        raise CheckpointError(f"{os.fspath(path)} was not written, because its weights do not fit the model: {why}.")
     header = Header(
         architecture=model.architecture,
         arguments=model.arguments(),
@@ -89,7 +61,7 @@ def save(
         training=training or {},
     )
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
-    content = serialise(tensors, metadata={_HEADER_KEY: msgspec.json.encode(header).decode()})
+    content = serialise(tensors, metadata={HEADER_KEY: msgspec.json.encode(header).decode()})
     write_whole(Path(path), content)
 
 
@@ -115,49 +87,6 @@ def write_whole(path: Path, content: bytes) -> None:
         raise CheckpointError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
-def is_foreign(path: str | os.PathLike[str]) -> bool:
-    """Whether there is a file of weights that are not deltasr's: safetensors without our header, or another format."""
-    try:
-        return _HEADER_KEY not in _metadata(path)
-    except CheckpointError:
-        return Path(path).is_file() and Path(path).suffix != ".safetensors"
-
-
-def _metadata(path: str | os.PathLike[str]) -> dict[str, str]:
-    """The texts in the header of a safetensors file."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(os.fspath(path), framework="pt") as file:
-            return file.metadata() or {}
-    except FileNotFoundError as error:
-        raise CheckpointError(f"There is no checkpoint at {os.fspath(path)}.") from error
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{os.fspath(path)} is not a readable safetensors file ({error}).") from error
-
-
-def read_header(path: str | os.PathLike[str]) -> Header:
-    """The header of a checkpoint, without its weights.
-
-    Raises:
-        CheckpointError: the file is missing, is no safetensors file, or was not written by this deltasr or an
-            earlier one.
-    """
-    metadata = _metadata(path)
-    if _HEADER_KEY not in metadata:
-        raise CheckpointError(f"{os.fspath(path)} has no deltasr header, so the model it belongs to is not known.")
-    try:
-        written_as = msgspec.json.decode(metadata[_HEADER_KEY], type=_Version).format
-        if written_as > _FORMAT:
-            raise CheckpointError(
-                f"{os.fspath(path)} was written by a newer deltasr (format {written_as}, not {_FORMAT}); "
-                "update deltasr."
-            )
-        return msgspec.json.decode(metadata[_HEADER_KEY], type=Header)
-    except msgspec.MsgspecError as error:
-        raise CheckpointError(f"The header of {os.fspath(path)} is damaged ({error}).") from error
-
-
 def build(header: Header, source: str) -> Model:
     """The model a header describes, with fresh weights; `source` names the file in error messages.
 
@@ -171,8 +100,9 @@ def build(header: Header, source: str) -> Model:
     try:
         model = ARCHITECTURES[header.architecture](**header.arguments)
     except (TypeError, ValueError, ModelError) as error:
-        reason = str(error).rstrip(".")
-        raise CheckpointError(f"The arguments in the header of {source} do not fit its model ({reason}).") from error
+        raise CheckpointError(
+            f"The arguments in the header of {source} do not fit its model ({reason(error)})."
+        ) from error
     model.name, model.description = header.name, header.description
     return model
 
@@ -199,12 +129,16 @@ def load(path: str | os.PathLike[str], *, device: str | torch.device = "cpu") ->
     Raises:
         CheckpointError: the file cannot be read, or its weights do not fit its model.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     source = os.fspath(path)
     model = build(read_header(path), source)
-    weights = load_file(source)
-    if reason := misfit(model.state_dict(), weights):
-        raise CheckpointError(f"The weights in {source} do not fit its model: {reason}.")
+    try:
+        weights = load_file(source)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"The weights in {source} cannot be read ({reason(error)}).") from error
+    if why := misfit(model.state_dict(), weights):
+        raise CheckpointError(f"The weights in {source} do not fit its model: {why}.")
     model.load_state_dict(weights)
     return model.to(device).eval()
