@@ -17,7 +17,8 @@ PACKAGE = Path(deltasr.__file__).parent
 
 MAY_USE: dict[str, set[str]] = {
     "errors": set(),
-    "imaging": set(),
+    "free_memory": set(),
+    "imaging": {"free_memory"},
     "degradation": set(),
     "diffusion": set(),
     "nets": {"degradation"},

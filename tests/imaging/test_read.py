@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import io
+import os
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -249,6 +252,64 @@ def test_content_decides_not_the_suffix(tmp_path, samples, suffix):
     path = saved(tmp_path, f"a{suffix}", samples.rgb8)
     other = path.rename(tmp_path / ("a.png" if suffix != ".png" else "a.jpg"))
     assert read_picture(other).pixels.shape == (20, 30, 3)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("given_as", [bytes, bytearray, memoryview, io.BytesIO])
+def test_bytes_and_file_objects_like_the_file(tmp_path, samples, suffix, given_as):
+    path = saved(tmp_path, f"a{suffix}", samples.rgb8, dpi=(300, 300))
+    expected, picture = read_picture(path), read_picture(given_as(path.read_bytes()))
+    assert np.array_equal(picture.pixels, expected.pixels)
+    assert picture.metadata == expected.metadata
+    with path.open("rb") as file:
+        assert np.array_equal(read_picture(file).pixels, expected.pixels)
+
+
+def test_file_objects_are_read_from_where_they_stand(tmp_path, samples):
+    file = io.BytesIO(b"before" + saved(tmp_path, "a.png", samples.rgb8).read_bytes())
+    file.seek(6)
+    assert np.array_equal(read_picture(file).pixels, samples.rgb8)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_pipes_are_read(tmp_path, samples):
+    content = saved(tmp_path, "a.tif", samples.rgb8).read_bytes()
+    os.mkfifo(tmp_path / "pipe")
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit((tmp_path / "pipe").write_bytes, content)
+        assert np.array_equal(read_picture(tmp_path / "pipe").pixels, samples.rgb8)
+
+
+def test_messages_name_the_file_or_the_given_bytes(tmp_path, samples):
+    content = saved(tmp_path, "a.png", samples.rgb8).read_bytes()[:-30]
+    with pytest.raises(PictureError, match=r"^The picture in the given bytes is cut short or damaged"):
+        read_picture(content)
+    (tmp_path / "b.png").write_bytes(content)
+    with pytest.raises(PictureError, match=r"b\.png is cut short"), (tmp_path / "b.png").open("rb") as file:
+        read_picture(file)
+    for empty in (b"", io.BytesIO()):
+        with pytest.raises(PictureError, match="given bytes is empty"):
+            read_picture(empty)
+
+
+def test_file_objects_that_give_no_bytes(tmp_path, samples):
+    path = saved(tmp_path, "a.png", samples.rgb8)
+    with pytest.raises(PictureError, match="binary mode"):
+        read_picture(io.StringIO("text"))
+    with path.open("rb") as closed:
+        pass
+    with pytest.raises(PictureError, match="closed file"):
+        read_picture(closed)
+    with pytest.raises(PictureError, match="not open for reading"), (tmp_path / "b.png").open("wb") as file:
+        read_picture(file)
+    with pytest.raises(PictureError, match="A float is not a picture"):
+        read_picture(1.5)
+
+
+@pytest.mark.parametrize("path", ["a\0b.png", Path("a\0b.png")])
+def test_a_null_byte_in_a_path(path):
+    with pytest.raises(PictureError, match=r"'a\\x00b.png' cannot be read: it has a null byte in it"):
+        read_picture(path)
 
 
 def test_names_that_libvips_would_take_apart(tmp_path, samples):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from deltasr.errors import PictureError, SettingError
+from deltasr.errors import PictureError, SettingError, reason
 from deltasr.imaging import exif as exif_block
 from deltasr.imaging import jpeg, png
 from deltasr.imaging.alpha import over_white
@@ -26,7 +27,7 @@ DEFAULT_QUALITY = 95
 
 def write_picture(
     picture: Picture,
-    path: str | os.PathLike[str],
+    target: str | os.PathLike[str] | BinaryIO,
     *,
     format: str | None = None,
     quality: int | None = None,
@@ -40,7 +41,8 @@ def write_picture(
 
     Args:
         picture: what to write.
-        path: where to; its suffix names the format unless `format` does. The folder must exist.
+        target: a path, whose suffix names the format unless `format` does, and whose folder must exist; or a file
+            object opened for writing bytes, which gets the whole file at once.
         format: one of `WRITABLE_FORMATS`, or a suffix.
         quality: 1 to 100, for JPEG and WebP; 95 unless given; WebP is lossless at 100.
         strip: leave out profile, EXIF, XMP, text and resolution.
@@ -52,24 +54,56 @@ def write_picture(
         SettingError: the format cannot be written, or the quality is out of range.
         PictureError: the picture is too large for the format, or the file cannot be written.
     """
-    path = Path(path)
-    target = _target_format(path, format)
+    if isinstance(target, str | os.PathLike):
+        path = Path(target)
+        save = _saver(picture, path, _format_of(path, format), quality=quality, strip=strip)
+        with _complete_or_absent(path) as file:
+            return save(file)
+    name = target.name if isinstance(getattr(target, "name", None), str) else "The given file object"
+    if format is None:
+        raise SettingError(f"{name} has no suffix to name a format; give one of {', '.join(FORMATS)}.")
+    whole = io.BytesIO()
+    notes = _saver(picture, name, format_named(format), quality=quality, strip=strip)(whole)
+    try:
+        target.write(whole.getbuffer())
+        target.flush()
+    except (OSError, ValueError) as error:
+        raise PictureError(f"{name} cannot be written: {getattr(error, 'strerror', None) or reason(error)}.") from error
+    return notes
+
+
+def encode_picture(picture: Picture, format: str = "png", *, quality: int | None = None, strip: bool = False) -> bytes:
+    """The bytes of the file that `write_picture` would write.
+
+    What the format cannot hold is converted as there; to be told, give `write_picture` a file object.
+
+    Raises:
+        SettingError: the format cannot be written, or the quality is out of range.
+        PictureError: the picture is too large for the format.
+    """
+    content = io.BytesIO()
+    write_picture(picture, content, format=format, quality=quality, strip=strip)
+    return content.getvalue()
+
+
+def _saver(
+    picture: Picture, name: str | Path, target: Format, *, quality: int | None, strip: bool
+) -> Callable[[BinaryIO], list[str]]:
+    """What writes the picture into an open file and tells what was lost; `name` is the file's, for messages."""
     if quality is not None and not 1 <= quality <= 100:
         raise SettingError(f"The quality is {quality}; it goes from 1 to 100.")
     if max(picture.width, picture.height) > target.largest_side:
         raise PictureError(
-            f"{path} cannot be written: {target.title} holds at most {target.largest_side} pixels a side, "
+            f"{name} cannot be written: {target.title} holds at most {target.largest_side} pixels a side, "
             f"and the picture is {picture.width} x {picture.height}; choose PNG or TIFF."
         )
-    picture, notes = _fitted(picture, target, strip=strip)
+    fitted, notes = _fitted(picture, target, strip=strip)
     if quality is not None and target.name not in ("jpeg", "webp"):
         notes.append(f"{target.title} is lossless: the quality setting has no effect.")
-    with _complete_or_absent(path) as file:
-        notes += ENCODERS[target.name](picture, file, quality or DEFAULT_QUALITY)
-    return notes
+    return lambda file: notes + ENCODERS[target.name](fitted, file, quality or DEFAULT_QUALITY)
 
 
-def _target_format(path: Path, name: str | None) -> Format:
+def _format_of(path: Path, name: str | None) -> Format:
     if name is not None:
         return format_named(name)
     if not path.suffix:
