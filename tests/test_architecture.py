@@ -19,15 +19,16 @@ MAY_USE: dict[str, set[str]] = {
     "errors": set(),
     "free_memory": set(),
     "imaging": {"free_memory"},
+    "planning": {"imaging"},
     "degradation": set(),
     "diffusion": set(),
     "nets": {"degradation"},
     "models": {"nets", "diffusion", "degradation"},
-    "inference": {"models", "diffusion", "imaging", "degradation"},
+    "inference": {"models", "diffusion", "imaging", "planning", "degradation"},
     "evaluation": {"inference", "models", "nets", "imaging", "degradation"},
     "training": {"inference", "evaluation", "models", "nets", "diffusion", "imaging", "degradation"},
     "experiments": {"training", "evaluation", "inference", "models", "diffusion", "imaging"},
-    "cli": {"experiments", "inference", "training", "evaluation", "models", "imaging", "degradation"},
+    "cli": {"experiments", "inference", "training", "evaluation", "models", "imaging", "planning", "degradation"},
 }
 """Room to the rooms whose names may stand in its imports; all may use `errors` and their own."""
 

@@ -97,7 +97,7 @@ def test_results_that_exist(tmp_path, capsys):
     [
         ((), "name pictures or folders"),
         (("a.png", "--skip-existing", "--overwrite"), "exclude each other"),
-        (("a.png", "--quality", "101"), "--quality 101"),
+        (("a.png", "--quality", "101"), "quality of 101 is out of range"),
         (("a.png", "--output-format", "gif"), "gif"),
         (("a.png", "--scale", "0"), "factor above 0"),
         (("a.png", "--tile", "-3"), "tile of -3"),

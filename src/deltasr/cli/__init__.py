@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Sequence
 
 from cyclopts import App
@@ -13,6 +11,7 @@ from deltasr.cli.degrade import degrade_command
 from deltasr.cli.evaluate import evaluate_command
 from deltasr.cli.experiment import experiment_command
 from deltasr.cli.import_ import import_command
+from deltasr.cli.messages import complain, unfailing_streams
 from deltasr.cli.models import info_command, models_command
 from deltasr.cli.steps import steps_command
 from deltasr.cli.train import train_command
@@ -37,18 +36,39 @@ app.command(experiment_command, name="experiment")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command and exit: 0 when all went well, 1 when something failed, 130 after Ctrl-C."""
+    """Run a command and exit: 0 when all went well, 1 when something failed, 130 after Ctrl-C.
+
+    Messages that cannot be printed fail the command too, but only when all its work is done.
+    """
+    with unfailing_streams() as (output, errors):
+        status = _status(arguments)
+        output.flush()
+        if output.failure is not None:
+            complain(_unprinted(output.failure))
+        errors.flush()
+        for stream in (output, errors):
+            if stream.failure is not None:
+                status = status or 1
+                stream.abandon()
+    raise SystemExit(status)
+
+
+def _status(arguments: Sequence[str] | None) -> int:
+    """Run a command, and say what went wrong in a sentence."""
     try:
         status = app(arguments, result_action="return_value")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        print("deltasr: what reads the output closed it before the end", file=sys.stderr)
-        sys.exit(1)
     except DeltasrError as error:
-        print(f"deltasr: {error}", file=sys.stderr)
-        sys.exit(1)
+        complain(str(error))
+        return 1
     except KeyboardInterrupt:
-        print("deltasr: interrupted", file=sys.stderr)
-        sys.exit(130)
-    sys.exit(status if isinstance(status, int) else 0)
+        complain("interrupted")
+        return 130
+    except SystemExit as refused:  # by cyclopts, of arguments that it does not know
+        return refused.code if isinstance(refused.code, int) else int(refused.code is not None)
+    return status if isinstance(status, int) else 0
+
+
+def _unprinted(failure: OSError) -> str:
+    if isinstance(failure, BrokenPipeError):
+        return "what reads the output closed it before the end"
+    return f"standard output cannot be written ({failure.strerror}), so messages are missing; all else was done"

@@ -187,7 +187,7 @@ def _place(name_or_path: str | os.PathLike[str]) -> Entry | Path:
         return path
     if not (path / _RUN_WEIGHTS).exists():
         raise CheckpointError(
-            f"{path} is a folder without {_PIPELINE_INDEX} of a diffusers pipeline or {_RUN_WEIGHTS} of a training run; "
-            "give such a folder, or a checkpoint's file."
+            f"{path} is a folder without {_PIPELINE_INDEX} of a diffusers pipeline or {_RUN_WEIGHTS} of a training "
+            "run; give such a folder, or a checkpoint's file."
         )
     return path / _RUN_WEIGHTS

@@ -10,9 +10,12 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deltasr.models.header import Header, read_header, read_shapes
+
+if TYPE_CHECKING:
+    from deltasr.models.base import Model
 
 Shapes = Mapping[str, tuple[int, ...]]
 """The shape of each weight, by its name."""
@@ -61,6 +64,19 @@ def facts_of(path: str | os.PathLike[str]) -> Facts | None:
         )
     except (TypeError, ValueError, KeyError, AttributeError, ZeroDivisionError, OverflowError):
         return None
+
+
+def told_by(model: Model) -> Facts:
+    """What a model that had to be loaded says of itself."""
+    return Facts(
+        name=model.name,
+        description=model.description,
+        scale=model.scale,
+        parameters=sum(weight.numel() for weight in model.parameters()),
+        receptive_field=model.receptive_field,
+        dial=model.dial,
+        default_fidelity=model.default_fidelity,
+    )
 
 
 def _deltadiff(arguments: Mapping[str, Any], shapes: Shapes) -> tuple[int, int]:
