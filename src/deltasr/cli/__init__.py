@@ -33,6 +33,7 @@ app.command(train_command, name="train")
 app.command(import_command, name="import")
 app.command(degrade_command, name="degrade")
 app.command(experiment_command, name="experiment")
+app.register_install_completion_command()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
 import io
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -25,9 +27,12 @@ STANDARD = Path("-")
 """Standard input where a picture is read, standard output where one is written."""
 
 
+_HEAD_BYTES = 32
+
+
 def upscale_command(
-    *inputs: Path,
-    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    *inputs: Annotated[Path, Parameter(allow_leading_hyphen=True)],
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"], allow_leading_hyphen=True)] = None,
     model: str = "deltadiff-x4",
     blend: float | None = None,
     blend_with: str | None = None,
@@ -122,6 +127,8 @@ def upscale_command(
     from deltasr.imaging.limits import DEFAULT_MAX_PIXELS
     from deltasr.inference.batch import Request
 
+    for path in (*inputs, *([] if output is None else [output])):
+        _require_no_option(path)
     if not inputs:
         raise SettingError("There is nothing to upscale; name pictures or folders.")
     if skip_existing and overwrite:
@@ -153,6 +160,22 @@ def upscale_command(
             raise SettingError("A --dry-run is for files; leave it out with standard input and output.")
         return _through_pipe(inputs, output, request, existing, upscaler)
     return _files(inputs, output, request, existing, model, None if dry_run else upscaler)
+
+
+def _require_no_option(path: Path) -> None:
+    """Refuse an option that does not exist, which stands where paths do since one of them may be -.
+
+    Raises:
+        SettingError: the path begins with a hyphen, and is more than that.
+    """
+    from deltasr.errors import SettingError
+
+    if path == STANDARD or not str(path).startswith("-"):
+        return
+    options = [f"--{name.replace('_', '-')}" for name in inspect.signature(upscale_command).parameters]
+    near = difflib.get_close_matches(str(path), options, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"write a file of that name as ./{path}."
+    raise SettingError(f"There is no option {path} here; {hint}")
 
 
 def _files(
@@ -234,7 +257,7 @@ def _through_pipe(
     if target != STANDARD and (there := settled(Job(source=source, target=target), existing)) is not None:
         _tell(there)
         return int(there.status == "failed")
-    content = sys.stdin.buffer.read() if source == STANDARD else source
+    content = _StandardInput(sys.stdin.buffer.read()) if source == STANDARD else source
     picture = read_picture(content, max_pixels=request.max_pixels)
     format_name = request.output_format or (_format_of(content) if target == STANDARD else target.suffix)
     result = upscale_picture(picture, upscaler=upscaler(), request=request, format_name=format_name)
@@ -268,14 +291,22 @@ def _print_bytes(content: memoryview) -> None:
         raise PictureError(f"The result cannot be written to standard output ({error.strerror}).") from error
 
 
-def _format_of(content: bytes | Path) -> str:
+class _StandardInput(io.BytesIO):
+    """All that came in, under the name that messages call it."""
+
+    name = "Standard input"
+
+
+def _format_of(content: _StandardInput | Path) -> str:
     """The format of a picture's file, if that can be written; else PNG."""
     from deltasr.imaging.formats import WRITABLE_FORMATS, format_of_content
 
     if isinstance(content, Path):
         with content.open("rb") as file:
-            content = file.read(32)
-    found = format_of_content(content[:32])
+            head = file.read(_HEAD_BYTES)
+    else:
+        head = content.getvalue()[:_HEAD_BYTES]
+    found = format_of_content(head)
     return found if found in WRITABLE_FORMATS else "png"
 
 
