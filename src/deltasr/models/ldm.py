@@ -157,7 +157,7 @@ def _diffusers(folder: Path) -> ModuleType:
     except ImportError as error:
         raise ModelError(
             f"{folder} holds a diffusers pipeline, which needs the diffusers package; install it with "
-            "pip install 'deltasr[papers]'."
+            "pip install -e '.[papers]'."
         ) from error
     return diffusers
 
