@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import pickle
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from deltasr.errors import PictureError, SettingError
 from deltasr.imaging import Picture, read_picture, write_picture
-from deltasr.inference.batch import Request, upscale_files
+from deltasr.inference.batch import Request, foresee_file, upscale_file, upscale_files
 from deltasr.inference.upscaler import Upscaler
+from deltasr.models import catalogue
 from deltasr.models.interpolation import Interpolation
 from deltasr.planning import Job
 
@@ -85,3 +89,83 @@ def test_notes_say_what_a_format_could_not_hold(tmp_path, upscaler):
     write_picture(picture, tmp_path / "a.png")
     (outcome,) = upscale_files(upscaler, [Job(source=tmp_path / "a.png", target=tmp_path / "a.jpg")], Request())
     assert len(outcome.notes) >= 2
+
+
+def test_a_request_travels_to_other_processes(tmp_path):
+    request = Request(max_side=12, quality=80, output_format="jpeg", strip=True)
+    assert pickle.loads(pickle.dumps(request)) == request
+    work = partial(upscale_file, upscaler=Upscaler(Interpolation(method="nearest")), request=request)
+    outcome = pickle.loads(pickle.dumps(work))(Job(source=_save(tmp_path / "a.png"), target=tmp_path / "deep/a.jpg"))
+    assert (outcome.status, outcome.size) == ("done", (8, 12))
+    assert (tmp_path / "deep/a.jpg").exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "size"),
+    [
+        ({}, None),
+        ({"scale": 2}, None),
+        ({"width": 9}, (6, 9)),
+        ({"height": 9}, (9, 14)),
+        ({"width": 1000, "height": 1}, (1, 1000)),
+        ({"max_side": 3}, (2, 3)),
+        ({"width": 1}, (1, 1)),
+    ],
+)
+def test_the_size_asked_for(asked, size):
+    assert Request(**asked).size_of(4, 6) == size
+
+
+@pytest.mark.parametrize(
+    ("asked", "mark"),
+    [
+        ({}, "x3"),
+        ({"scale": 2.0}, "x2"),
+        ({"scale": 1.5}, "x1.5"),
+        ({"width": 1920}, "w1920"),
+        ({"height": 1080}, "h1080"),
+        ({"width": 1920, "height": 1080}, "1920x1080"),
+        ({"max_side": 4096}, "max4096"),
+    ],
+)
+def test_results_beside_their_sources_are_marked(asked, mark):
+    assert Request(**asked).mark(3) == mark
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"scale": 0}, "factor above 0"),
+        ({"scale": float("nan")}, "factor above 0"),
+        ({"scale": 2, "max_side": 100}, "exclude each other"),
+        ({"height": 2, "max_side": 100}, "exclude each other"),
+        ({"height": 0}, "A height of 0 pixels"),
+        ({"quality": 0}, "from 1 to 100"),
+        ({"fidelity": 1.5}, "from 0 to 1"),
+        ({"output_format": "gif"}, "gif"),
+        ({"max_pixels": 0}, "above 0"),
+    ],
+)
+def test_a_request_that_is_not_possible_is_refused(wrong, message):
+    with pytest.raises(SettingError, match=message):
+        Request(**wrong)
+
+
+def test_what_is_foreseen_is_what_comes(tmp_path, upscaler):
+    facts = catalogue.facts("nearest")
+    assert facts is not None
+    for number, request in enumerate((Request(), Request(scale=1.3), Request(max_side=50), Request(width=9, height=9))):
+        job = Job(source=_save(tmp_path / "a.png"), target=tmp_path / f"{number}.png")
+        foreseen = foresee_file(job, model=facts, request=request)
+        assert foreseen.status == "planned"
+        assert not job.target.exists()
+        (done,) = upscale_files(upscaler, [job], request)
+        assert done.size == foreseen.size == read_picture(job.target).pixels.shape[:2]
+
+
+def test_a_result_too_large_for_its_format_is_foreseen(tmp_path):
+    facts = catalogue.facts("nearest")
+    assert facts is not None
+    job = Job(source=_save(tmp_path / "a.webp", 2, 5000), target=tmp_path / "out.webp")
+    with pytest.raises(PictureError, match="16383"):
+        foresee_file(job, model=facts, request=Request())

@@ -156,7 +156,7 @@ def _write_list(lines: list[Line], path: Path, *, status: int) -> int:
         complain(f"{path} was not written, since pictures are missing.")
         return status
     write_report(to_csv(lines), path)
-    print(f"{path}: what each went through")
+    print(plain(f"{path}: what each went through"))
     return status
 
 
@@ -229,5 +229,5 @@ def _write_sheet(source: Path, sheet: Path, *, scale: int, seed: int, overwrite:
     shown = torch.tensor(pixels[top : top + height, left : left + width])
     hr = shown.permute(2, 0, 1)[None].float() / 255
     for note in write_picture(picture_from(contact_sheet(hr, scale=scale, seed=seed)), sheet):
-        print(note)
-    print(f"{sheet}: every degradation of the middle {width}x{height} pixels of {source}")
+        print(plain(note))
+    print(plain(f"{sheet}: every degradation of the middle {width}x{height} pixels of {source}"))
