@@ -339,14 +339,27 @@ def test_without_a_dial_fidelity_has_no_effect(tiny: DeltaDiff):
         assert torch.equal(tiny(lr), tiny(lr, fidelity=0.0))
 
 
-def test_a_dial_can_be_given_but_not_taken_away(tiny: DeltaDiff, dialled: DeltaDiff):
+def test_a_dial_can_be_given(tiny: DeltaDiff, dialled: DeltaDiff):
     lr = torch.rand(1, 3, 6, 7, generator=torch.Generator().manual_seed(1))
     assert dialled.adopt(tiny)
     with torch.no_grad():
         for wanted in (0.0, 0.5, 1.0):
             torch.testing.assert_close(dialled(lr, fidelity=wanted), tiny(lr))
-    assert not tiny.adopt(dialled)
     assert not DeltaDiff(size="small", dial=True).adopt(tiny)
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_a_dial_can_be_taken_away_at_its_faithful_end(block: str):
+    generator = torch.Generator().manual_seed(1)
+    dialled, plain = DeltaDiff(dial=True, block=block), DeltaDiff(block=block)
+    for parameter in dialled.parameters():
+        parameter.data += 0.02 * torch.randn(parameter.shape, generator=generator)
+    lr = torch.rand(1, 3, 6, 7, generator=generator)
+    assert plain.adopt(dialled)
+    with torch.no_grad():
+        torch.testing.assert_close(plain(lr), dialled(lr, fidelity=1.0), atol=1e-4, rtol=0)
+        assert (plain(lr) - dialled(lr, fidelity=0.0)).abs().max() > 1e-3
+    assert not DeltaDiff(size="small", block=block).adopt(dialled)
 
 
 def test_arguments_out_of_range_are_named():

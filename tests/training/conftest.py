@@ -49,6 +49,7 @@ class Recorder:
     """A display that keeps what it is shown."""
 
     decoded: list[tuple[int, int]] = field(default_factory=list)
+    taught: list[float] = field(default_factory=list)
     images: list[int] = field(default_factory=list)
     validations: list[tuple[int, Validation]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -56,6 +57,9 @@ class Recorder:
 
     def caching(self, done: int, total: int) -> None:
         self.decoded.append((done, total))
+
+    def teaching(self, share: float) -> None:
+        self.taught.append(share)
 
     def progress(self, images: int, total: int, rate: float, loss: float) -> None:
         self.images.append(images)

@@ -343,3 +343,39 @@ def test_judges_see_pictures_moved_alike_and_differently_each_time():
         ]
         places.add(found)
     assert {top for top, _ in places} == {left for _, left in places} == set(range(8))
+
+
+def test_pixels_are_compared_with_the_target_and_judges_with_the_picture(
+    model: DeltaDiff, batch: tuple[Tensor, Tensor]
+):
+    class Seen(nn.Module):
+        def forward(self, picture: Tensor, hr: Tensor) -> Tensor:
+            self.hr = hr
+            return picture.new_zeros(len(picture))
+
+    (lr, hr), judge = batch, Seen()
+    objective = ChainObjective(model, _recipe(lpips=1.0), judge)
+    terms = objective(lr, hr, CHANCE, 1 - hr).terms
+    torch.testing.assert_close(terms[:4], ChainObjective(model, _recipe(), None)(lr, 1 - hr, CHANCE).terms)
+    assert torch.equal(judge.hr, shifted(hr, CHANCE))
+
+
+def test_the_first_part_of_a_run_has_fewer_steps(model: DeltaDiff, batch: tuple[Tensor, Tensor]):
+    recipe = _recipe(early_steps=2, early=0.5, images=64, batch=16, step_weights=(5.0, 5.0, 1.0, 3.0))
+    objective = ChainObjective(model, recipe, None)
+    short = DeltaDiff(size="tiny", steps=2)
+    assert short.adopt(model)
+    alone = ChainObjective(short, _recipe(steps=2, step_weights=(1.0, 3.0)), None)(*batch, CHANCE).terms
+    for position in (0, 31):
+        early = objective(*batch, Chance(seed=0, position=position)).terms
+        torch.testing.assert_close(early, torch.cat([torch.zeros(2), alone]))
+    late = objective(*batch, Chance(seed=0, position=32)).terms
+    whole = ChainObjective(model, _recipe(step_weights=recipe.step_weights), None)(*batch, CHANCE).terms
+    assert torch.equal(late, whole)
+    assert late[0] > 0
+
+
+@pytest.mark.parametrize("changes", [{"early_steps": 5}, {"early_steps": 2, "shared": False}])
+def test_a_first_part_that_cannot_be_is_refused(changes: dict[str, Any]):
+    with pytest.raises(ValueError, match="early_steps"):
+        _recipe(**changes)

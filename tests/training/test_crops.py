@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -175,3 +176,31 @@ def test_a_quarter_of_the_files_of_a_process_is_kept_open_at_the_most(monkeypatc
     for limit, pictures in ((1_024, 128), (64, 16), (10**6, 8_192), (resource.RLIM_INFINITY, 8_192)):
         monkeypatch.setattr(resource, "getrlimit", lambda which, limit=limit: (limit, limit))
         assert crops_module._most_open() == pictures
+
+
+@pytest.fixture
+def taught(cached: list[CachedPicture], tmp_path: Path) -> list[CachedPicture]:
+    """The cached pictures, all but the last with a teacher's: HR, inverted."""
+    files = []
+    for number, picture in enumerate(cached[:-1]):
+        files.append(tmp_path / f"{number}.npy")
+        np.save(files[-1], 255 - picture.arrays()[0])
+    return [replace(picture, teacher_file=file) for picture, file in zip(cached, [*files, None], strict=True)]
+
+
+def test_a_teacher_s_crop_lies_where_the_picture_s_does(taught: list[CachedPicture]):
+    crops = Crops(taught, scale=4, crop=8, seed=0, teacher=1.0)
+    plain = Crops(taught, scale=4, crop=8, seed=0)
+    for position in range(crops.epoch_length):
+        lr, hr, target = crops[position]
+        assert all(torch.equal(one, other) for one, other in zip((lr, hr), plain[position], strict=True))
+        has_teacher = crops.picture_at(position) < len(taught) - 1
+        assert torch.equal(target, 255 - hr if has_teacher else hr)
+
+
+def test_a_target_is_mixed_by_its_share(taught: list[CachedPicture]):
+    crops = Crops(taught, scale=4, crop=8, seed=0, teacher=0.25)
+    position = next(k for k in range(99) if crops.picture_at(k) == 0)
+    _, hr, target = crops[position]
+    assert target.dtype == torch.uint8
+    assert ((0.75 * hr.float() + 0.25 * (255 - hr.float())) - target.float()).abs().max() <= 0.5

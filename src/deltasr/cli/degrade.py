@@ -26,6 +26,7 @@ def degrade_command(
     kind: str | None = None,
     scale: int | None = None,
     seed: int | None = None,
+    strength: float | None = None,
     list_: Annotated[Path | None, Parameter(name="--list")] = None,
     check: Path | None = None,
     sheet: Path | None = None,
@@ -46,12 +47,15 @@ def degrade_command(
         Folder for the LR pictures, in which the trees of input folders are mirrored; or, for a single picture,
         a file. They are PNG unless that file or --output-format says otherwise.
     kind
-        bicubic, bicubic-aliased, bilinear, bilinear-aliased, area, lanczos, resshift-test, realesrgan or bsrgan.
-        By default realesrgan.
+        bicubic, bicubic-aliased, bilinear, bilinear-aliased, area, lanczos, resshift-test, realesrgan, bsrgan or
+        web. By default realesrgan.
     scale
         Whole factor to shrink by. By default 4.
     seed
-        Of the random kinds: resshift-test, realesrgan and bsrgan. By default 0.
+        Of the random kinds: resshift-test, realesrgan, bsrgan and web. By default 0.
+    strength
+        Of the kind web: 0 is clean, 0.07 a JPEG of quality 90, 0.5 one of quality 30, 1 as realesrgan. By default
+        each picture has one of its own, drawn from the seed.
     list_
         Also write a list of the LR pictures, as CSV: what each went through, with the values drawn for it, and the
         SHA-256 of its pixels, which PNG and TIFF keep as they are. It appears when every picture is made.
@@ -76,20 +80,30 @@ def degrade_command(
     if list_ is not None and output is None:
         raise SettingError("A --list is written beside LR pictures; name an --output for them.")
     if check is not None:
-        if (kind, scale, seed) != (None, None, None):
-            raise SettingError("A --check takes them from the list; leave out --kind, --scale and --seed.")
+        if (kind, scale, seed, strength) != (None, None, None, None):
+            raise SettingError("A --check takes them from the list; leave out --kind, --scale, --seed and --strength.")
         return _check_files(inputs, check)
     kind, scale, seed = kind or _KIND, _SCALE if scale is None else scale, _SEED if seed is None else seed
     if sheet is not None:
         if len(inputs) > 1 or inputs[0].is_dir():
             raise SettingError("A sheet shows one picture; name a single file.")
+        if strength is not None:
+            raise SettingError("A sheet shows every kind, each with its own draws; leave out --strength.")
         _write_sheet(inputs[0], sheet, scale=scale, seed=seed, overwrite=overwrite)
         return 0
     assert output is not None
     if list_ is not None and list_.exists() and not overwrite:
         raise PictureError(f"{list_} exists already; choose --overwrite, or another name.")
     lines, status = _degrade_files(
-        inputs, output, output_format, kind=kind, scale=scale, seed=seed, listed=list_ is not None, overwrite=overwrite
+        inputs,
+        output,
+        output_format,
+        kind=kind,
+        scale=scale,
+        seed=seed,
+        strength=strength,
+        listed=list_ is not None,
+        overwrite=overwrite,
     )
     return status if list_ is None else _write_list(lines, list_, status=status)
 
@@ -102,18 +116,19 @@ def _degrade_files(
     kind: str,
     scale: int,
     seed: int,
+    strength: float | None,
     listed: bool,
     overwrite: bool,
 ) -> tuple[list[Line], int]:
     """Degrade one file after the other; what goes wrong with one is told and stops nothing. Lines and the status."""
-    from deltasr.degradation.kinds import kind_named
+    from deltasr.degradation.kinds import degradation_of
     from deltasr.errors import PictureError, SettingError
     from deltasr.evaluation.degraded import degrade_picture
     from deltasr.imaging import READABLE_SUFFIXES, read_picture, write_picture
     from deltasr.imaging.formats import format_named
     from deltasr.planning import Outcome, plan_jobs, run_jobs
 
-    kind_named(kind)
+    degradation_of(kind, strength)
     if scale < 1:
         raise SettingError(f"--scale {scale} is out of range; it is a whole factor of at least 1.")
     if output_format is None and output.suffix.lower() not in READABLE_SUFFIXES:
@@ -129,7 +144,9 @@ def _degrade_files(
     def degraded(job: Job) -> Outcome:
         picture = read_picture(job.source)
         try:
-            made = degrade_picture(picture, name=_name_below(job, output), kind=kind, scale=scale, seed=seed)
+            made = degrade_picture(
+                picture, name=_name_below(job, output), kind=kind, scale=scale, seed=seed, strength=strength
+            )
         except SettingError as error:  # the scale is not possible for this picture; it may be for others
             raise PictureError(str(error)) from error
         job.target.parent.mkdir(parents=True, exist_ok=True)
@@ -183,7 +200,9 @@ def _check_files(inputs: tuple[Path, ...], path: Path) -> int:
             continue
         try:
             picture = read_picture(jobs[name].source)
-            made = degrade_picture(picture, name=name, kind=line.kind, scale=line.scale, seed=line.seed)
+            made = degrade_picture(
+                picture, name=name, kind=line.kind, scale=line.scale, seed=line.seed, strength=line.strength
+            )
         except (DeltasrError, OSError, MemoryError) as error:
             tell(failed(jobs[name].source, str(error) or type(error).__name__))
             continue

@@ -29,6 +29,7 @@ def train_command(
     resume: Annotated[bool, Parameter(negative=())] = False,
     init: Path | None = None,
     first_stage: Path | None = None,
+    teacher: Annotated[tuple[str, ...], Parameter(negative=())] = (),
     networks: Path | None = None,
     cache: Path | None = None,
     minutes: float | None = None,
@@ -55,6 +56,10 @@ def train_command(
         Checkpoint whose weights to start from, for a new run.
     first_stage
         Checkpoint with the trained autoencoder, for recipes whose first_stage is vq.
+    teacher
+        An upscaler to learn from: a name in the catalogue, a checkpoint, or any other model's file (.onnx, .pth,
+        .safetensors). Repeat it for the mean of several. The recipe's key teacher says how much of the target is
+        theirs; all of it, where that is 0. Their pictures are made once, into the cache.
     networks
         Weights of the networks that LPIPS and perceptual losses look through: a file or a folder of them.
     cache
@@ -67,10 +72,15 @@ def train_command(
         Print the recipe that would be trained, and stop.
     """
     from deltasr.errors import SettingError
+    from deltasr.training.recipe_values import from_assignments
 
     if minutes is not None and not minutes > 0:
         raise SettingError(f"--minutes {minutes:g} is no time to train; give a number above 0.")
     chosen = _chosen(output, recipe, config, set_, resume, {"--init": init, "--first-stage": first_stage})
+    if resume and teacher:
+        raise SettingError("--resume goes on with the run as it began; leave --teacher out.")
+    if teacher and not chosen.teacher:
+        chosen = from_assignments(chosen, ["teacher=1"])
     if show_recipe:
         import msgspec
 
@@ -87,6 +97,7 @@ def train_command(
         resume=resume,
         initial=init,
         first_stage=first_stage,
+        teachers=teacher,
         networks=networks,
         minutes=minutes,
         device=device,
@@ -166,6 +177,13 @@ class _ConsoleDisplay:
             self._show("decoding", done, total, "")
         elif done == total:
             self.note(f"decoded {total:,} {'picture' if total == 1 else 'pictures'}")
+
+    def teaching(self, share: float) -> None:
+        if self._is_terminal:
+            self._show("teaching", round(100 * share), 100, "")
+        elif time.monotonic() - self._last_line >= _SECONDS_BETWEEN_LINES or share >= 1:
+            self._last_line = time.monotonic()
+            self.note(f"teachers' pictures: {share:.0%}")
 
     def progress(self, images: int, total: int, rate: float, loss: float) -> None:
         facts = f"{rate:.1f} images/s, loss {loss:.5f}, {_duration((total - images) / rate)} to go"

@@ -71,8 +71,8 @@ def upscale_command(
         the folder holiday-x4 beside the folder holiday, and standard input's result on standard output.
     model
         Name in the catalogue (see `deltasr models`), checkpoint, folder of a training run, file of another model
-        that spandrel recognises, such as ESRGAN or SwinIR (.pth, .safetensors), or folder of a latent diffusion
-        pipeline.
+        that spandrel recognises, such as ESRGAN or SwinIR (.pth, .safetensors), ONNX file, or folder of a latent
+        diffusion pipeline.
     blend
         Mix the weights of two models of the same network: 0 is the first alone, 1 the second alone. rrdb-x4
         and rrdb-gan-x4 are a pair: --model names either, and the share is that of the GAN.

@@ -6,6 +6,7 @@ from deltasr.degradation.bsrgan import BSRGAN
 from deltasr.degradation.history import History, Operation
 from deltasr.degradation.kinds import KINDS, Degradation, Kind, degrade, degrade_and_tell
 from deltasr.degradation.realesrgan import RealESRGAN
+from deltasr.degradation.web import Web
 
 __all__ = [
     "BSRGAN",
@@ -16,6 +17,7 @@ __all__ = [
     "Kind",
     "Operation",
     "RealESRGAN",
+    "Web",
     "degrade",
     "degrade_and_tell",
     "downscale",

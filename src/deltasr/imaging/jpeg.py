@@ -1,10 +1,14 @@
-"""JPEG's segments before the pixels: resolution (JFIF), EXIF, XMP, and ICC profile (ICC.1, annex B.4)."""
+"""JPEG's segments before the pixels: resolution (JFIF), EXIF, XMP, ICC profile (ICC.1, annex B.4), quantisation."""
 
 from __future__ import annotations
 
 import struct
+from typing import TYPE_CHECKING, BinaryIO
 
-from deltasr.imaging.picture import Metadata
+from deltasr.imaging.picture import Compression, Metadata
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 _LONGEST_SEGMENT = 65_533
 _EXIF = b"Exif\0\0"
@@ -34,6 +38,30 @@ def with_metadata(head: bytes, metadata: Metadata) -> bytes | None:
     for number, part in enumerate(parts, start=1):
         segments += _segment(0xE2, _ICC + bytes((number, len(parts))) + part)
     return head[:2] + segments + head[2:]
+
+
+def read_compression(file: BinaryIO) -> Compression | None:
+    """How a JPEG file holds its pixels, by its header; None where Pillow cannot read that."""
+    from PIL import JpegImagePlugin
+
+    file.seek(0)
+    try:
+        return compression_of(JpegImagePlugin.JpegImageFile(file))
+    except (OSError, SyntaxError, ValueError, IndexError, struct.error):
+        return None
+
+
+def compression_of(image: Image.Image) -> Compression | None:
+    """How the JPEG file of a Pillow image holds its pixels; None for an image that is no opened JPEG file."""
+    from PIL import JpegImagePlugin
+
+    if not isinstance(image, JpegImagePlugin.JpegImageFile) or not image.layer:
+        return None
+    table = image.quantization.get(image.layer[0][3])
+    if table is None or len(table) != 64 or min(table) < 1:
+        return None
+    subsampling = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}.get(JpegImagePlugin.get_sampling(image))
+    return Compression(luma_table=tuple(table), subsampling=subsampling)
 
 
 def _density(resolution: tuple[float, float] | None) -> bytes:

@@ -35,6 +35,19 @@ class Metadata:
     resolution: tuple[float, float] | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Compression:
+    """How a JPEG file holds its pixels.
+
+    Attributes:
+        luma_table: the 64 quantisation steps of the luma (of red, in files without luma), row by row, at least 1.
+        subsampling: of the colour: `4:4:4`, `4:2:2` or `4:2:0`; None for others and for grey.
+    """
+
+    luma_table: tuple[int, ...]
+    subsampling: str | None = None
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Picture:
     """A picture as arrays, upright, not premultiplied.
@@ -45,6 +58,7 @@ class Picture:
         alpha: (H, W) of the same type, 0 for transparent; None for a picture without alpha.
         metadata: profile, EXIF and the like.
         notes: one sentence for each thing of the source that had to be converted or left out.
+        compression: of the JPEG file that the pixels were read from, unchanged but for turning; None for all others.
 
     Raises:
         PictureError: the arrays do not have these shapes and types.
@@ -54,6 +68,7 @@ class Picture:
     alpha: np.ndarray | None = None
     metadata: Metadata = field(default_factory=Metadata)
     notes: tuple[str, ...] = ()
+    compression: Compression | None = None
 
     def __post_init__(self) -> None:
         pixels, alpha = self.pixels, self.alpha

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import struct
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from deltasr.errors import PictureError
 from deltasr.imaging import exif as exif_block
-from deltasr.imaging import libvips, tiff
+from deltasr.imaging import jpeg, libvips, tiff
 from deltasr.imaging.assemble import assemble
 from deltasr.imaging.colour import CMYK_NOTE, cmyk_to_srgb
 from deltasr.imaging.picture import Metadata, Picture
@@ -49,7 +50,7 @@ def picture_from_pillow(image: Image.Image) -> Picture:
         text={str(key): str(value) for key, value in text.items() if key != _XMP_KEYWORD},
         resolution=_resolution(info.get("dpi")),
     )
-    return assemble(samples, metadata, notes=notes)
+    return replace(assemble(samples, metadata, notes=notes), compression=jpeg.compression_of(image))
 
 
 def _tiff_exif(image: Image.Image) -> bytes | None:

@@ -6,6 +6,7 @@ import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltasr.errors import PictureError, reason
-from deltasr.imaging import libvips, png, tiff
+from deltasr.imaging import jpeg, libvips, png, tiff
 from deltasr.imaging.alpha import fill_transparent
 from deltasr.imaging.assemble import assemble
 from deltasr.imaging.colour import CMYK_NOTE, as_8_bits, cmyk_to_srgb
@@ -175,7 +176,8 @@ def _read_by_vips(file: BinaryIO, name: str, kind: str, max_pixels: int) -> Pict
     if frames > 1:
         notes.append(f"Only the first of its {frames} frames or pages was read.")
     metadata = Metadata(icc=icc, exif=exif, xmp=xmp, text=text, resolution=resolution)
-    return assemble(samples, metadata, orientation=orientation, notes=notes)
+    picture = assemble(samples, metadata, orientation=orientation, notes=notes)
+    return replace(picture, compression=jpeg.read_compression(file)) if kind == "jpeg" else picture
 
 
 def _vips_source(file: BinaryIO) -> Any:

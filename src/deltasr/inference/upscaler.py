@@ -156,7 +156,7 @@ class Upscaler:
                     raise ModelError(self._too_large()) from error
                 raise
             source_planes = result
-        return replace(picture, pixels=final.pixels, alpha=final.alpha)
+        return replace(picture, pixels=final.pixels, alpha=final.alpha, compression=None)
 
     def result_size(
         self, picture: Picture, scale: float | None = None, *, size: tuple[int, int] | None = None

@@ -163,6 +163,10 @@ def load(name_or_path: str | os.PathLike[str] = DEFAULT, *, device: str | torch.
         from deltasr.models import ldm
 
         return ldm.load(place, device=device)
+    if place.suffix.lower() == ".onnx":
+        from deltasr.models import onnx
+
+        return onnx.load(place).to(device).eval()
     if is_foreign(place):
         from deltasr.models import external
 

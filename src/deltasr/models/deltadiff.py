@@ -21,7 +21,7 @@ from torch import Tensor
 
 from deltasr.diffusion.process import per_picture
 from deltasr.diffusion.sampling import StepCallback, sample
-from deltasr.diffusion.schedule import geometric_schedule
+from deltasr.diffusion.schedule import Schedule, geometric_schedule
 from deltasr.errors import ModelError, SettingError
 from deltasr.models.base import Model
 from deltasr.nets import first_stage
@@ -153,28 +153,34 @@ class DeltaDiff(Model):
         """Take over the weights of a model of the same network, and say whether it is one.
 
         It may lack the dial that this one has, whose positions then all give its results until training parts them.
+        Or it may have one that this one lacks, which is then what the other is at fidelity 1.
         """
-        if not isinstance(other, DeltaDiff) or not self.dial or other.dial:
+        if not isinstance(other, DeltaDiff) or self.dial == other.dial:
             return super().adopt(other)
-        if other.net_arguments() | {"dial": True} != self.net_arguments():
+        if other.net_arguments() | {"dial": self.dial} != self.net_arguments():
             return False
-        self.net.adopt(other.net.state_dict())
+        if self.dial:
+            self.net.adopt(other.net.state_dict())
+        else:
+            self.net.become(other.net, fidelity=1.0)
         return True
 
     def predictor(
-        self, lr: Tensor, fidelity: float | Tensor | None = None
+        self, lr: Tensor, fidelity: float | Tensor | None = None, schedule: Schedule | None = None
     ) -> tuple[Tensor, Callable[[Tensor, int | Tensor], Tensor]]:
         """`y_0` and `f_theta` for a batch of LR pictures, their features computed once unless every step has its own.
 
         Args:
             lr: (N, 3, h, w) in [0, 1].
             fidelity: in [0, 1], for all pictures or for each, (N,); None for the default. Of no effect without a dial.
+            schedule: the shifting sequence that `t` counts in; None for the model's own.
 
         Returns:
             `y_0`, the code of the bicubic upsampling, (N, 3 scale^2, h, w); and the function (x_t, t) -> prediction
             of the code of `x_0`, same shape. `t` is a step, or one for each picture, (N,); where steps have bodies of
             their own, the same for all.
         """
+        sequence = self.schedule if schedule is None else schedule
         y_0 = self.upsample(lr)
         wanted = None
         if self.dial:
@@ -184,7 +190,7 @@ class DeltaDiff(Model):
         once = self.net.encode(centred, wanted) if self.features == "once" else None
 
         def predict(x_t: Tensor, t: int | Tensor) -> Tensor:
-            eta = per_picture(self.schedule.eta, torch.as_tensor(t).view(-1), y_0)
+            eta = per_picture(sequence.eta, torch.as_tensor(t).view(-1), y_0)
             residual = torch.where(eta < 1, (x_t - y_0) / (1 - eta), 0.0)
             features = self.net.encode(centred, wanted, residual) if once is None else once
             return y_0 + residual + self.net(residual, features, eta.flatten(), wanted, self._body(t))

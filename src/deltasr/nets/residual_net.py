@@ -134,6 +134,19 @@ class ResidualNet(nn.Module):
             x = block(x, modulation)
         return self.tail(x)
 
+    @torch.no_grad()
+    def become(self, other: ResidualNet, *, fidelity: float) -> None:
+        """Without a dial, be the same function as a network with one at a fidelity in [0, 1]."""
+        assert other.fidelity is not None
+        waves = _waves(torch.tensor([fidelity]), _FIDELITY_FREQUENCIES)
+        weights = dict(other.state_dict())
+        time, rest = weights["time.hidden.weight"].split([2 * _TIME_FREQUENCIES, 2 * _FIDELITY_FREQUENCIES], dim=1)
+        weights["time.hidden.weight"] = time
+        weights["time.hidden.bias"] = weights["time.hidden.bias"] + rest @ waves[0].to(rest)
+        self.load_state_dict({name: weights[name] for name in self.state_dict()})
+        for block, modulation in zip(self.encoder, other.fidelity(waves), strict=True):
+            block.absorb(modulation)  # type: ignore[operator]
+
     def adopt(self, weights: Mapping[str, Tensor]) -> None:
         """Take the weights of the same network without a dial, and be the same function at every fidelity.
 

@@ -31,6 +31,7 @@ class CachedPicture:
         hr_file: NumPy file, (H, W, 3) uint8 RGB; H and W are multiples of the scale.
         lr_file: NumPy file, (H / scale, W / scale, 3) uint8 RGB.
         height, width: of the HR picture.
+        teacher_file: NumPy file of the HR picture's size: a teacher's picture (`training.teacher`); None without one.
     """
 
     source: Path
@@ -38,10 +39,15 @@ class CachedPicture:
     lr_file: Path
     height: int
     width: int
+    teacher_file: Path | None = None
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """The HR and the LR picture, read as they are touched."""
         return np.load(self.hr_file, mmap_mode="r"), np.load(self.lr_file, mmap_mode="r")
+
+    def teacher(self) -> np.ndarray | None:
+        """What a teacher makes of the LR picture, (H, W, 3) uint8, read as it is touched; None where there is none."""
+        return None if self.teacher_file is None else np.load(self.teacher_file, mmap_mode="r")
 
 
 def find_pictures(folder: Path) -> list[Path]:
@@ -121,7 +127,8 @@ def _cached(path: Path, cache: Path, scale: int, shrink: int) -> CachedPicture |
     identity += f"|{shrink}" if shrink > 1 else ""
     stem = hashlib.sha256(identity.encode()).hexdigest()[:24]
     hr_file, lr_file = cache / f"{stem}.hr.npy", cache / f"{stem}.lr.npy"
-    size = _size_of(hr_file, lr_file)
+    shape = None if shape_of(lr_file) is None else shape_of(hr_file)
+    size = None if shape is None else shape[:2]
     if size is None:
         try:
             hr = read_rgb8(path)
@@ -132,24 +139,28 @@ def _cached(path: Path, cache: Path, scale: int, shrink: int) -> CachedPicture |
         if hr.size == 0:
             return f"{path} is smaller than {step}x{step} pixels."
         hr = degrade(np.ascontiguousarray(hr), shrink) if shrink > 1 else hr
-        _save_whole(lr_file, degrade(np.ascontiguousarray(hr), scale))
-        _save_whole(hr_file, hr)
+        save_array(lr_file, degrade(np.ascontiguousarray(hr), scale))
+        save_array(hr_file, hr)
         size = hr.shape[:2]
-    return CachedPicture(path, hr_file, lr_file, *size)
+    return CachedPicture(path, hr_file, lr_file, height=size[0], width=size[1])
 
 
-def _size_of(hr_file: Path, lr_file: Path) -> tuple[int, int] | None:
-    """Height and width of a cached HR picture; None where it or its LR partner is missing or damaged."""
+def shape_of(file: Path) -> tuple[int, ...] | None:
+    """The shape of a cached array; None where it is missing or damaged."""
     try:
         with _ONE_HEADER_AT_A_TIME:
-            height, width = np.load(hr_file, mmap_mode="r").shape[:2]
-            np.load(lr_file, mmap_mode="r")
+            shape: tuple[int, ...] = np.load(file, mmap_mode="r").shape
     except (OSError, ValueError, EOFError):
         return None
-    return height, width
+    return shape
 
 
-def _save_whole(path: Path, array: np.ndarray) -> None:
+def save_array(path: Path, array: np.ndarray) -> None:
+    """Write a NumPy file, whole or not at all.
+
+    Raises:
+        TrainingError: it cannot be written.
+    """
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with partial.open("wb") as file:

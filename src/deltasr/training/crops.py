@@ -35,8 +35,9 @@ def _most_open() -> int:
 class Crops(Dataset):
     """An endless sequence of aligned crops; item k is the same whoever asks for it and whenever.
 
-    An epoch shows every picture in proportion to its area, so that on average each HR pixel is seen once. Item k is a
-    pair of uint8 tensors: LR (3, crop, crop) and HR (3, scale crop, scale crop), turned and mirrored together.
+    An epoch shows every picture in proportion to its area, so that on average each HR pixel is seen once. Item k is
+    uint8 tensors: LR (3, crop, crop), HR (3, scale crop, scale crop) and, with a teacher, the target, of HR's size;
+    turned and mirrored together.
 
     Args:
         pictures: from `build_cache`, none smaller than a crop.
@@ -45,18 +46,27 @@ class Crops(Dataset):
         seed: decides order, places, orientations and degradations.
         degradation: how the LR crop comes about, a name in `degradation.kinds.KINDS`; by default it is cut from the
             picture's LR partner, which saw what lies around the crop too.
+        teacher: share of the teacher's picture in the target, the rest is HR; pictures without one are HR alone. At 0
+            there is no target but HR.
     """
 
     def __init__(
-        self, pictures: list[CachedPicture], *, scale: int, crop: int, seed: int, degradation: str = "bicubic"
+        self,
+        pictures: list[CachedPicture],
+        *,
+        scale: int,
+        crop: int,
+        seed: int,
+        degradation: str = "bicubic",
+        teacher: float = 0.0,
     ) -> None:
         self.pictures, self.scale, self.crop, self.seed = pictures, scale, crop, seed
-        self.degradation = degradation
+        self.degradation, self.teacher = degradation, teacher
         crop_area = (scale * crop) ** 2
         counts = [max(1, round(picture.height * picture.width / crop_area)) for picture in pictures]
         self._slots = np.repeat(np.arange(len(pictures)), counts)
         self._order: tuple[int, np.ndarray] = (-1, self._slots)
-        self._arrays: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self._arrays: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray | None]] = {}
         self._most_open = _most_open()
 
     @property
@@ -72,24 +82,33 @@ class Crops(Dataset):
             self._order = (epoch, order)
         return int(self._order[1][index])
 
-    def _open(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+    def _open(self, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         if number not in self._arrays:
             while len(self._arrays) >= self._most_open:
                 self._arrays.pop(next(iter(self._arrays)))
-            self._arrays[number] = self.pictures[number].arrays()
+            picture = self.pictures[number]
+            self._arrays[number] = (*picture.arrays(), picture.teacher() if self.teacher else None)
         return self._arrays[number]
 
-    def __getitem__(self, position: int) -> tuple[Tensor, Tensor]:
-        hr, lr = self._open(self.picture_at(position))
+    def __getitem__(self, position: int) -> tuple[Tensor, ...]:
+        hr, lr, taught = self._open(self.picture_at(position))
         epoch, index = divmod(position, self.epoch_length)
         rng = np.random.default_rng((self.seed, epoch, index))
         top = int(rng.integers(lr.shape[0] - self.crop + 1))
         left = int(rng.integers(lr.shape[1] - self.crop + 1))
         orientation = int(rng.integers(_ORIENTATIONS))
-        target = oriented(_window(hr, top * self.scale, left * self.scale, self.crop * self.scale), orientation)
+        in_hr = (top * self.scale, left * self.scale, self.crop * self.scale)
+        true = oriented(_window(hr, *in_hr), orientation)
         if self.degradation == "bicubic":
-            return oriented(_window(lr, top, left, self.crop), orientation), target
-        return self._degraded(target, position), target
+            pair = (oriented(_window(lr, top, left, self.crop), orientation), true)
+        else:
+            pair = (self._degraded(true, position), true)
+        if not self.teacher:
+            return pair
+        return (*pair, true if taught is None else self._target(true, oriented(_window(taught, *in_hr), orientation)))
+
+    def _target(self, true: Tensor, taught: Tensor) -> Tensor:
+        return torch.lerp(true.float(), taught.float(), self.teacher).round().to(torch.uint8)
 
     def _degraded(self, target: Tensor, position: int) -> Tensor:
         seed = derived_seed(self.seed, f"degradation/{position}")

@@ -71,14 +71,15 @@ class Learner:
         """The learning rate of the next step."""
         return self.recipe.learning_rate * learning_rate_factor(self.images, self.recipe)
 
-    def step(self, lr: Tensor, hr: Tensor) -> Step:
+    def step(self, lr: Tensor, hr: Tensor, target: Tensor | None = None) -> Step:
         """One optimizer step.
 
         Args:
             lr: this process's share of the batch, (n, 3, crop, crop) uint8.
-            hr: its targets, (n, 3, scale crop, scale crop) uint8.
+            hr: the true pictures, (n, 3, scale crop, scale crop) uint8.
+            target: what pixels are compared with, of the same size; None for `hr`.
         """
-        loss = self._loss(self._as_input(lr), self._as_input(hr))
+        loss = self._loss(self._as_input(lr), self._as_input(hr), target)
         step = self._improve(loss.terms)
         self.images += self.recipe.batch
         return step
@@ -87,10 +88,10 @@ class Learner:
         """What a person should know of the steps since the last look, whose watched means are given."""
         return []
 
-    def _loss(self, lr: Tensor, hr: Tensor) -> Loss:
+    def _loss(self, lr: Tensor, hr: Tensor, target: Tensor | None = None) -> Loss:
         chance = Chance(seed=self.recipe.seed, position=self.images + self._process * len(lr))
         with self._autocast():
-            loss: Loss = self._objective(lr, hr, chance)
+            loss: Loss = self._objective(lr, hr, chance, None if target is None else self._as_input(target))
         return loss
 
     def _autocast(self) -> torch.autocast:

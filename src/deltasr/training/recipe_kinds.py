@@ -36,6 +36,8 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
         scale: factor from LR to HR.
         degradation: how LR crops come about, a name in `degradation.kinds.KINDS`; `bicubic` is made once a picture.
         shrink: factor by which pictures are made smaller before anything else; 1 takes them as they are.
+        teacher: share of the target picture that is the teachers' (`training.teacher`), the rest the true HR picture;
+            0 learns without teachers. LPIPS and discriminators compare with the HR picture alone.
         crop: side of the LR crops in pixels, at least 4; HR crops are `scale` times as large.
         batch: crops in an optimizer step, over all processes together.
         images: length of the run.
@@ -63,6 +65,7 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
     scale: Annotated[int, Meta(ge=2, le=8)] = 4
     degradation: DegradationKind = "bicubic"
     shrink: Positive = 1
+    teacher: Annotated[float, Meta(ge=0, le=1)] = 0.0
     crop: Annotated[int, Meta(ge=4)] = 24
     batch: Positive = 16
     images: Positive = 320_000
@@ -177,6 +180,9 @@ class DeltaDiffRecipe(ChainRecipe, frozen=True, kw_only=True, forbid_unknown_fie
         block: what the network is stacked of, a name in `nets.blocks.BLOCKS`.
         shared: whether all steps have the same blocks, or each has its own.
         features: `once`, from the LR picture, or `every-step`, from the LR picture and the state.
+        early_steps: steps of the chain in the first part of the run, which fewer make shorter; 0 for `steps` from the
+            beginning. The chain has the same `p`, `eta_1` and `eta_T` then.
+        early: share of the run's images that this part has.
     """
 
     size: Size = "tiny"
@@ -185,9 +191,16 @@ class DeltaDiffRecipe(ChainRecipe, frozen=True, kw_only=True, forbid_unknown_fie
     block: Literal["residual", "naf", "large-kernel", "reparameterised"] = "residual"
     shared: bool = True
     features: Literal["once", "every-step"] = "once"
+    early_steps: Count = 0
+    early: Fraction = 0.75
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.early_steps and (self.early_steps > self.steps or not self.shared or self.unroll == "teacher-forced"):
+            raise ValueError(
+                f"early_steps is {self.early_steps}; it needs at least as many steps ({self.steps}), shared true and "
+                "an unrolled chain"
+            )
         if not self.shared and self.unroll == "teacher-forced":
             raise ValueError(
                 "shared false gives each step blocks of its own, which unroll 'teacher-forced' cannot train"
@@ -290,6 +303,8 @@ class AutoencoderRecipe(PictureRecipe, frozen=True, kw_only=True, forbid_unknown
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.teacher:
+            raise ValueError("teacher is for upscalers; an autoencoder learns to give back the picture itself")
         if 2 ** (len(self.widths) - 1) != self.scale:
             raise ValueError(f"widths has {len(self.widths)} levels, which is not a scale of {self.scale}")
         if any(width % _GROUPS for width in self.widths):

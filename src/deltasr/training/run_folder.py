@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ class RunFolder:
         recipe_file: `recipe.json`, what was asked for; it is written last, so a folder with it can be resumed.
         pictures_file: `pictures.json`, the pictures that the order of crops was made from.
         held_out_file: `held-out.json`, which of them are kept for validation and for tests.
+        teachers_file: `teachers.json`, whose pictures it learns from, where there are teachers.
         state_file: `state.pt`, everything that resuming needs; written whole or not at all.
         metrics_file: `metrics.jsonl`, one object a line.
         weights_file: `model.safetensors`, the averaged weights as a model that `deltasr upscale --model` takes.
@@ -36,6 +38,7 @@ class RunFolder:
         self.recipe_file = path / "recipe.json"
         self.pictures_file = path / "pictures.json"
         self.held_out_file = path / "held-out.json"
+        self.teachers_file = path / "teachers.json"
         self.state_file = path / "state.pt"
         self.metrics_file = path / "metrics.jsonl"
         self.weights_file = path / "model.safetensors"
@@ -88,6 +91,24 @@ class RunFolder:
         """Note the names of the pictures that a run does not learn from: `held-out.json`, for tests of one's own."""
         content = msgspec.json.encode({"validation": validation, "test": test})
         write_whole(self.held_out_file, msgspec.json.format(content, indent=2) + b"\n")
+
+    def keep_teachers(self, names: Sequence[str]) -> None:
+        """Note whose pictures a run learns from, for when it is resumed: names in the catalogue, or absolute paths."""
+        absolute = [str(Path(name).resolve()) if Path(name).is_file() else name for name in names]
+        write_whole(self.teachers_file, msgspec.json.encode(absolute) + b"\n")
+
+    def teachers(self) -> tuple[str, ...]:
+        """What `keep_teachers` noted; empty for a run without teachers.
+
+        Raises:
+            TrainingError: the note cannot be read.
+        """
+        try:
+            return msgspec.json.decode(self.teachers_file.read_bytes(), type=tuple[str, ...])
+        except FileNotFoundError:
+            return ()
+        except (OSError, msgspec.MsgspecError) as error:
+            raise TrainingError(f"The teachers in {self.teachers_file} cannot be read: {reason(error)}.") from error
 
     def recipe(self) -> AnyRecipe:
         """The recipe of the run that is here.

@@ -31,6 +31,7 @@ from deltasr.training.recipe_values import checked, ignored
 from deltasr.training.run_folder import RunFolder
 from deltasr.training.stopping import Stopping, leave_signals_to_the_main_process
 from deltasr.training.systems import build_model, build_objective, needs_first_stage
+from deltasr.training.teacher import Teachers, teach
 from deltasr.training.validation import split, validate
 
 _STEPS_BETWEEN_LOGS = 20
@@ -50,6 +51,7 @@ class Options:
         resume: go on with the run that is there.
         initial: a checkpoint whose weights to start from; None for fresh ones.
         first_stage: a checkpoint with the autoencoder that a recipe needs.
+        teachers: upscalers whose mean the recipe's share `teacher` of the target is: names in the catalogue or files.
         networks: weights of the networks that LPIPS and perceptual losses look through: a file, or a folder of them.
         minutes: stop, with a saved state, after so long, decoding included; None for no limit.
         device: `auto`, or `cpu` even where there is an accelerator.
@@ -61,6 +63,7 @@ class Options:
     resume: bool = False
     initial: Path | None = None
     first_stage: Path | None = None
+    teachers: tuple[str, ...] = ()
     networks: Path | None = None
     minutes: float | None = None
     device: str = "auto"
@@ -104,6 +107,7 @@ class _Run:
         self.is_main = bool(self.accelerator.is_main_process)
         self.display = display if self.is_main else Silence()
         self._check_machine()
+        teachers = self._teachers()
         self.learner = self._new_learner()
         self.best = Best(recipe.patience)
         self._seconds_before, self._started = 0.0, time.monotonic()
@@ -111,6 +115,8 @@ class _Run:
             self._restore()
         pictures = self._cached_pictures()
         self.training, self.held_out, tested = split(pictures, recipe.validation_pictures, recipe.test_pictures)
+        if teachers is not None:
+            self.training = self._taught(teachers)
         if len(self.held_out) < recipe.validation_pictures:
             self.display.note(
                 f"note: validation_pictures is {recipe.validation_pictures}, but of {len(pictures)} pictures only "
@@ -121,6 +127,8 @@ class _Run:
             validation, test = ([self._name(p) for p in kept] for kept in (self.held_out, tested))
             folder.keep_held_out(validation=validation, test=test)
             if not options.resume:
+                if teachers is not None:
+                    folder.keep_teachers(teachers.names)
                 self._save_weights()
                 folder.begin(recipe, self._state())
         self.accelerator.wait_for_everyone()
@@ -170,6 +178,31 @@ class _Run:
         self.accelerator.wait_for_everyone()
         return pictures
 
+    def _teachers(self) -> Teachers | None:
+        """The teachers that the recipe has a share for; a resumed run's are those that it began with."""
+        names = self.folder.teachers() if self.options.resume else self.options.teachers
+        if not self.recipe.teacher:
+            if names:
+                raise SettingError("The recipe's share of the teachers is 0; set teacher above 0, or leave them out.")
+            return None
+        if not names:
+            raise SettingError(
+                f"The recipe's target is {self.recipe.teacher:g} a teacher's; name it by --teacher MODEL."
+            )
+        teachers = Teachers(names, scale=self.recipe.scale)
+        if not self.options.resume:
+            teachers.load()  # a wrong name is found before hours of decoding; a resumed run has its pictures
+        return teachers
+
+    def _taught(self, teachers: Teachers) -> list[CachedPicture]:
+        """The training pictures with what the teachers make of them, which the main process alone computes."""
+        if not self.is_main:
+            self.accelerator.wait_for_everyone()
+            return teach(self.training, teachers)
+        taught = teach(self.training, teachers, progress=self.display.teaching)
+        self.accelerator.wait_for_everyone()
+        return taught
+
     def _state(self) -> dict[str, Any]:
         return {**self.learner.state(), "best": self.best.state(), "seconds": self.seconds}
 
@@ -195,6 +228,8 @@ class _Run:
             "images": self.images if self.best.weights is None else self.best.images,
             "seconds": round(self.seconds, 1),
         }
+        if names := self.folder.teachers() or self.options.teachers:
+            facts["teachers"] = [Path(name).name for name in names]
         checkpoint.save(self.learner.average, self.folder.weights_file, state=self.best.weights, training=facts)
 
     @property
@@ -214,6 +249,7 @@ class _Run:
             crop=self.recipe.crop,
             seed=self.recipe.seed,
             degradation=self.recipe.degradation,
+            teacher=self.recipe.teacher,
         )
         loader = DataLoader(
             crops,
@@ -237,8 +273,8 @@ class _Run:
         window = Window(self.images)
         try:
             with stopping, _kernels_chosen_by_timing():
-                for lr, hr in () if self.best.is_over else self._batches():
-                    window.add(self.learner.step(lr, hr))
+                for batch in () if self.best.is_over else self._batches():
+                    window.add(self.learner.step(*batch))
                     ends = self._is_over() or self._must_stop(stopping)
                     validates = self._is_over() or self._crossed(self.recipe.validate_every)
                     saves = self._crossed(self.recipe.save_every)
