@@ -18,17 +18,19 @@ PACKAGE = Path(deltasr.__file__).parent
 
 MAY_USE: dict[str, set[str]] = {
     "errors": set(),
+    "arguments": set(),
+    "files": set(),
     "free_memory": set(),
-    "imaging": {"free_memory"},
+    "imaging": {"files", "free_memory"},
     "planning": {"imaging"},
     "degradation": set(),
-    "diffusion": set(),
+    "diffusion": {"arguments"},
     "nets": {"degradation"},
-    "models": {"nets", "diffusion", "degradation"},
-    "inference": {"models", "diffusion", "imaging", "planning", "degradation"},
-    "evaluation": {"inference", "models", "nets", "imaging", "degradation"},
-    "training": {"inference", "evaluation", "models", "nets", "diffusion", "imaging", "degradation"},
-    "experiments": {"training", "evaluation", "inference", "models", "diffusion", "imaging"},
+    "models": {"files", "nets", "diffusion", "degradation", "arguments"},
+    "inference": {"models", "diffusion", "imaging", "planning", "degradation", "arguments"},
+    "evaluation": {"files", "inference", "models", "nets", "imaging", "degradation"},
+    "training": {"files", "inference", "evaluation", "models", "nets", "diffusion", "imaging", "degradation"},
+    "experiments": {"files", "training", "evaluation", "inference", "models", "diffusion", "imaging"},
     "cli": {"experiments", "inference", "training", "evaluation", "models", "imaging", "planning", "degradation"},
 }
 """Room to the rooms whose names may stand in its imports; all may use `errors` and their own."""
@@ -110,7 +112,10 @@ print("heavy:", *[name for name in {HEAVY!r} if name in sys.modules])
 """
     printed = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout
     assert printed.splitlines()[-1].split() == ["heavy:"]
-    for command in ("upscale", "models", "info", "steps", "evaluate", "train", "import", "degrade", "experiment"):
+    commands = (
+        "upscale", "models", "info", "steps", "evaluate", "train", "import", "degrade", "graphics", "experiment",
+    )  # fmt: skip
+    for command in commands:
         assert re.search(rf"^\W+{command} +\w+", printed, re.MULTILINE), f"{command} is not listed with what it does"
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from deltasr.errors import DeltasrError, SettingError
-from deltasr.imaging.formats import READABLE_SUFFIXES, format_named
+from deltasr.imaging.formats import READABLE_SUFFIXES, format_named, result_suffix
 
 Existing = Literal["fail", "skip", "overwrite"]
 """What happens where a result is there already."""
@@ -174,15 +174,7 @@ def _beside(folder: Path, mark: str) -> Path:
 
 def _renamed(source: Path, suffix: str | None) -> Path:
     """The name of a source's result: with the suffix asked for, else its own, else `.png`."""
-    return source if suffix is None and _can_be_written(source.suffix) else source.with_suffix(suffix or ".png")
-
-
-def _can_be_written(suffix: str) -> bool:
-    try:
-        format_named(suffix)
-    except SettingError:
-        return False
-    return True
+    return source.with_suffix(suffix or result_suffix(source.suffix))
 
 
 def _pictures_below(folder: Path, output: Path) -> tuple[list[Path], int, list[Outcome]]:

@@ -13,7 +13,7 @@ from PIL import Image
 from deltasr.errors import PictureError, SettingError
 from deltasr.imaging import DEFAULT_MAX_PIXELS, limits, read_picture
 
-PILLOW_NAMES = {".png": "PNG", ".jpg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".bmp": "BMP"}
+PILLOW_NAMES = {".png": "PNG", ".jpg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".bmp": "BMP", ".gif": "GIF"}
 ALL = pytest.mark.parametrize("suffix", PILLOW_NAMES)
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 from deltasr.errors import PictureError
 from deltasr.imaging import read_picture, read_rgb8
 
-SUFFIXES = [".png", ".jpg", ".webp", ".tif", ".bmp"]
+SUFFIXES = [".png", ".jpg", ".webp", ".tif", ".bmp", ".gif"]
 
 
 def saved(folder: Path, name: str, array: np.ndarray, **options: object) -> Path:
@@ -167,6 +167,25 @@ def test_cmyk_with_alpha(tmp_path, samples):
     assert np.array_equal(picture.alpha, samples.alpha8)
 
 
+def test_gif_is_read_with_its_transparency(tmp_path, samples):
+    image = Image.fromarray(samples.rgb8).quantize(16)
+    image.save(tmp_path / "a.gif")
+    expected = np.asarray(Image.open(tmp_path / "a.gif").convert("RGB"))
+    assert np.array_equal(read_picture(tmp_path / "a.gif").pixels, expected)
+    image.save(tmp_path / "b.gif", transparency=3)
+    picture = read_picture(tmp_path / "b.gif")
+    assert np.array_equal(picture.alpha, np.asarray(Image.open(tmp_path / "b.gif").convert("RGBA"))[..., 3])
+    assert {0, 255} == set(np.unique(picture.alpha))
+
+
+def test_first_frame_of_an_animated_gif(tmp_path, samples):
+    first, second = (Image.fromarray(array).quantize(16) for array in (samples.rgb8, 255 - samples.rgb8))
+    first.save(tmp_path / "a.gif", save_all=True, append_images=[second])
+    picture = read_picture(tmp_path / "a.gif")
+    assert np.array_equal(picture.pixels, np.asarray(Image.open(tmp_path / "a.gif").convert("RGB")))
+    assert picture.notes == ("Only the first of its 2 frames or pages was read.",)
+
+
 @pytest.mark.parametrize("suffix", [".png", ".webp", ".tif"])
 def test_first_frame_of_several(tmp_path, samples, suffix):
     first, second = Image.fromarray(samples.rgb8), Image.fromarray(255 - samples.rgb8)
@@ -237,7 +256,7 @@ def test_random_damage_ends_in_a_picture_or_a_sentence(tmp_path, samples, suffix
 def test_what_is_no_picture_is_refused(tmp_path):
     (tmp_path / "text.png").write_text("not a picture at all")
     (tmp_path / "empty.png").touch()
-    with pytest.raises(PictureError, match=r"text\.png is not a PNG, JPEG, WebP, TIFF or BMP picture"):
+    with pytest.raises(PictureError, match=r"text\.png is not a PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF or HEIC picture"):
         read_picture(tmp_path / "text.png")
     with pytest.raises(PictureError, match=r"empty\.png is empty"):
         read_picture(tmp_path / "empty.png")

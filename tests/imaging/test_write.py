@@ -253,6 +253,17 @@ def test_a_full_disk_is_told_in_a_sentence(tmp_path, name, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("name", NAMES)
+def test_an_output_that_is_full_is_told(tmp_path, name, capfd):
+    noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3)).astype(np.uint8)
+    (tmp_path / name).symlink_to("/dev/full")
+    with pytest.raises(PictureError, match="cannot be written: No space left on device"):
+        write_picture(Picture(pixels=noise), tmp_path / name)
+    assert (tmp_path / name).is_symlink()
+    assert capfd.readouterr() == ("", "")
+
+
 def test_missing_and_wrong_folders(tmp_path, samples):
     picture = Picture(pixels=samples.rgb8)
     with pytest.raises(PictureError, match=r"the folder .* does not exist"):

@@ -169,3 +169,14 @@ def test_a_result_too_large_for_its_format_is_foreseen(tmp_path):
     job = Job(source=_save(tmp_path / "a.webp", 2, 5000), target=tmp_path / "out.webp")
     with pytest.raises(PictureError, match="16383"):
         foresee_file(job, model=facts, request=Request())
+
+
+def test_a_size_that_one_picture_cannot_have_stops_no_other(tmp_path, conv_net):
+    """A model that does not enlarge can make one of them smaller."""
+    sources = [_save(tmp_path / "small.png", 2, 2), _save(tmp_path / "large.png", 9, 6)]
+    jobs = [Job(source=source, target=tmp_path / "out" / source.name) for source in sources]
+    failed, done = upscale_files(Upscaler(conv_net(scale=1)), jobs, Request(max_side=6))
+    assert failed.status == "failed"
+    assert "small.png" in failed.reason
+    assert "does not enlarge" in failed.reason
+    assert (done.status, done.size) == ("done", (6, 4))

@@ -184,3 +184,10 @@ def test_bundled_steps_make_faithful_pictures_better(shared: Path):
             scores.append([float(psnr_y(to_8_bit_levels(model.decode(code)), hr, border=4)) for code in codes])
     assert len(scores[0]) == model.schedule.steps
     assert fmean(score[-1] for score in scores) > fmean(score[0] for score in scores) + 0.05
+
+
+@pytest.mark.parametrize("wrong", [None, 5, b"bicubic", ["bicubic"], "a\0b", Path("weights\0.safetensors")], ids=repr)
+def test_what_is_neither_a_name_nor_a_path_is_refused(wrong: object):
+    with pytest.raises(ModelError, match=r"is no model's name and no path; give one of deltadiff-x4") as error:
+        catalogue.load(wrong)
+    assert "\0" not in str(error.value)

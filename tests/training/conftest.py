@@ -61,6 +61,9 @@ class Recorder:
     def teaching(self, share: float) -> None:
         self.taught.append(share)
 
+    def drawing(self, share: float) -> None:
+        self.taught.append(share)
+
     def progress(self, images: int, total: int, rate: float, loss: float) -> None:
         self.images.append(images)
         self.on_progress(images)

@@ -379,3 +379,29 @@ def test_the_first_part_of_a_run_has_fewer_steps(model: DeltaDiff, batch: tuple[
 def test_a_first_part_that_cannot_be_is_refused(changes: dict[str, Any]):
     with pytest.raises(ValueError, match="early_steps"):
         _recipe(**changes)
+
+
+def test_the_network_is_told_how_degraded_each_picture_is(batch: tuple[Tensor, Tensor]):
+    lr, hr = batch
+    generator = torch.Generator().manual_seed(3)
+    model = DeltaDiff(restoring=True)
+    for parameter in model.parameters():
+        parameter.data += 0.02 * torch.randn(parameter.shape, generator=generator)
+    told = torch.tensor([0.2, 0.9])
+    objective = ChainObjective(model, _recipe(restoring=True, degradation="web"), None)
+    last = objective(lr, hr, CHANCE, None, told).terms[-1]
+    result = model.decode(_last_prediction(model, lr, told))
+    torch.testing.assert_close(last, (result - hr).abs().mean() / 4)
+    assert objective(lr, hr, CHANCE, None, torch.zeros(2)).terms[-1] != last
+
+
+def _last_prediction(model: DeltaDiff, lr: Tensor, restoration: Tensor) -> Tensor:
+    seen: list[Tensor] = []
+    model(lr, callback=lambda t, x_t, prediction: seen.append(prediction), restoration=restoration)
+    return seen[-1]
+
+
+@pytest.mark.parametrize("changes", [{}, {"degradation": "web", "unroll": "teacher-forced"}])
+def test_restoring_needs_degraded_pictures_and_an_unrolled_chain(changes: dict[str, Any]):
+    with pytest.raises(ValueError, match="restoring"):
+        _recipe(restoring=True, **changes)

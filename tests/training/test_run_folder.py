@@ -115,6 +115,17 @@ def test_metrics_that_cannot_be_written_are_named(tmp_path: Path):
         RunFolder(tmp_path / "absent").log({})
 
 
+def test_files_of_a_run_that_cannot_be_written_are_named(tmp_path: Path):
+    (tmp_path / "file").touch()
+    folder = RunFolder(tmp_path / "file")
+    with pytest.raises(TrainingError, match=r"^The training state .*state\.pt cannot be written: "):
+        folder.save_state({})
+    with pytest.raises(TrainingError, match=r"^The list of pictures .*pictures\.json cannot be written: "):
+        folder.keep_pictures(PICTURES)
+    with pytest.raises(TrainingError, match=r"^The list of pictures .*held-out\.json cannot be written: "):
+        folder.keep_held_out(validation=[], test=[])
+
+
 def test_a_resumed_run_needs_the_pictures_it_began_with(folder: RunFolder):
     folder.keep_pictures(PICTURES)
     assert json.loads(folder.pictures_file.read_text()) == [list(picture) for picture in PICTURES]

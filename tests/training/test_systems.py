@@ -49,6 +49,7 @@ def test_a_model_has_the_recipe_s_schedule():
         "eta_T": 0.9,
         "dial": False,
         "default_fidelity": 1.0,
+        "restoring": False,
         "consistent": True,
         "block": "residual",
         "shared": True,

@@ -10,6 +10,7 @@ from deltasr import __version__
 from deltasr.cli.degrade import degrade_command
 from deltasr.cli.evaluate import evaluate_command
 from deltasr.cli.experiment import experiment_command
+from deltasr.cli.graphics import graphics_command
 from deltasr.cli.import_ import import_command
 from deltasr.cli.messages import complain, unfailing_streams
 from deltasr.cli.models import info_command, models_command
@@ -32,6 +33,7 @@ app.command(evaluate_command, name="evaluate")
 app.command(train_command, name="train")
 app.command(import_command, name="import")
 app.command(degrade_command, name="degrade")
+app.command(graphics_command, name="graphics")
 app.command(experiment_command, name="experiment")
 app.register_install_completion_command()
 

@@ -179,11 +179,17 @@ class _ConsoleDisplay:
             self.note(f"decoded {total:,} {'picture' if total == 1 else 'pictures'}")
 
     def teaching(self, share: float) -> None:
+        self._show_share("teachers' pictures", share)
+
+    def drawing(self, share: float) -> None:
+        self._show_share("drawn pictures", share)
+
+    def _show_share(self, what: str, share: float) -> None:
         if self._is_terminal:
-            self._show("teaching", round(100 * share), 100, "")
+            self._show(what, round(100 * share), 100, "")
         elif time.monotonic() - self._last_line >= _SECONDS_BETWEEN_LINES or share >= 1:
             self._last_line = time.monotonic()
-            self.note(f"teachers' pictures: {share:.0%}")
+            self.note(f"{what}: {share:.0%}")
 
     def progress(self, images: int, total: int, rate: float, loss: float) -> None:
         facts = f"{rate:.1f} images/s, loss {loss:.5f}, {_duration((total - images) / rate)} to go"
@@ -196,6 +202,7 @@ class _ConsoleDisplay:
     def validation(self, images: int, result: Validation) -> None:
         steps = " ".join(f"{value:.3f}" for value in result.steps)
         rest = "" if result.natural is None else f"at fidelity 0 {result.natural:.3f}, "
+        rest += "" if result.degraded is None else f"of degraded pictures {result.degraded:.3f}, "
         self.note(f"validation at {images:,} images: PSNR-Y per step {steps} dB ({rest}bicubic {result.bicubic:.3f})")
 
     def note(self, text: str) -> None:

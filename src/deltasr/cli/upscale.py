@@ -27,9 +27,6 @@ STANDARD = Path("-")
 """Standard input where a picture is read, standard output where one is written."""
 
 
-_HEAD_BYTES = 32
-
-
 def upscale_command(
     *inputs: Annotated[Path, Parameter(allow_leading_hyphen=True)],
     output: Annotated[Path | None, Parameter(name=["--output", "-o"], allow_leading_hyphen=True)] = None,
@@ -299,13 +296,13 @@ class _StandardInput(io.BytesIO):
 
 def _format_of(content: _StandardInput | Path) -> str:
     """The format of a picture's file, if that can be written; else PNG."""
-    from deltasr.imaging.formats import WRITABLE_FORMATS, format_of_content
+    from deltasr.imaging.formats import HEAD_SIZE, WRITABLE_FORMATS, format_of_content
 
     if isinstance(content, Path):
         with content.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
+            head = file.read(HEAD_SIZE)
     else:
-        head = content.getvalue()[:_HEAD_BYTES]
+        head = content.getvalue()[:HEAD_SIZE]
     found = format_of_content(head)
     return found if found in WRITABLE_FORMATS else "png"
 

@@ -220,7 +220,7 @@ def _score(
                 border=border,
                 psnr_y=psnr_y(sr, hr, border=border).item(),
                 ssim_y=ssim_y(sr, hr, border=border).item(),
-                lr_psnr=lr_psnr(sr, _tensor(example.lr.pixels), scale=scale).item(),
+                lr_psnr=lr_psnr(sr, _tensor(as_8_bits(example.lr.pixels)), scale=scale).item(),
                 perceptual={name: metric(sr, hr).item() for name, metric in perceptual.items()},
                 libraries={name: m.library for name, m in perceptual.items() if isinstance(m, NoReference)},
                 seconds=seconds,

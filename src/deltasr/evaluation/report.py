@@ -5,15 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import math
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from deltasr.errors import PictureError
 from deltasr.evaluation.benchmark import Measurement
 from deltasr.evaluation.no_reference import LOWER_IS_BETTER
+from deltasr.files import write_whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,18 +78,9 @@ def write_report(text: str, path: Path) -> None:
     """Writes a report; it appears under its name only when it is complete.
 
     Raises:
-        PictureError: the file cannot be written.
+        OutputError: the file cannot be written.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            partial.write_text(text, encoding="utf-8", newline="")
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise PictureError(f"{path} cannot be written ({error.strerror}); choose another place.") from error
+    write_whole(path, text, what="The report")
 
 
 def _columns(measurements: Sequence[Measurement]) -> list[_Column]:

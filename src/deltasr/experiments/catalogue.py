@@ -31,8 +31,8 @@ from deltasr.experiments.experiment import Experiment, Result, Settings, TestSet
 from deltasr.experiments.measuring import shown
 from deltasr.experiments.plots import require_matplotlib
 from deltasr.experiments.tables import to_csv, to_markdown
+from deltasr.files import write_whole
 from deltasr.inference.device import find_device
-from deltasr.models.checkpoint import write_whole
 from deltasr.training.cache import find_pictures
 
 EXPERIMENTS: dict[str, Experiment] = {
@@ -97,7 +97,7 @@ def run(name: str, settings: Settings) -> tuple[Path, Result]:
     result = experiment.run(settings)
     folder = settings.output / name
     for plot, content in result.plots.items():
-        write_whole(folder / f"{plot}.png", content)
+        write_whole(folder / f"{plot}.png", content, what="The plot")
     write_report(to_csv(result.table), folder / "table.csv")
     write_report(report(experiment, result, settings), folder / "table.md")
     write_report(json.dumps(_facts(experiment, result, settings), indent=2) + "\n", folder / "settings.json")

@@ -14,17 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltasr.errors import PictureError, reason
-from deltasr.imaging import jpeg, libvips, png, tiff
+from deltasr.imaging import heif, jpeg, libvips, png, tiff
 from deltasr.imaging.alpha import fill_transparent
 from deltasr.imaging.assemble import assemble
 from deltasr.imaging.colour import CMYK_NOTE, as_8_bits, cmyk_to_srgb
-from deltasr.imaging.formats import format_of_content
+from deltasr.imaging.formats import HEAD_SIZE, READABLE_TITLES, format_of_content
 from deltasr.imaging.limits import DEFAULT_MAX_PIXELS, require_decodable, require_possible
 from deltasr.imaging.picture import Metadata, Picture
 from deltasr.imaging.pillow import picture_from_pillow
 
 _BLOBS = ("icc-profile-data", "exif-data", "xmp-data")
-_FIELDS = (*_BLOBS, "resolution-unit", "n-pages", "orientation")
+_FIELDS = (*_BLOBS, "resolution-unit", "n-pages", "orientation", "bits-per-sample")
+_LOADERS = {"avif": "heif"}
 _GREY_AND_RGB = ("b-w", "grey16", "srgb", "rgb16", "rgb", "multiband")
 _UNSUPPORTED_SAMPLES = {
     "char": "signed 8-bit",
@@ -38,7 +39,7 @@ _UNSUPPORTED_SAMPLES = {
 }
 _SAMPLE_BYTES = {"uchar": 1, "char": 1, "ushort": 2, "short": 2}
 _LARGEST_SAMPLE = 16
-_DECODED_AS_A_WHOLE = ("webp", "tiff")
+_DECODED_AS_A_WHOLE = ("webp", "tiff", "gif", "avif")
 """Formats whose decoder may hold the whole picture, like that of interlaced PNG and progressive JPEG files."""
 
 _PILLOW_BYTES = 8
@@ -52,12 +53,13 @@ PictureSource = str | os.PathLike[str] | bytes | bytearray | memoryview | Binary
 
 
 def read_picture(source: PictureSource, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
-    """Read a PNG, JPEG, WebP, TIFF or BMP picture; the content decides which it is, not the suffix.
+    """Read a PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF or HEIC picture; the content decides which it is, not the suffix.
 
     Palettes and samples of 1 to 4 bits are expanded to 8 bits; 16 bits, grey and alpha stay. CMYK becomes
     sRGB by way of its ICC profile, and the picture then carries sRGB's. The pixels are turned upright by the
     EXIF orientation, which is reset, and the EXIF thumbnail is dropped. Of an animation or a file of several
-    pages the first one is read. `Picture.notes` has a sentence for each conversion that loses something.
+    pages the first one is read, of a HEIC file of several pictures the main one. HEIC needs pillow-heif (extra
+    `heic`). `Picture.notes` has a sentence for each conversion that loses something.
 
     Args:
         source: a path; the bytes of a file; or a file object opened for reading bytes, which is read from where it
@@ -142,21 +144,24 @@ def read_rgb8(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
 
 
 def _read(file: BinaryIO, name: str, max_pixels: int) -> Picture:
-    head = file.read(16)
+    head = file.read(HEAD_SIZE)
     if not head:
         raise PictureError(f"{name} is empty.")
     kind = format_of_content(head)
     if kind is None:
-        raise PictureError(f"{name} is not a PNG, JPEG, WebP, TIFF or BMP picture.")
+        raise PictureError(f"{name} is not a {READABLE_TITLES} picture.")
     file.seek(0)
-    by = _read_by_pillow if kind == "bmp" else _read_by_vips
-    return by(file, name, kind, max_pixels)
+    if kind == "bmp":
+        return _read_bmp(file, name, max_pixels)
+    if kind == "heic":
+        return heif.read_heic(file, name, max_pixels)
+    return _read_by_vips(file, name, kind, max_pixels)
 
 
 def _read_by_vips(file: BinaryIO, name: str, kind: str, max_pixels: int) -> Picture:
     pyvips = libvips.load()
     try:
-        load = getattr(pyvips.Image, f"{kind}load_source")
+        load = getattr(pyvips.Image, f"{_LOADERS.get(kind, kind)}load_source")
         source = _vips_source(file)
         image = load(source, access="sequential", fail_on="error")
         _require_decodable(image, name, kind, max_pixels)
@@ -173,6 +178,10 @@ def _read_by_vips(file: BinaryIO, name: str, kind: str, max_pixels: int) -> Pict
         text, resolution, frames = png.read_chunks(file)
     elif kind == "tiff":
         exif, orientation = _tiff_exif(file), fields.get("orientation")
+    elif kind == "avif":
+        samples, orientation = heif.widened(samples, fields["bits-per-sample"]), heif.UPRIGHT
+        file.seek(0)
+        notes += heif.sequence_notes(file.read(HEAD_SIZE))
     if frames > 1:
         notes.append(f"Only the first of its {frames} frames or pages was read.")
     metadata = Metadata(icc=icc, exif=exif, xmp=xmp, text=text, resolution=resolution)
@@ -230,7 +239,7 @@ def _tiff_exif(file: BinaryIO) -> bytes | None:
         return None
 
 
-def _read_by_pillow(file: BinaryIO, name: str, _kind: str, max_pixels: int) -> Picture:
+def _read_bmp(file: BinaryIO, name: str, max_pixels: int) -> Picture:
     from PIL import BmpImagePlugin
 
     try:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import io
 import os
-import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
+from deltasr import files
 from deltasr.errors import PictureError, SettingError, reason
 from deltasr.imaging import exif as exif_block
 from deltasr.imaging import jpeg, png
@@ -57,7 +56,7 @@ def write_picture(
     if isinstance(target, str | os.PathLike):
         path = Path(target)
         save = _saver(picture, path, _format_of(path, format), quality=quality, strip=strip)
-        with _complete_or_absent(path) as file:
+        with files.whole(path, error=PictureError) as file:
             return save(file)
     name = target.name if isinstance(getattr(target, "name", None), str) else "The given file object"
     if format is None:
@@ -160,23 +159,3 @@ def _fitted_metadata(picture: Picture, target: Format) -> tuple[Metadata, list[s
         text = {key: value for key, value in text.items() if key not in homeless}
     fitted = replace(metadata, exif=exif, xmp=xmp, icc=icc, text=text)
     return fitted, [f"{target.title} cannot hold {thing}." for thing in lost]
-
-
-@contextmanager
-def _complete_or_absent(path: Path) -> Iterator[BinaryIO]:
-    """A new file beside `path` that takes its name at the end, and is removed when anything goes wrong."""
-    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
-    if path.is_dir():
-        raise PictureError(f"{path} cannot be written: it is a folder.")
-    try:
-        try:
-            with temporary.open("x+b") as file:
-                yield file
-            temporary.replace(path)
-        finally:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-    except FileNotFoundError as error:
-        raise PictureError(f"{path} cannot be written: the folder {path.parent} does not exist.") from error
-    except OSError as error:
-        raise PictureError(f"{path} cannot be written: {error.strerror or error}.") from error

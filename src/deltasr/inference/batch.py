@@ -5,22 +5,23 @@ All of it travels to other processes: a `Request` pickles, and the work is a fun
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from deltasr.arguments import is_number, is_whole, shown
 from deltasr.errors import PictureError, SettingError
+from deltasr.imaging import limits
 from deltasr.imaging.formats import format_named
-from deltasr.imaging.limits import DEFAULT_MAX_PIXELS, require_possible
-from deltasr.inference.sizes import sizes_of_passes
+from deltasr.inference import sizes
 from deltasr.planning import Existing, Job, Outcome, run_jobs
 
 if TYPE_CHECKING:
     from deltasr.imaging import Picture
     from deltasr.inference.upscaler import Upscaler
+    from deltasr.models.base import Model
     from deltasr.models.facts import Facts
 
 
@@ -53,7 +54,7 @@ class Request:
     output_format: str | None = None
     quality: int | None = None
     strip: bool = False
-    max_pixels: int = DEFAULT_MAX_PIXELS
+    max_pixels: int = limits.DEFAULT_MAX_PIXELS
 
     def __post_init__(self) -> None:
         sized = self.width is not None or self.height is not None
@@ -61,18 +62,17 @@ class Request:
             raise SettingError(
                 "A scale, a longest side, and a width or height exclude each other; ask for one of the three."
             )
-        if self.scale is not None and not (math.isfinite(self.scale) and self.scale > 0):
-            raise SettingError(f"A picture cannot be scaled by {self.scale}; give a factor above 0.")
+        sizes.require_possible(self.scale, None)
         for name, side in (("width", self.width), ("height", self.height), ("longest side", self.max_side)):
-            if side is not None and side < 1:
-                raise SettingError(f"A {name} of {side} pixels is not possible; give 1 or more.")
+            if side is not None and not (is_whole(side) and side >= 1):
+                raise SettingError(f"A {name} of {shown(side)} pixels is not possible; give 1 or more.")
         if self.quality is not None and not 1 <= self.quality <= 100:
             raise SettingError(f"A quality of {self.quality} is out of range; it goes from 1 to 100.")
-        if self.fidelity is not None and not 0 <= self.fidelity <= 1:
-            raise SettingError(f"A fidelity of {self.fidelity} is not possible; give a number from 0 to 1.")
+        if self.fidelity is not None and not (is_number(self.fidelity) and 0 <= self.fidelity <= 1):
+            raise SettingError(f"A fidelity of {shown(self.fidelity)} is not possible; give a number from 0 to 1.")
         if self.output_format is not None:
             format_named(self.output_format)
-        require_possible(self.max_pixels)
+        limits.require_possible(self.max_pixels)
 
     def size_of(self, height: int, width: int) -> tuple[int, int] | None:
         """The (height, width) asked for of a picture of a height and width; None where a factor decides it."""
@@ -173,10 +173,10 @@ def upscale_picture(
         PictureError: it cannot, or the result does not fit into memory.
         ModelError, SettingError: as `Upscaler.upscale`.
     """
-    size = request.size_of(picture.height, picture.width)
-    _require_room(upscaler.result_size(picture, request.scale, size=size), format_name)
+    size = _result_size(upscaler.model, picture, request, format_name)
+    asked = None if request.size_of(picture.height, picture.width) is None else size
     return upscaler.upscale(
-        picture, scale=request.scale, size=size, seed=request.seed, fidelity=request.fidelity, progress=progress
+        picture, scale=request.scale, size=asked, seed=request.seed, fidelity=request.fidelity, progress=progress
     )
 
 
@@ -189,9 +189,7 @@ def foresee_file(job: Job, *, model: Facts, request: Request) -> Outcome:
     from deltasr.imaging import read_picture
 
     picture = read_picture(job.source, max_pixels=request.max_pixels)
-    asked = request.size_of(picture.height, picture.width)
-    size = sizes_of_passes(model, (picture.height, picture.width), scale=request.scale, size=asked)[-1]
-    _require_room(size, request.output_format or job.target.suffix)
+    size = _result_size(model, picture, request, request.output_format or job.target.suffix)
     return Outcome(source=job.source, target=job.target, status="planned", notes=picture.notes, size=size)
 
 
@@ -200,10 +198,24 @@ def _in_proportion(side: int, asked: int, of: int) -> int:
     return max(1, round(side * asked / of))
 
 
-def _require_room(size: tuple[int, int], format_name: str) -> None:
+def _result_size(model: Model | Facts, picture: Picture, request: Request, format_name: str) -> tuple[int, int]:
+    """The (height, width) of a picture's result.
+
+    Raises:
+        PictureError: the format cannot hold it, or the size that was asked for is not possible for this picture.
+        SettingError: the factor is not possible with this model.
+    """
+    asked = request.size_of(picture.height, picture.width)
+    try:
+        size = sizes.sizes_of_passes(model, (picture.height, picture.width), scale=request.scale, size=asked)[-1]
+    except SettingError as error:
+        if asked is None:
+            raise
+        raise PictureError(str(error)) from error
     format_ = format_named(format_name)
     if max(size) > format_.largest_side:
         raise PictureError(
             f"A result of {size[1]}x{size[0]} pixels is too large for {format_.title}, which holds "
             f"{format_.largest_side} a side; choose --output-format png."
         )
+    return size

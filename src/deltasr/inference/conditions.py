@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from deltasr.arguments import is_number, shown
 from deltasr.diffusion.noise import NoiseField
 from deltasr.errors import SettingError
 from deltasr.models import catalogue
@@ -47,5 +48,5 @@ def require_fidelity(model: Model, fidelity: float | None) -> None:
         others = " or ".join(catalogue.dials())
         advice = f"choose {others}, or leave the fidelity out" if others else "leave the fidelity out"
         raise SettingError(f"The model {model.name} has no fidelity dial; {advice}.")
-    if not 0 <= fidelity <= 1:
-        raise SettingError(f"A fidelity of {fidelity} is not possible; give a number from 0 to 1.")
+    if not (is_number(fidelity) and 0 <= fidelity <= 1):
+        raise SettingError(f"A fidelity of {shown(fidelity)} is not possible; give a number from 0 to 1.")

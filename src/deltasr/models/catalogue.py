@@ -13,6 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deltasr.arguments import is_path, shown
 from deltasr.errors import CheckpointError, ModelError
 from deltasr.models.facts import Facts, facts_of
 from deltasr.models.header import is_foreign, read_header
@@ -152,8 +153,8 @@ def load(name_or_path: str | os.PathLike[str] = DEFAULT, *, device: str | torch.
         device: where to put it.
 
     Raises:
-        ModelError: there is no such name, or the file needs spandrel (`models.external`), or the folder diffusers
-            (`models.ldm`).
+        ModelError: there is no such name, it is neither a name nor a path, or the file needs spandrel
+            (`models.external`), or the folder diffusers (`models.ldm`).
         CheckpointError: there is no such file, or it cannot be read, or its weights do not fit its model.
     """
     place = _place(name_or_path)
@@ -180,9 +181,11 @@ def _place(name_or_path: str | os.PathLike[str]) -> Entry | Path:
     """The entry of a name, or where the model of a path lies: a file, or the folder of a pipeline.
 
     Raises:
-        ModelError: there is no such name.
+        ModelError: there is no such name, or it is neither a name nor a path.
         CheckpointError: a folder holds neither a run's weights nor a pipeline.
     """
+    if not is_path(name_or_path):
+        raise ModelError(f"{shown(name_or_path)} is no model's name and no path; give one of {', '.join(_CATALOGUE)}.")
     name = os.fspath(name_or_path)
     path = Path(name)
     if name in _CATALOGUE or not (path.suffix or path.exists()):

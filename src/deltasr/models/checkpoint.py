@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,15 +11,18 @@ import msgspec
 import torch
 from torch import Tensor
 
-from deltasr.errors import CheckpointError, ModelError, reason
+from deltasr.arguments import shown
+from deltasr.errors import CheckpointError, reason
+from deltasr.files import write_whole
 from deltasr.models.autoencoder import Autoencoder
 from deltasr.models.base import Model
 from deltasr.models.deltadiff import DeltaDiff
 from deltasr.models.header import HEADER_KEY, Header, is_foreign, read_header
+from deltasr.models.limits import no_larger_than, require_within
 from deltasr.models.regression import Rrdb
 from deltasr.models.resshift import ResShift
 
-__all__ = ["ARCHITECTURES", "Header", "build", "is_foreign", "load", "misfit", "read_header", "save", "write_whole"]
+__all__ = ["ARCHITECTURES", "Header", "build", "is_foreign", "load", "misfit", "read_header", "save"]
 
 ARCHITECTURES: dict[str, type[Model]] = {
     model.architecture: model for model in (DeltaDiff, ResShift, Rrdb, Autoencoder)
@@ -62,29 +64,7 @@ def save(
     )
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     content = serialise(tensors, metadata={HEADER_KEY: msgspec.json.encode(header).decode()})
-    write_whole(Path(path), content)
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write bytes to `path`, and make its folder, so that the name shows either the old content or all of the new.
-
-    Raises:
-        CheckpointError: the file cannot be written.
-    """
-    partial = path.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with partial.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be written: {error.strerror or error}.") from error
+    write_whole(Path(path), content, what="The checkpoint", error=CheckpointError)
 
 
 def build(header: Header, source: str) -> Model:
@@ -95,11 +75,13 @@ def build(header: Header, source: str) -> Model:
     """
     if header.architecture not in ARCHITECTURES:
         raise CheckpointError(
-            f"{source} holds a '{header.architecture}' model, which this deltasr does not know; update deltasr."
+            f"{source} holds a '{shown(header.architecture)}' model, which this deltasr does not know; update deltasr."
         )
+    architecture = ARCHITECTURES[header.architecture]
     try:
-        model = ARCHITECTURES[header.architecture](**header.arguments)
-    except (TypeError, ValueError, ModelError) as error:
+        require_within(header.arguments, architecture.limits)
+        model = architecture(**header.arguments)
+    except Exception as error:  # every network has its own way of failing on numbers that do not fit together
         raise CheckpointError(
             f"The arguments in the header of {source} do not fit its model ({reason(error)})."
         ) from error
@@ -116,7 +98,7 @@ def misfit(expected: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> str
         if found != needed:
             return f"'{name}' has the shape {found}, not {needed}"
     unknown = [name for name in weights if name not in expected]
-    return f"'{unknown[0]}' has no place in it" if unknown else None
+    return f"'{shown(unknown[0])}' has no place in it" if unknown else None
 
 
 def load(path: str | os.PathLike[str], *, device: str | torch.device = "cpu") -> Model:
@@ -129,16 +111,21 @@ def load(path: str | os.PathLike[str], *, device: str | torch.device = "cpu") ->
     Raises:
         CheckpointError: the file cannot be read, or its weights do not fit its model.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     source = os.fspath(path)
-    model = build(read_header(path), source)
-    try:
-        weights = load_file(source)
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"The weights in {source} cannot be read ({reason(error)}).") from error
+    header = read_header(path)
+    with torch.device("cpu"), no_larger_than(Path(path).stat().st_size):
+        model = build(header, source)
+    weights = _weights(source)
     if why := misfit(model.state_dict(), weights):
         raise CheckpointError(f"The weights in {source} do not fit its model: {why}.")
     model.load_state_dict(weights)
     return model.to(device).eval()
+
+
+def _weights(source: str) -> dict[str, Tensor]:
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(source)
+    except Exception as error:  # safetensors, torch and the file system fail each in their own way
+        raise CheckpointError(f"The weights in {source} cannot be read ({reason(error)}).") from error

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import os
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from deltasr.errors import CheckpointError
+from deltasr.arguments import require_shallow, shown
+from deltasr.errors import CheckpointError, SettingError, one_line, reason
 
 HEADER_KEY = "deltasr"
 FORMAT = 1
+
+_LONGEST_NAME = 100
+_LONGEST_DESCRIPTION = 500
+_NOT_IN_NAMES = frozenset('/\\:*?"<>|')
 
 _LARGEST_HEAD = 100_000_000
 """What the safetensors library itself reads at most, in bytes."""
@@ -33,7 +38,7 @@ class Header:
     Attributes:
         architecture: a name in `checkpoint.ARCHITECTURES`.
         arguments: the keyword arguments of its class.
-        name: what the model calls itself.
+        name: what the model calls itself; as read from a file, always one that a file or a folder can have.
         description: one line.
         training: how the weights came about (recipe, images seen, ...), as JSON values.
         format: version of this header.
@@ -94,15 +99,29 @@ def read_header(path: str | os.PathLike[str]) -> Header:
     metadata = _head(path).metadata
     if HEADER_KEY not in metadata:
         raise CheckpointError(f"{os.fspath(path)} has no deltasr header, so the model it belongs to is not known.")
+    text = metadata[HEADER_KEY]
     try:
-        written_as = msgspec.json.decode(metadata[HEADER_KEY], type=_Version).format
+        require_shallow(text)
+        written_as = msgspec.json.decode(text, type=_Version).format
         if written_as > FORMAT:
             raise CheckpointError(
-                f"{os.fspath(path)} was written by a newer deltasr (format {written_as}, not {FORMAT}); update deltasr."
+                f"{os.fspath(path)} was written by a newer deltasr (format {shown(written_as)}, not {FORMAT}); "
+                "update deltasr."
             )
-        return msgspec.json.decode(metadata[HEADER_KEY], type=Header)
-    except (msgspec.MsgspecError, RecursionError) as error:
-        raise CheckpointError(f"The header of {os.fspath(path)} is damaged ({error}).") from error
+        header = msgspec.json.decode(text, type=Header)
+    except (msgspec.MsgspecError, SettingError) as error:
+        raise CheckpointError(f"The header of {os.fspath(path)} is damaged ({reason(error)}).") from error
+    return replace(
+        header,
+        name=_plain_name(header.name) or "checkpoint",
+        description=one_line(header.description, longest=_LONGEST_DESCRIPTION),
+    )
+
+
+def _plain_name(name: str) -> str:
+    """A name without what folders, drives, patterns and terminals take for something else."""
+    letters = ("-" if letter in _NOT_IN_NAMES or not letter.isprintable() else letter for letter in name)
+    return "".join(letters).strip(" .-")[:_LONGEST_NAME].rstrip(" .-")
 
 
 def _head(path: str | os.PathLike[str]) -> _Head:
@@ -124,7 +143,7 @@ def _head(path: str | os.PathLike[str]) -> _Head:
         metadata = msgspec.json.decode(entries.pop("__metadata__", msgspec.Raw(b"{}")), type=dict[str, str])
         tensors = {name: msgspec.json.decode(entry, type=_Tensor) for name, entry in entries.items()}
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise _unreadable(path, str(error)) from error
+        raise _unreadable(path, reason(error)) from error
     _require_whole(path, tensors, size - 8 - length)
     return _Head(metadata, {name: tuple(tensor.shape) for name, tensor in tensors.items()})
 
@@ -136,9 +155,9 @@ def _require_whole(path: str | os.PathLike[str], tensors: dict[str, _Tensor], si
         begin, end = tensor.data_offsets
         bits = _BITS.get(tensor.dtype)
         if min(tensor.shape, default=0) < 0 or (bits and prod(tensor.shape) * bits != 8 * (end - begin)):
-            raise _unreadable(path, f"'{name}' has not the size that its shape says")
+            raise _unreadable(path, f"'{shown(name)}' has not the size that its shape says")
         if begin != place or end < begin:
-            raise _unreadable(path, f"'{name}' does not lie where the one before it ends")
+            raise _unreadable(path, f"'{shown(name)}' does not lie where the one before it ends")
         place = end
     if place != size:
         raise _unreadable(path, f"its tensors take {place} bytes, and it holds {size}")

@@ -40,6 +40,8 @@ class OnnxModel(Model):
         ModelError: ONNX Runtime is not installed.
     """
 
+    dtypes = ("float32",)
+
     def __init__(self, path: Path) -> None:
         super().__init__()
         self._path, self._threads = path, 0

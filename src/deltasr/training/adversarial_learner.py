@@ -53,12 +53,12 @@ class AdversarialLearner(Learner):
             return "both"
         return _PHASES[min(self.images * len(_PHASES) // self.recipe.images, len(_PHASES) - 1)]
 
-    def step(self, lr: Tensor, hr: Tensor, target: Tensor | None = None) -> Step:
+    def step(self, lr: Tensor, hr: Tensor, target: Tensor | None = None, restoration: Tensor | None = None) -> Step:
         lr, hr = self._as_input(lr), self._as_input(hr)
         phase = self.phase
         self.discriminator.train(phase != "generator")  # spectral normalisation has a state that training moves
         with torch.set_grad_enabled(phase != "discriminator"):
-            loss = self._loss(lr, hr, target)
+            loss = self._loss(lr, hr, target, restoration)
         step = Step(terms={})
         if phase != "discriminator":
             adversarial = self.judged_recipe.adversarial * self._verdict(loss, hr)

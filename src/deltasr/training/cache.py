@@ -15,6 +15,7 @@ import torch
 
 from deltasr.degradation.bicubic import downscale
 from deltasr.errors import PictureError, TrainingError
+from deltasr.files import whole
 from deltasr.imaging import READABLE_SUFFIXES, read_rgb8
 
 _CACHE_VERSION = 1
@@ -161,11 +162,5 @@ def save_array(path: Path, array: np.ndarray) -> None:
     Raises:
         TrainingError: it cannot be written.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with partial.open("wb") as file:
-            np.save(file, array)
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise TrainingError(f"The cache file {path} cannot be written: {error.strerror}.") from error
+    with whole(path, what="The cache file", error=TrainingError) as file:
+        np.save(file, array)

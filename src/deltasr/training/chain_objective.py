@@ -101,7 +101,9 @@ class ChainObjective(Objective):
         rest = ["grid"] * (self.grid_weight > 0) + ["lpips"] * (self.lpips is not None)
         return (["teacher-forced"] if self.unroll == "teacher-forced" else own) + rest
 
-    def forward(self, lr: Tensor, hr: Tensor, chance: Chance, target: Tensor | None = None) -> Loss:
+    def forward(
+        self, lr: Tensor, hr: Tensor, chance: Chance, target: Tensor | None = None, restoration: Tensor | None = None
+    ) -> Loss:
         with torch.no_grad():
             x_0 = self.model.encode(hr if target is None else target)
         shares: Tensor | None = None
@@ -112,9 +114,9 @@ class ChainObjective(Objective):
             drawn = self.drawn(chance, len(lr))
             fidelity, judged = (part.to(lr.device, non_blocking=True) for part in (drawn, (drawn < 1).nonzero()[:, 0]))
             shares = (1 - fidelity).square()
-            terms, prediction = self._on_policy(lr, x_0, chance, fidelity)
+            terms, prediction = self._on_policy(lr, x_0, chance, fidelity, restoration)
         else:
-            terms, prediction = self._on_policy(lr, x_0, chance)
+            terms, prediction = self._on_policy(lr, x_0, chance, None, restoration)
         if self.grid_weight:
             terms.append(self.grid_weight * grid_distance(prediction.float(), x_0))
         if not self.judged:
@@ -131,7 +133,7 @@ class ChainObjective(Objective):
         return self.early is not None and chance.position < self.early_images
 
     def _on_policy(
-        self, lr: Tensor, x_0: Tensor, chance: Chance, fidelity: Tensor | None = None
+        self, lr: Tensor, x_0: Tensor, chance: Chance, fidelity: Tensor | None, restoration: Tensor | None
     ) -> tuple[list[Tensor], Tensor]:
         """The terms of all steps, and the last prediction; a shorter chain's are those of the last steps."""
         schedule, weights, terms = self.model.schedule, self.weights, []
@@ -141,9 +143,9 @@ class ChainObjective(Objective):
             left_out = len(weights) - schedule.steps
             terms = [lr.new_zeros(())] * left_out
             weights = [weight / sum(weights[left_out:]) for weight in weights[left_out:]]
-            y_0, predict = self.model.predictor(lr, fidelity, schedule)
+            y_0, predict = self.model.predictor(lr, fidelity, restoration, schedule)
         elif isinstance(self.model, DeltaDiff):
-            y_0, predict = self.model.predictor(lr, fidelity)
+            y_0, predict = self.model.predictor(lr, fidelity, restoration)
         else:
             y_0, predict = self.model.predictor(lr)
         noise = self._noise(chance, y_0, schedule.steps + 1)

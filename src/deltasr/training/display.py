@@ -16,6 +16,9 @@ class Display(Protocol):
     def teaching(self, share: float) -> None:
         """The teachers' pictures are made to this share, in [0, 1]."""
 
+    def drawing(self, share: float) -> None:
+        """The drawn pictures are made to this share, in [0, 1]."""
+
     def progress(self, images: int, total: int, rate: float, loss: float) -> None:
         """So many images of the run are seen, at `rate` images a second, with this mean loss."""
 
@@ -33,6 +36,9 @@ class Silence:
         pass
 
     def teaching(self, share: float) -> None:
+        pass
+
+    def drawing(self, share: float) -> None:
         pass
 
     def progress(self, images: int, total: int, rate: float, loss: float) -> None:

@@ -71,15 +71,16 @@ class Learner:
         """The learning rate of the next step."""
         return self.recipe.learning_rate * learning_rate_factor(self.images, self.recipe)
 
-    def step(self, lr: Tensor, hr: Tensor, target: Tensor | None = None) -> Step:
+    def step(self, lr: Tensor, hr: Tensor, target: Tensor | None = None, restoration: Tensor | None = None) -> Step:
         """One optimizer step.
 
         Args:
             lr: this process's share of the batch, (n, 3, crop, crop) uint8.
             hr: the true pictures, (n, 3, scale crop, scale crop) uint8.
             target: what pixels are compared with, of the same size; None for `hr`.
+            restoration: how degraded `lr` is, (n,) in [0, 1]; None for not at all.
         """
-        loss = self._loss(self._as_input(lr), self._as_input(hr), target)
+        loss = self._loss(self._as_input(lr), self._as_input(hr), target, restoration)
         step = self._improve(loss.terms)
         self.images += self.recipe.batch
         return step
@@ -88,10 +89,11 @@ class Learner:
         """What a person should know of the steps since the last look, whose watched means are given."""
         return []
 
-    def _loss(self, lr: Tensor, hr: Tensor, target: Tensor | None = None) -> Loss:
+    def _loss(self, lr: Tensor, hr: Tensor, target: Tensor | None, restoration: Tensor | None) -> Loss:
         chance = Chance(seed=self.recipe.seed, position=self.images + self._process * len(lr))
         with self._autocast():
-            loss: Loss = self._objective(lr, hr, chance, None if target is None else self._as_input(target))
+            pixels = None if target is None else self._as_input(target)
+            loss: Loss = self._objective(lr, hr, chance, pixels, restoration)
         return loss
 
     def _autocast(self) -> torch.autocast:

@@ -129,13 +129,11 @@ class Metrics:
     def validation(self, images: int, seconds: float, result: Validation) -> None:
         """Log a validation."""
         entry = {"bicubic_psnr_y": result.bicubic, "psnr_y_per_step": list(result.steps)}
-        if result.natural is not None:
-            entry["psnr_y_at_fidelity_0"] = result.natural
-        self._folder.log({"kind": "validation", "images": images, "seconds": round(seconds, 2), **entry})
+        measured = {"psnr_y_at_fidelity_0": result.natural, "psnr_y_degraded": result.degraded}
+        others = {name: value for name, value in measured.items() if value is not None}
+        self._folder.log({"kind": "validation", "images": images, "seconds": round(seconds, 2), **entry, **others})
         scalars = {f"validation/psnr_y_step_{n}": value for n, value in enumerate(result.steps, start=1)}
-        if result.natural is not None:
-            scalars["validation/psnr_y_at_fidelity_0"] = result.natural
-        self._scalars(scalars, images)
+        self._scalars(scalars | {f"validation/{name}": value for name, value in others.items()}, images)
 
     def _scalars(self, values: dict[str, float], images: int) -> None:
         for name, value in values.items():

@@ -54,7 +54,9 @@ class RrdbObjective(PictureObjective):
         super().__init__(recipe, judges)
         self.model = model
 
-    def forward(self, lr: Tensor, hr: Tensor, chance: Chance, target: Tensor | None = None) -> Loss:
+    def forward(
+        self, lr: Tensor, hr: Tensor, chance: Chance, target: Tensor | None = None, restoration: Tensor | None = None
+    ) -> Loss:
         picture = RrdbNet.forward(self.model, lr).float()
         terms = self.picture_terms(picture, hr, target)
         return Loss(stack(terms) if terms else picture.new_zeros(0), picture)
@@ -74,7 +76,9 @@ class AutoencoderObjective(PictureObjective):
         self.codebook, self.commitment = recipe.codebook, recipe.commitment
         self.terms = [*self.terms, "codebook", "commitment"]
 
-    def forward(self, lr: Tensor, hr: Tensor, chance: Chance, target: Tensor | None = None) -> Loss:
+    def forward(
+        self, lr: Tensor, hr: Tensor, chance: Chance, target: Tensor | None = None, restoration: Tensor | None = None
+    ) -> Loss:
         network = self.model.autoencoder
         code = network.encode(2 * hr - 1).float()
         entries = network.nearest_entries(code)

@@ -19,7 +19,7 @@ Fraction = Annotated[float, Meta(ge=0, lt=1)]
 Share = Annotated[float, Meta(ge=0, le=0.25)]
 DegradationKind = Literal[
     "bicubic", "bicubic-aliased", "bilinear", "bilinear-aliased", "area", "lanczos", "resshift-test", "realesrgan",
-    "bsrgan",
+    "bsrgan", "web",
 ]  # fmt: skip
 
 
@@ -36,6 +36,7 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
         scale: factor from LR to HR.
         degradation: how LR crops come about, a name in `degradation.kinds.KINDS`; `bicubic` is made once a picture.
         shrink: factor by which pictures are made smaller before anything else; 1 takes them as they are.
+        graphics: share of crops that are cut from drawn pictures (`training.graphics`) instead of the folder's.
         teacher: share of the target picture that is the teachers' (`training.teacher`), the rest the true HR picture;
             0 learns without teachers. LPIPS and discriminators compare with the HR picture alone.
         crop: side of the LR crops in pixels, at least 4; HR crops are `scale` times as large.
@@ -65,6 +66,7 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
     scale: Annotated[int, Meta(ge=2, le=8)] = 4
     degradation: DegradationKind = "bicubic"
     shrink: Positive = 1
+    graphics: Fraction = 0.0
     teacher: Annotated[float, Meta(ge=0, le=1)] = 0.0
     crop: Annotated[int, Meta(ge=4)] = 24
     batch: Positive = 16
@@ -177,6 +179,7 @@ class DeltaDiffRecipe(ChainRecipe, frozen=True, kw_only=True, forbid_unknown_fie
         dial: train one network for all fidelities in [0, 1]: `lpips` and `adversarial` are multiplied by
             (1 - fidelity)^2. Of every four crops one is trained at fidelity 1, one at 0 and two in between.
         default_fidelity: of the trained model.
+        restoring: tell the network how degraded each LR crop is; for the degradation `web`.
         block: what the network is stacked of, a name in `nets.blocks.BLOCKS`.
         shared: whether all steps have the same blocks, or each has its own.
         features: `once`, from the LR picture, or `every-step`, from the LR picture and the state.
@@ -188,6 +191,7 @@ class DeltaDiffRecipe(ChainRecipe, frozen=True, kw_only=True, forbid_unknown_fie
     size: Size = "tiny"
     dial: bool = False
     default_fidelity: Annotated[float, Meta(ge=0, le=1)] = 1.0
+    restoring: bool = False
     block: Literal["residual", "naf", "large-kernel", "reparameterised"] = "residual"
     shared: bool = True
     features: Literal["once", "every-step"] = "once"
@@ -196,6 +200,8 @@ class DeltaDiffRecipe(ChainRecipe, frozen=True, kw_only=True, forbid_unknown_fie
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.restoring and (self.degradation != "web" or self.unroll == "teacher-forced"):
+            raise ValueError("restoring needs degradation 'web', and unroll 'through' or 'detached'")
         if self.early_steps and (self.early_steps > self.steps or not self.shared or self.unroll == "teacher-forced"):
             raise ValueError(
                 f"early_steps is {self.early_steps}; it needs at least as many steps ({self.steps}), shared true and "

@@ -12,7 +12,7 @@ import msgspec
 import torch
 
 from deltasr.errors import TrainingError, reason
-from deltasr.models.checkpoint import write_whole
+from deltasr.files import write_whole
 from deltasr.training.recipe_kinds import AnyRecipe, Recipe
 
 _STATE_FORMAT = 1
@@ -58,13 +58,13 @@ class RunFolder:
         """Start a new run here, with the state that its first step starts from.
 
         Raises:
-            TrainingError: the folder holds a run already.
-            CheckpointError: its files cannot be written.
+            TrainingError: the folder holds a run already, or its files cannot be written.
         """
         self.require_empty()
         self.metrics_file.unlink(missing_ok=True)
         self.save_state(state)
-        write_whole(self.recipe_file, msgspec.json.format(msgspec.json.encode(recipe), indent=2) + b"\n")
+        content = msgspec.json.format(msgspec.json.encode(recipe), indent=2) + b"\n"
+        write_whole(self.recipe_file, content, what="The recipe", error=TrainingError)
 
     def keep_pictures(self, pictures: list[tuple[str, int, int]]) -> None:
         """Note which pictures a run learns from, or make sure that a resumed one has the same as before.
@@ -80,7 +80,7 @@ class RunFolder:
         """
         content = b"[\n" + b",\n".join(msgspec.json.encode(picture) for picture in pictures) + b"\n]\n"
         if not (self.recipe_file.exists() and self.pictures_file.exists()):
-            write_whole(self.pictures_file, content)
+            write_whole(self.pictures_file, content, what="The list of pictures", error=TrainingError)
         elif self.pictures_file.read_bytes() != content:
             raise TrainingError(
                 f"The pictures are not those that the run began with, which {self.pictures_file} lists; bring them "
@@ -89,8 +89,9 @@ class RunFolder:
 
     def keep_held_out(self, *, validation: list[str], test: list[str]) -> None:
         """Note the names of the pictures that a run does not learn from: `held-out.json`, for tests of one's own."""
-        content = msgspec.json.encode({"validation": validation, "test": test})
-        write_whole(self.held_out_file, msgspec.json.format(content, indent=2) + b"\n")
+        names = msgspec.json.encode({"validation": validation, "test": test})
+        content = msgspec.json.format(names, indent=2) + b"\n"
+        write_whole(self.held_out_file, content, what="The list of pictures", error=TrainingError)
 
     def keep_teachers(self, names: Sequence[str]) -> None:
         """Note whose pictures a run learns from, for when it is resumed: names in the catalogue, or absolute paths."""
@@ -128,7 +129,7 @@ class RunFolder:
         """Write the state; a run killed meanwhile finds the one before."""
         buffer = io.BytesIO()
         torch.save({"format": _STATE_FORMAT, **state}, buffer)
-        write_whole(self.state_file, buffer.getvalue())
+        write_whole(self.state_file, buffer.getvalue(), what="The training state", error=TrainingError)
 
     def load_state(self) -> dict[str, Any]:
         """The last state, on the CPU.
@@ -169,4 +170,5 @@ class RunFolder:
                     kept.append(line)
             except (json.JSONDecodeError, KeyError, TypeError):
                 continue
-        write_whole(self.metrics_file, "".join(line + "\n" for line in kept).encode())
+        lines = "".join(f"{line}\n" for line in kept)
+        write_whole(self.metrics_file, lines, what="The log", error=TrainingError)

@@ -22,6 +22,7 @@ from deltasr.training.best import Best
 from deltasr.training.cache import CachedPicture, build_cache, find_pictures
 from deltasr.training.crops import Crops, Positions
 from deltasr.training.display import Display, Silence
+from deltasr.training.graphics.cached import drawn_pictures
 from deltasr.training.judges import find_judges
 from deltasr.training.learner import Learner
 from deltasr.training.metrics import Means, Metrics, Window
@@ -117,6 +118,7 @@ class _Run:
         self.training, self.held_out, tested = split(pictures, recipe.validation_pictures, recipe.test_pictures)
         if teachers is not None:
             self.training = self._taught(teachers)
+        self.drawn = self._drawn() if recipe.graphics else []
         if len(self.held_out) < recipe.validation_pictures:
             self.display.note(
                 f"note: validation_pictures is {recipe.validation_pictures}, but of {len(pictures)} pictures only "
@@ -203,6 +205,22 @@ class _Run:
         self.accelerator.wait_for_everyone()
         return taught
 
+    def _drawn(self) -> list[CachedPicture]:
+        """The drawn pictures, which the main process alone draws."""
+
+        def draw(progress: Callable[[float], None] | None = None) -> list[CachedPicture]:
+            recipe = self.recipe
+            return drawn_pictures(
+                self.options.cache, seed=recipe.seed, scale=recipe.scale, photographs=self.training, progress=progress
+            )
+
+        if not self.is_main:
+            self.accelerator.wait_for_everyone()
+            return draw()
+        drawn = draw(self.display.drawing)
+        self.accelerator.wait_for_everyone()
+        return drawn
+
     def _state(self) -> dict[str, Any]:
         return {**self.learner.state(), "best": self.best.state(), "seconds": self.seconds}
 
@@ -250,6 +268,8 @@ class _Run:
             seed=self.recipe.seed,
             degradation=self.recipe.degradation,
             teacher=self.recipe.teacher,
+            drawn=self.drawn,
+            graphics=self.recipe.graphics,
         )
         loader = DataLoader(
             crops,
