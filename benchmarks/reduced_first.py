@@ -4,8 +4,8 @@
 
 HR pictures are degraded by 2, in 8 bits, the n-th with seed n; bicubic is anti-aliased. Each picture is then brought
 back to its size in two ways: by `Upscaler.upscale(scale=2)`, and by `upscale(scale=4)` of the picture downscaled by 2
-again. PSNR-Y (dB, 2 pixels of border left out) and LPIPS (whole images) of 8-bit results are means over pictures. Time is
-the processor's, of all pictures.
+again. PSNR-Y (dB, 2 pixels of border left out) and LPIPS (whole images) of 8-bit results are means over pictures. The
+time is the processor's, for all pictures.
 """
 
 from __future__ import annotations
