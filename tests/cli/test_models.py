@@ -99,7 +99,7 @@ def test_what_a_file_says_of_itself_is_printed_without_control_characters(comman
     checkpoint.save(model, tmp_path / "mine.safetensors", training={"note": "\x1b[2J"})
     status, out, _ = command_line("info", tmp_path / "mine.safetensors")
     assert status == 0
-    assert out.splitlines()[0] == "mine\\x1b]0;title\\x07: red \\x1b[31m\\nsecond line"
+    assert out.splitlines()[0] == "mine-]0;title: red [31m second line"
     assert not any(ord(character) < 32 and character != "\n" for character in out)
 
 
