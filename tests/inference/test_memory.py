@@ -14,16 +14,6 @@ def test_the_free_memory_of_this_machine_is_a_sensible_number():
     assert 1 << 20 < memory.free_bytes(CPU) < 1 << 50
 
 
-def test_a_containers_limit_counts(tmp_path):
-    (tmp_path / "memory.max").write_text("1000\n")
-    (tmp_path / "memory.current").write_text("700\n")
-    (tmp_path / "memory.stat").write_text("anon 500\ninactive_file 150\n")
-    assert memory._cgroup_bytes(tmp_path) == 450
-    (tmp_path / "memory.max").write_text("max\n")
-    assert memory._cgroup_bytes(tmp_path) is None
-    assert memory._cgroup_bytes(tmp_path / "missing") is None
-
-
 def test_bytes_are_counted_as_long_as_they_live():
     def run(side: int) -> None:
         kept = torch.zeros(2, side, side)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -42,6 +44,24 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def decoded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache that all tests share."""
     return tmp_path_factory.mktemp("decoded")
+
+
+@pytest.fixture
+def leftover() -> Callable[[Path], Path]:
+    """Has a process killed while it writes into a folder; what it leaves there."""
+
+    def make(folder: Path) -> Path:
+        program = (
+            "import os, signal, sys; from pathlib import Path; from deltasr.files import whole\n"
+            "with whole(Path(sys.argv[1], 'file')): os.kill(os.getpid(), signal.SIGKILL)"
+        )
+        folder.mkdir(parents=True, exist_ok=True)
+        before = set(folder.iterdir())
+        subprocess.run([sys.executable, "-c", program, str(folder)], check=False)
+        (left,) = set(folder.iterdir()) - before
+        return left
+
+    return make
 
 
 @dataclass

@@ -53,6 +53,14 @@ def test_a_damaged_recipe_is_named(folder: RunFolder):
         folder.recipe()
 
 
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"batch": ' * 100_000, '{"batch": ' + "9" * 5_000 + "}"])
+def test_a_recipe_beyond_all_measure_is_named(text: str, folder: RunFolder):
+    folder.recipe_file.write_text(text)
+    with pytest.raises(TrainingError, match=r"recipe\.json cannot be read: ") as error:
+        folder.recipe()
+    assert len(str(error.value)) < 400
+
+
 def test_a_recipe_of_another_system_is_its_own_kind(tmp_path: Path):
     folder = RunFolder(tmp_path)
     folder.begin(RrdbRecipe(blocks=3), {})

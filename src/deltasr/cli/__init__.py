@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from cyclopts import App
 
-from deltasr import __version__
+from deltasr import __version__, environment
 from deltasr.cli.degrade import degrade_command
 from deltasr.cli.evaluate import evaluate_command
 from deltasr.cli.experiment import experiment_command
@@ -18,6 +19,8 @@ from deltasr.cli.steps import steps_command
 from deltasr.cli.train import train_command
 from deltasr.cli.upscale import upscale_command
 from deltasr.errors import DeltasrError
+
+_INTERRUPTED = 130
 
 app = App(
     name="deltasr",
@@ -42,7 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit: 0 when all went well, 1 when something failed, 130 after Ctrl-C.
 
     Messages that cannot be printed fail the command too, but only when all its work is done.
+
+    Without `arguments` they are the process's own, which after Ctrl-C ends at once: the interpreter would spend half a
+    second of processor time, several beside other work, on taking apart what torch has loaded.
     """
+    environment.let_threads_sleep()
     with unfailing_streams() as (output, errors):
         status = _status(arguments)
         output.flush()
@@ -53,6 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if stream.failure is not None:
                 status = status or 1
                 stream.abandon()
+    if status == _INTERRUPTED and arguments is None:
+        os._exit(_INTERRUPTED)
     raise SystemExit(status)
 
 
@@ -63,12 +72,21 @@ def _status(arguments: Sequence[str] | None) -> int:
     except DeltasrError as error:
         complain(str(error))
         return 1
-    except KeyboardInterrupt:
-        complain("interrupted")
-        return 130
     except SystemExit as refused:  # by cyclopts, of arguments that it does not know
         return refused.code if isinstance(refused.code, int) else int(refused.code is not None)
+    except BaseException as error:
+        if not _came_from_ctrl_c(error):
+            raise
+        complain("interrupted")
+        return _INTERRUPTED
     return status if isinstance(status, int) else 0
+
+
+def _came_from_ctrl_c(error: BaseException | None) -> bool:
+    """Whether an exception is Ctrl-C's, or another that it turned into, as it does while modules are loaded."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _unprinted(failure: OSError) -> str:

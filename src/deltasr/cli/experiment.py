@@ -66,7 +66,10 @@ def experiment_command(
     device
         'auto' takes an accelerator where there is one.
     """
+    from deltasr.environment import let_bf16_run
     from deltasr.errors import SettingError
+
+    let_bf16_run()
     from deltasr.experiments import catalogue
     from deltasr.experiments.experiment import Settings, TestSet
 

@@ -120,6 +120,7 @@ def upscale_command(
     dry_run
         Say what would be written, with sizes, and write nothing.
     """
+    from deltasr.environment import let_bf16_run
     from deltasr.errors import SettingError
     from deltasr.imaging.limits import DEFAULT_MAX_PIXELS
     from deltasr.inference.batch import Request
@@ -143,6 +144,9 @@ def upscale_command(
         strip=strip,
         max_pixels=DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels,
     )
+
+    if dtype == "bfloat16":
+        let_bf16_run()
 
     def upscaler() -> Upscaler:
         from deltasr.inference.conditions import require_fidelity
@@ -203,6 +207,8 @@ def _files(
 
     at_once = [outcome for job in plan.jobs if (outcome := settled(job, existing)) is not None]
     ready = upscaler() if upscaler is not None and len(at_once) < len(plan.jobs) else None
+    if ready is not None and ready.note is not None:
+        print(f"note: {ready.note}")
     take(plan.failures)
     if ready is not None:
         with _progress(len(plan.jobs)) as (advance, next_file):
@@ -257,7 +263,8 @@ def _through_pipe(
     content = _StandardInput(sys.stdin.buffer.read()) if source == STANDARD else source
     picture = read_picture(content, max_pixels=request.max_pixels)
     format_name = request.output_format or (_format_of(content) if target == STANDARD else target.suffix)
-    result = upscale_picture(picture, upscaler=upscaler(), request=request, format_name=format_name)
+    ready = upscaler()
+    result = upscale_picture(picture, upscaler=ready, request=request, format_name=format_name)
     save = partial(write_picture, result, format=format_name, quality=request.quality, strip=request.strip)
     if target == STANDARD:
         whole = io.BytesIO()
@@ -267,7 +274,7 @@ def _through_pipe(
         target.parent.mkdir(parents=True, exist_ok=True)
         lost = save(target)
     size = result.height, result.width
-    notes = (*picture.notes, *lost)
+    notes = (*([] if ready.note is None else [ready.note]), *picture.notes, *lost)
     _tell(Outcome(source=source, target=target, status="done", notes=notes, size=size), to_errors=target == STANDARD)
     return 0
 

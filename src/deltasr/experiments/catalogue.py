@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from deltasr import __version__
+from deltasr.devices import find_device
 from deltasr.errors import SettingError
 from deltasr.evaluation.report import write_report
 from deltasr.experiments import (
@@ -32,7 +33,6 @@ from deltasr.experiments.measuring import shown
 from deltasr.experiments.plots import require_matplotlib
 from deltasr.experiments.tables import to_csv, to_markdown
 from deltasr.files import write_whole
-from deltasr.inference.device import find_device
 from deltasr.training.cache import find_pictures
 
 EXPERIMENTS: dict[str, Experiment] = {

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from deltasr.arguments import is_whole, shown
+from deltasr.devices import DTYPES, find_device, release, usable
 from deltasr.diffusion.noise import NoiseField
 from deltasr.errors import ModelError, PictureError, SettingError
 from deltasr.imaging import Picture, fill_transparent, picture_from
 from deltasr.inference import alpha, consistency, memory
 from deltasr.inference.blending import Blended, Cropped
 from deltasr.inference.conditions import Conditions, require_fidelity
-from deltasr.inference.device import DTYPES, find_device, release
 from deltasr.inference.padding import padded_size, run_padded
 from deltasr.inference.runner import run_tiles
 from deltasr.inference.sizes import Size, require_possible, sizes_of_passes
@@ -67,6 +67,7 @@ class Upscaler:
         model: what it upscales with, on the device, in evaluation mode.
         device: where the network computes; pictures stay in the machine's memory.
         dtype: what the network computes in.
+        note: a sentence where the device cannot compute in the type that was asked for, else None.
         tile: LR pixels a side of a tile; 0 for whole pictures, None for what the free memory allows.
         consistent: whether results are projected so that, downscaled, they are the input.
         ensemble: whether each tile is the mean over its eight orientations.
@@ -88,7 +89,7 @@ class Upscaler:
             model: from `deltasr.load`; moved to the device, and put into evaluation mode.
             device: `auto` (CUDA, else MPS, else the CPU), or any name that torch knows.
             dtype: what the network computes in: `float32`, or `bfloat16` or `float16` by autocast, for models that
-                support it.
+                support it; float32 where the device does not run it.
             tile: LR pixels a side that a tile has to itself; 0 for the whole picture at once; None for what the
                 free memory allows, and the whole picture with models that have to see it. Running out of memory
                 halves it, but for these.
@@ -123,7 +124,7 @@ class Upscaler:
         self.device = find_device(device)
         self.model = model.to(device=self.device)
         self.model.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-        self.dtype = DTYPES[dtype]
+        self.dtype, self.note = usable(dtype, self.device)
         self.tile = tile
         self.consistent = model.consistent if consistency is None else consistency
         self.ensemble = ensemble

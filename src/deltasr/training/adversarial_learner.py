@@ -13,6 +13,7 @@ from deltasr.training.learner import Learner, Step, clipped, move
 from deltasr.training.objective import Loss, Objective
 from deltasr.training.optimizer import learning_rate_factor
 from deltasr.training.recipe_kinds import JudgedRecipe
+from deltasr.training.saved_state import restore_optimizer
 
 Phase = Literal["both", "generator", "discriminator"]
 
@@ -116,7 +117,7 @@ class AdversarialLearner(Learner):
     def _restore(self, state: dict[str, Any]) -> None:
         super()._restore(state)
         self.discriminator.load_state_dict(state["discriminator"])
-        self._its_optimizer.load_state_dict(state["discriminator_optimizer"])
+        restore_optimizer(self._its_optimizer, state["discriminator_optimizer"])
 
 
 def _picture(loss: Loss) -> Tensor:

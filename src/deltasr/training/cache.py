@@ -15,7 +15,7 @@ import torch
 
 from deltasr.degradation.bicubic import downscale
 from deltasr.errors import PictureError, TrainingError
-from deltasr.files import whole
+from deltasr.files import clear_leftovers, whole
 from deltasr.imaging import READABLE_SUFFIXES, read_rgb8
 
 _CACHE_VERSION = 1
@@ -101,9 +101,17 @@ def build_cache(
         cache.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TrainingError(f"The cache {cache} cannot be made: {error.strerror}.") from error
+    clear_leftovers(cache)
+    names = _first_names(pictures)
+    locks = {name: Lock() for name in names}
     usable, complaints = [], []
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        for done, result in enumerate(pool.map(lambda path: _cached(path, cache, scale, shrink), pictures), start=1):
+
+        def cached(path: Path, name: Path) -> CachedPicture | str:
+            with locks[name]:
+                return _cached(path, name, cache, scale, shrink)
+
+        for done, result in enumerate(pool.map(cached, pictures, names), start=1):
             if isinstance(result, str):
                 complaints.append(result)
             elif min(result.height, result.width) < smallest:
@@ -119,12 +127,27 @@ def build_cache(
     return usable, complaints
 
 
-def _cached(path: Path, cache: Path, scale: int, shrink: int) -> CachedPicture | str:
+def _first_names(pictures: list[Path]) -> list[Path]:
+    """For each picture the first one that is the same file: itself, or another link to it."""
+    first: dict[tuple[int, int], Path] = {}
+    names = []
+    for path in pictures:
+        try:
+            facts = path.stat()
+        except OSError:
+            names.append(path)
+            continue
+        names.append(first.setdefault((facts.st_dev, facts.st_ino), path) if facts.st_ino else path)
+    return names
+
+
+def _cached(path: Path, name: Path, cache: Path, scale: int, shrink: int) -> CachedPicture | str:
+    """A picture from the cache, or decoded into it under the first name of its file; or why it cannot be used."""
     try:
         facts = path.stat()
     except OSError as error:
         return f"{path} cannot be read: {error.strerror}."
-    identity = f"{_CACHE_VERSION}|{path.resolve()}|{facts.st_size}|{facts.st_mtime_ns}|{scale}"
+    identity = f"{_CACHE_VERSION}|{name.resolve()}|{facts.st_size}|{facts.st_mtime_ns}|{scale}"
     identity += f"|{shrink}" if shrink > 1 else ""
     stem = hashlib.sha256(identity.encode()).hexdigest()[:24]
     hr_file, lr_file = cache / f"{stem}.hr.npy", cache / f"{stem}.lr.npy"

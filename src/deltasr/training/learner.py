@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,12 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from deltasr.devices import drawback
 from deltasr.errors import TrainingError, reason
 from deltasr.models.base import Model
 from deltasr.training.objective import Chance, Loss, Objective
 from deltasr.training.optimizer import learning_rate_factor, optimizers, set_learning_rate
-from deltasr.training.precision import multiplies_bf16
 from deltasr.training.recipe_kinds import Recipe
+from deltasr.training.saved_state import count, restore_optimizer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +52,7 @@ class Learner:
         self.recipe, self.model, self.images = recipe, objective.model, 0
         self._device: torch.device = accelerator.device
         self._process: int = accelerator.process_index
-        self._bf16 = recipe.precision == "bf16" and multiplies_bf16(self._device)
+        self._bf16 = recipe.precision == "bf16" and drawback("bfloat16", self._device) is None
         if recipe.channels_last:
             nn.utils.convert_conv2d_weight_memory_format(objective, torch.channels_last)
         self._average = AveragedModel(self.model)
@@ -141,15 +143,19 @@ class Learner:
         """
         try:
             self._restore(state)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        except Exception as error:  # what a damaged state is given to has no common base for what it raises
             raise TrainingError(f"The saved state does not fit the recipe: {reason(error)}.") from error
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
         self._average.load_state_dict(state["average"])
         for optimizer, saved in zip(self._optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
-        self.images = int(state["images"])
+            restore_optimizer(optimizer, saved)
+        steps = count(state["images"], "images", most=sys.maxsize) / self.recipe.batch
+        count(int(self._average.n_averaged), "n_averaged", most=int(steps))
+        if not steps.is_integer():
+            raise ValueError(f"images is {state['images']}, which is no multiple of the batch of {self.recipe.batch}")
+        self.images = state["images"]
         torch.set_rng_state(state["random"])
 
 

@@ -11,10 +11,12 @@ from msgspec import Meta, Struct
 from deltasr.nets.classifier_layers import layer_names
 
 Size = Literal["tiny", "small", "base"]
-Positive = Annotated[int, Meta(ge=1)]
-Count = Annotated[int, Meta(ge=0)]
-PositiveFloat = Annotated[float, Meta(gt=0)]
-Weight = Annotated[float, Meta(ge=0)]
+Positive = Annotated[int, Meta(ge=1, le=10**12)]
+Count = Annotated[int, Meta(ge=0, le=10**12)]
+Channels = Annotated[int, Meta(ge=1, le=4_096)]
+Blocks = Annotated[int, Meta(ge=1, le=256)]
+PositiveFloat = Annotated[float, Meta(gt=0, le=100)]
+Weight = Annotated[float, Meta(ge=0, le=1e9)]
 Fraction = Annotated[float, Meta(ge=0, lt=1)]
 Share = Annotated[float, Meta(ge=0, le=0.25)]
 DegradationKind = Literal[
@@ -23,11 +25,13 @@ DegradationKind = Literal[
 ]  # fmt: skip
 
 
+SYSTEM = "system"
+"""The key that says in files which system a recipe trains."""
 _GROUPS = 32
 """Of the autoencoder's group normalisation."""
 
 
-class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="system"):
+class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field=SYSTEM):
     """What recipes of all systems have: how long, on what crops, by what optimizer.
 
     Lengths are counted in images (crops seen), so that they do not change with the batch.
@@ -52,7 +56,7 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
         clip: largest gradient norm; 0 for no clipping.
         ema: decay of the averaged weights, per optimizer step, at the most: after n steps it is (1 + n) / (10 + n). The
             averaged weights are what is validated and released.
-        precision: `float32`, or `bf16` (autocast; `float32` all the same where the device has no instructions for it).
+        precision: `float32`, or `bf16` (autocast; `float32` all the same where the device does not run it faster).
         channels_last: memory layout of the convolutions.
         compile: run the network through `torch.compile`.
         workers: processes that prepare batches; 0 prepares them in between steps.
@@ -65,13 +69,13 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
 
     scale: Annotated[int, Meta(ge=2, le=8)] = 4
     degradation: DegradationKind = "bicubic"
-    shrink: Positive = 1
+    shrink: Annotated[int, Meta(ge=1, le=64)] = 1
     graphics: Fraction = 0.0
     teacher: Annotated[float, Meta(ge=0, le=1)] = 0.0
-    crop: Annotated[int, Meta(ge=4)] = 24
-    batch: Positive = 16
+    crop: Annotated[int, Meta(ge=4, le=4_096)] = 24
+    batch: Annotated[int, Meta(ge=1, le=65_536)] = 16
     images: Positive = 320_000
-    seed: Count = 0
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
     optimizer: Literal["adamw", "muon"] = "adamw"
     learning_rate: PositiveFloat = 1.5e-3
     decay: Literal["cosine", "halved", "none"] = "cosine"
@@ -83,7 +87,7 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
     precision: Literal["float32", "bf16"] = "float32"
     channels_last: bool = False
     compile: bool = False
-    workers: Count = 0
+    workers: Annotated[int, Meta(ge=0, le=256)] = 0
     validation_pictures: Count | Share = 16
     test_pictures: Count | Share = 0
     patience: Count = 0
@@ -120,7 +124,7 @@ class JudgedRecipe(Recipe, frozen=True, kw_only=True, forbid_unknown_fields=True
     adversarial: Weight = 0.0
     adversarial_loss: Literal["bce", "relativistic"] = "relativistic"
     discriminator: Literal["simple", "unet", "patch"] = "simple"
-    discriminator_width: Positive = 64
+    discriminator_width: Channels = 64
     discriminator_learning_rate: PositiveFloat = 1e-4
     alternation: Literal["joint", "phases"] = "joint"
 
@@ -150,9 +154,9 @@ class ChainRecipe(JudgedRecipe, frozen=True, kw_only=True, forbid_unknown_fields
             (`losses.grid_distance`): dots that perceptual losses reward. Of pixel-unshuffled codes only.
     """
 
-    steps: Positive = 4
+    steps: Annotated[int, Meta(ge=1, le=1_000)] = 4
     p: PositiveFloat = 0.3
-    eta_1: PositiveFloat = 0.01
+    eta_1: Annotated[float, Meta(gt=0, le=1)] = 0.01
     eta_T: Annotated[float, Meta(gt=0, le=1)] = 0.99
     unroll: Literal["through", "detached", "teacher-forced"] = "through"
     loss: Literal["l1", "l2", "charbonnier"] = "l1"
@@ -279,8 +283,8 @@ class RrdbRecipe(PictureRecipe, frozen=True, kw_only=True, forbid_unknown_fields
         blocks, width: of the network.
     """
 
-    blocks: Positive = 2
-    width: Positive = 64
+    blocks: Blocks = 2
+    width: Channels = 64
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -300,10 +304,10 @@ class AutoencoderRecipe(PictureRecipe, frozen=True, kw_only=True, forbid_unknown
         commitment: weight of the loss that moves codes to their entries (third term).
     """
 
-    widths: tuple[Positive, ...] = (128, 256, 512)
-    blocks: Positive = 2
-    latent_channels: Positive = 3
-    codes: Positive = 8192
+    widths: tuple[Channels, ...] = (128, 256, 512)
+    blocks: Blocks = 2
+    latent_channels: Channels = 3
+    codes: Annotated[int, Meta(ge=1, le=2**20)] = 8192
     codebook: Weight = 1.0
     commitment: Weight = 0.25
 

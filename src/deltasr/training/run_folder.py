@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ import msgspec
 import torch
 
 from deltasr.errors import TrainingError, reason
-from deltasr.files import write_whole
-from deltasr.training.recipe_kinds import AnyRecipe, Recipe
+from deltasr.files import clear_leftovers, write_whole
+from deltasr.training.recipe_kinds import SYSTEM, AnyRecipe, Recipe
 
 _STATE_FORMAT = 1
-_SYSTEM = "system"
-"""The key that earlier versions, which knew one system, left out."""
+WEIGHTS = "model.safetensors"
+"""What a run's weights are called in its folder."""
+_LOCK = "run.lock"
 
 
 class RunFolder:
@@ -31,6 +33,7 @@ class RunFolder:
         state_file: `state.pt`, everything that resuming needs; written whole or not at all.
         metrics_file: `metrics.jsonl`, one object a line.
         weights_file: `model.safetensors`, the averaged weights as a model that `deltasr upscale --model` takes.
+        lock_file: `run.lock`, empty; the system forgets who holds it when that process ends, however it ends.
     """
 
     def __init__(self, path: Path) -> None:
@@ -41,7 +44,40 @@ class RunFolder:
         self.teachers_file = path / "teachers.json"
         self.state_file = path / "state.pt"
         self.metrics_file = path / "metrics.jsonl"
-        self.weights_file = path / "model.safetensors"
+        self.weights_file = path / WEIGHTS
+        self.lock_file = path / _LOCK
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Have the folder for oneself. Where no run begins meanwhile, nothing of it is left afterwards.
+
+        Raises:
+            TrainingError: another process, or another thread of this one, trains here; or the folder cannot be written.
+        """
+        from filelock import FileLock, Timeout
+
+        lock, is_new = FileLock(self.lock_file), not self.path.exists()
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise TrainingError(
+                f"Another training writes to {self.path}; wait until it ends, or name another folder."
+            ) from error
+        except OSError as error:
+            raise TrainingError(f"The run {self.path} cannot be written: {error.strerror or error}.") from error
+        clear_leftovers(self.path)
+        try:
+            yield
+        finally:
+            began = self.recipe_file.exists()
+            with suppress(OSError):  # Windows removes no open file
+                if not began:
+                    self.lock_file.unlink()
+            lock.release()
+            with suppress(OSError):  # it holds something
+                if is_new and not began:
+                    self.path.rmdir()
 
     def require_empty(self) -> None:
         """Make sure that a run can begin here.
@@ -63,6 +99,14 @@ class RunFolder:
         self.require_empty()
         self.metrics_file.unlink(missing_ok=True)
         self.save_state(state)
+        self.save_recipe(recipe)
+
+    def save_recipe(self, recipe: Recipe) -> None:
+        """Write the recipe.
+
+        Raises:
+            TrainingError: it cannot be written.
+        """
         content = msgspec.json.format(msgspec.json.encode(recipe), indent=2) + b"\n"
         write_whole(self.recipe_file, content, what="The recipe", error=TrainingError)
 
@@ -96,7 +140,8 @@ class RunFolder:
     def keep_teachers(self, names: Sequence[str]) -> None:
         """Note whose pictures a run learns from, for when it is resumed: names in the catalogue, or absolute paths."""
         absolute = [str(Path(name).resolve()) if Path(name).is_file() else name for name in names]
-        write_whole(self.teachers_file, msgspec.json.encode(absolute) + b"\n")
+        content = msgspec.json.encode(absolute) + b"\n"
+        write_whole(self.teachers_file, content, what="The list of teachers", error=TrainingError)
 
     def teachers(self) -> tuple[str, ...]:
         """What `keep_teachers` noted; empty for a run without teachers.
@@ -119,9 +164,11 @@ class RunFolder:
         """
         try:
             values = msgspec.json.decode(self.recipe_file.read_bytes(), type=dict[str, Any])
-            return msgspec.convert({_SYSTEM: "deltadiff", **values}, AnyRecipe)
+            return msgspec.convert({SYSTEM: "deltadiff", **values}, AnyRecipe)
         except FileNotFoundError as error:
             raise TrainingError(f"{self.path} holds no run to resume.") from error
+        except RecursionError as error:
+            raise TrainingError(f"The recipe {self.recipe_file} cannot be read: it is nested too deeply.") from error
         except (OSError, msgspec.MsgspecError) as error:
             raise TrainingError(f"The recipe {self.recipe_file} cannot be read: {reason(error)}.") from error
 
@@ -168,7 +215,7 @@ class RunFolder:
             try:
                 if json.loads(line)["images"] <= images:
                     kept.append(line)
-            except (json.JSONDecodeError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 continue
         lines = "".join(f"{line}\n" for line in kept)
         write_whole(self.metrics_file, lines, what="The log", error=TrainingError)
