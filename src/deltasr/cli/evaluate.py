@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from deltasr.cli.rows import labels_of, rows_of
+from deltasr.cli.messages import plain
+from deltasr.cli.rows import folders_of, labels_of, rows_of
 
 if TYPE_CHECKING:
     from deltasr.evaluation.benchmark import Measurement, PerceptualMetric
@@ -39,13 +40,13 @@ def evaluate_command(
 ) -> None:
     """Measure models over sets of pictures: PSNR-Y, SSIM-Y, LPIPS and LR-PSNR.
 
-    Results are saved as 8-bit PNG and scored from the file. The table has a row a model, and a group of
-    columns a set.
+    Results are scored as an 8-bit PNG file holds them. The table has a row for each model, and a group of
+    columns for each set.
 
     Parameters
     ----------
     models
-        Names in the catalogue (see `deltasr models`) or checkpoint files.
+        Names in the catalogue (see `deltasr models`), checkpoint files, or folders of training runs.
     hr
         Folder of HR pictures, or one that holds a folder HR and perhaps one such as LR_x4. Repeat it for several
         sets.
@@ -79,7 +80,8 @@ def evaluate_command(
     device
         auto, cpu, cuda or mps.
     save
-        Keep the results, in SAVE/ROW/SET; the row is the model, or such as MODEL@0.5.
+        Keep the results as 8-bit PNG, in SAVE/ROW/SET; the row is the model, or such as MODEL@0.5. Characters that
+        a folder cannot have in its name become _.
     csv
         Write the scores of each image to this file, with the wall-clock seconds of its upscaling.
     markdown
@@ -105,6 +107,7 @@ def evaluate_command(
     labels = labels_of([*models, *map(str, results)])
     loaded = [(label, catalogue.load(name)) for label, name in zip(labels, models, strict=False)]
     rows = rows_of(loaded, fidelity, taken=labels[len(models) :], ensemble=ensemble)
+    kept = {} if save is None else folders_of([label for label, _, _ in rows])
     ready = [
         (label, [_results_of(folder, benchmark, sets) for benchmark in sets])
         for label, folder in zip(labels[len(models) :], results, strict=True)
@@ -122,7 +125,7 @@ def evaluate_command(
                     scale=model.scale,
                     border=border,
                     perceptual=perceptual,
-                    save=save and save / label / benchmark.name,
+                    save=save and save / kept[label] / benchmark.name,
                     on_measured=advance,
                 )
         for label, folders in ready:
@@ -138,7 +141,8 @@ def evaluate_command(
                 )
 
     table = to_markdown(measured) + (f"- {note}\n" if note else "")
-    print(table, end="")
+    for line in table.splitlines():
+        print(plain(line))
     if csv is not None:
         write_report(to_csv(measured), csv)
     if markdown is not None:

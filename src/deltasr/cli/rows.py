@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from deltasr.models.base import Model
+
+_UNSAFE = re.compile(r"[/\\:\x00-\x1f\x7f-\x9f]")
 
 
 def labels_of(names: Sequence[str]) -> list[str]:
@@ -27,6 +30,26 @@ def labels_of(names: Sequence[str]) -> list[str]:
         if labels.count(label) > 1:
             raise SettingError(f"{name} is given twice; name each model and each folder of results once.")
     return labels
+
+
+def folders_of(labels: Sequence[str]) -> dict[str, str]:
+    """The name of the folder of each row's results: the label, without what would lead out of the folder around it.
+
+    Raises:
+        SettingError: two rows would have one folder.
+    """
+    from deltasr.errors import SettingError
+
+    names = {label: _folder_name(label) for label in labels}
+    for label, name in names.items():
+        if list(names.values()).count(name) > 1:
+            raise SettingError(f"The results of {label} and of another row would be in one folder, {name}; rename one.")
+    return names
+
+
+def _folder_name(label: str) -> str:
+    name = _UNSAFE.sub("_", label)
+    return name if name.strip(". ") else "_" * max(1, len(name))
 
 
 def rows_of(
