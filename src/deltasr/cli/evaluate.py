@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from deltasr.cli.messages import plain
-from deltasr.cli.rows import folders_of, labels_of, rows_of
+from deltasr.cli.rows import folders_of, labels_of, restoration_for, rows_of
 
 if TYPE_CHECKING:
     from deltasr.evaluation.benchmark import Measurement, PerceptualMetric
@@ -31,6 +31,7 @@ def evaluate_command(
     lpips_net: Annotated[list[Literal["alex", "squeeze"]] | None, _Repeatable] = None,
     metric: Annotated[list[Literal["niqe", "musiq", "clipiqa"]] | None, _Repeatable] = None,
     fidelity: Annotated[list[float] | None, _Repeatable] = None,
+    restoration: float | Literal["auto"] = "auto",
     consistency: bool | None = None,
     ensemble: Annotated[bool, Parameter(negative=())] = False,
     device: str = "auto",
@@ -72,6 +73,8 @@ def evaluate_command(
     fidelity
         For models with a dial, from 0, the most natural pictures, to 1, the most faithful ones. Repeat it for a row,
         such as deltadiff-x4@0.5, for each. Models without a dial have one row all the same.
+    restoration
+        For models that restore, how degraded the LR pictures are, from 0 (clean) to 1; auto estimates it from each one.
     consistency
         Project results onto the pictures that downscale to the input. By default as the model asks.
     ensemble
@@ -106,6 +109,7 @@ def evaluate_command(
     perceptual: dict[str, PerceptualMetric] = {**modules, **find_no_reference(metric or [])}
     labels = labels_of([*models, *map(str, results)])
     loaded = [(label, catalogue.load(name)) for label, name in zip(labels, models, strict=False)]
+    told = restoration_for([model for _, model in loaded], restoration)
     rows = rows_of(loaded, fidelity, taken=labels[len(models) :], ensemble=ensemble)
     kept = {} if save is None else folders_of([label for label, _, _ in rows])
     ready = [
@@ -119,7 +123,7 @@ def evaluate_command(
             upscaler = Upscaler(model, device=device, consistency=consistency, ensemble=ensemble)
             for benchmark, border in zip(sets, borders, strict=True):
                 measured += measure_upscaling(
-                    partial(upscaler.upscale, fidelity=level),
+                    partial(upscaler.upscale, fidelity=level, restoration=told if model.restoring else "auto"),
                     benchmark,
                     model=label,
                     scale=model.scale,

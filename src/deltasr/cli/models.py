@@ -63,6 +63,8 @@ def info_command(model: str, /, *, json_: Annotated[bool, Parameter(name="--json
     print(f"scale {facts.scale}, {facts.parameters:,} parameters, receptive field {field}")
     if facts.dial:
         print(f"--fidelity 0 (most natural) to 1 (most faithful), {facts.default_fidelity:g} unless given")
+    if facts.restoring:
+        print("--restoration 0 (clean pictures) to 1 (ruined ones), estimated from each picture unless given")
     if card is not None:
         print()
         _print_markdown(card)
@@ -95,6 +97,7 @@ def _as_object(facts: Facts, card: str | None) -> dict[str, Any]:
         "parameters": facts.parameters,
         "receptive_field": facts.receptive_field,
         "default_fidelity": facts.default_fidelity if facts.dial else None,
+        "restoring": facts.restoring,
         "architecture": None if header is None else header.architecture,
         "arguments": None if header is None else header.arguments,
         "training": None if header is None else header.training,

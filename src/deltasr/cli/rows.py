@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from deltasr.models.base import Model
@@ -85,3 +85,20 @@ def rows_of(
         if labels.count(label) > 1:
             raise SettingError(f"Two rows would be called {label}; give each --fidelity once, or rename a folder.")
     return rows
+
+
+def restoration_for(models: Sequence[Model], restoration: float | Literal["auto"]) -> float | Literal["auto"]:
+    """What models that restore are told of how degraded pictures are.
+
+    Raises:
+        SettingError: it is neither `auto` nor in [0, 1], or no model restores.
+    """
+    from deltasr.errors import SettingError
+    from deltasr.inference.conditions import require_restoration
+
+    restoring = [model for model in models if model.restoring]
+    if restoration != "auto" and not restoring:
+        raise SettingError("--restoration is for models that restore, and none of these does; leave it out.")
+    for model in restoring:
+        require_restoration(model, restoration)
+    return restoration

@@ -34,6 +34,7 @@ def upscale_command(
     blend: float | None = None,
     blend_with: str | None = None,
     fidelity: float | None = None,
+    restoration: float | Literal["auto"] = "auto",
     steps: int | None = None,
     scale: Annotated[float | None, Parameter(name=["--scale", "-s"])] = None,
     width: int | None = None,
@@ -78,6 +79,9 @@ def upscale_command(
     fidelity
         For a model with a dial, from 0, the most natural picture, to 1, the most faithful one. By default the
         model's own, which `deltasr models` and `deltasr info` show.
+    restoration
+        For a model that restores, how degraded the pictures are, from 0 (clean) over 0.5 (a JPEG of quality 30) to 1
+        (ruined by blur, noise and JPEG). auto estimates it from each file, and says what it found.
     steps
         Denoising steps of latent diffusion, 100 by default; fewer are faster. Other models have their own.
     scale
@@ -139,6 +143,7 @@ def upscale_command(
         max_side=max_side,
         seed=seed,
         fidelity=fidelity,
+        restoration=restoration,
         output_format=output_format,
         quality=quality,
         strip=strip,
@@ -149,11 +154,12 @@ def upscale_command(
         let_bf16_run()
 
     def upscaler() -> Upscaler:
-        from deltasr.inference.conditions import require_fidelity
+        from deltasr.inference.conditions import require_fidelity, require_restoration
         from deltasr.inference.upscaler import Upscaler
 
         loaded = _load(model, blend=blend, blend_with=blend_with, steps=steps)
         require_fidelity(loaded, fidelity)
+        require_restoration(loaded, restoration)
         return Upscaler(loaded, device=device, dtype=dtype, tile=tile, consistency=consistency, ensemble=ensemble)
 
     if STANDARD in inputs or output == STANDARD:
@@ -274,7 +280,7 @@ def _through_pipe(
         target.parent.mkdir(parents=True, exist_ok=True)
         lost = save(target)
     size = result.height, result.width
-    notes = (*([] if ready.note is None else [ready.note]), *picture.notes, *lost)
+    notes = (*([] if ready.note is None else [ready.note]), *result.notes, *lost)
     _tell(Outcome(source=source, target=target, status="done", notes=notes, size=size), to_errors=target == STANDARD)
     return 0
 

@@ -180,7 +180,8 @@ def _load(pair: Pair, scale: int) -> _Example:
         levels = (downscale(hr, scale) * 255).round().to(torch.uint8)[0].permute(1, 2, 0).numpy()
         lr = Picture(pixels=np.ascontiguousarray(levels[..., : pixels.shape[2]]))
     else:
-        lr = Picture(pixels=as_8_bits(read_picture(pair.lr).pixels))
+        read = read_picture(pair.lr)
+        lr = Picture(pixels=as_8_bits(read.pixels), compression=read.compression)
         if (lr.height * scale, lr.width * scale) != (height, width):
             raise PictureError(
                 f"{pair.lr} has {lr.width}x{lr.height} pixels, which is not {pair.hr}'s {width}x{height} "

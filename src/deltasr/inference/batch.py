@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from deltasr.arguments import is_number, is_whole, shown
 from deltasr.errors import PictureError, SettingError
@@ -38,6 +38,7 @@ class Request:
         max_side: pixels of the result's longer side; the other follows.
         seed: of the noise, for models that draw any.
         fidelity: for models with a dial, in [0, 1]; None for the model's own.
+        restoration: for models that restore, how degraded pictures are, in [0, 1], or `auto`.
         output_format, quality, strip: as `imaging.write_picture` takes them.
         max_pixels: the most that a picture may have, as `imaging.read_picture` takes it.
 
@@ -51,6 +52,7 @@ class Request:
     max_side: int | None = None
     seed: int = 0
     fidelity: float | None = None
+    restoration: float | Literal["auto"] = "auto"
     output_format: str | None = None
     quality: int | None = None
     strip: bool = False
@@ -70,6 +72,10 @@ class Request:
             raise SettingError(f"A quality of {self.quality} is out of range; it goes from 1 to 100.")
         if self.fidelity is not None and not (is_number(self.fidelity) and 0 <= self.fidelity <= 1):
             raise SettingError(f"A fidelity of {shown(self.fidelity)} is not possible; give a number from 0 to 1.")
+        if self.restoration != "auto" and not (is_number(self.restoration) and 0 <= self.restoration <= 1):
+            raise SettingError(
+                f"A restoration of {shown(self.restoration)} is not possible; give a number from 0 to 1, or auto."
+            )
         if self.output_format is not None:
             format_named(self.output_format)
         limits.require_possible(self.max_pixels)
@@ -153,7 +159,7 @@ def upscale_file(
         source=job.source,
         target=job.target,
         status="done",
-        notes=(*picture.notes, *lost),
+        notes=(*result.notes, *lost),
         size=(result.height, result.width),
         seconds=time.monotonic() - started,
     )
@@ -176,7 +182,13 @@ def upscale_picture(
     size = _result_size(upscaler.model, picture, request, format_name)
     asked = None if request.size_of(picture.height, picture.width) is None else size
     return upscaler.upscale(
-        picture, scale=request.scale, size=asked, seed=request.seed, fidelity=request.fidelity, progress=progress
+        picture,
+        scale=request.scale,
+        size=asked,
+        seed=request.seed,
+        fidelity=request.fidelity,
+        restoration=request.restoration,
+        progress=progress,
     )
 
 

@@ -37,6 +37,7 @@ class Facts:
     receptive_field: int | None = None
     dial: bool = False
     default_fidelity: float = 1.0
+    restoring: bool = False
     header: Header | None = field(default=None, repr=False)
 
 
@@ -60,6 +61,7 @@ def facts_of(path: str | os.PathLike[str]) -> Facts | None:
             receptive_field=reach,
             dial=bool(header.arguments.get("dial", False)),
             default_fidelity=float(header.arguments.get("default_fidelity", 1.0)),
+            restoring=bool(header.arguments.get("restoring", False)),
             header=header,
         )
     except (TypeError, ValueError, KeyError, AttributeError, ZeroDivisionError, OverflowError):
@@ -76,6 +78,7 @@ def told_by(model: Model) -> Facts:
         receptive_field=model.receptive_field,
         dial=model.dial,
         default_fidelity=model.default_fidelity,
+        restoring=model.restoring,
     )
 
 
