@@ -44,7 +44,7 @@ $(VENV)/.installed-test: $(VENV)/.installed
 $(INTEROP_VENV)/.installed: pyproject.toml constraints.txt constraints-interop.txt
 	$(PYTHON) -m venv $(INTEROP_VENV)
 	$(INTEROP_INSTALL) "$$(grep '^torch==' constraints.txt)"
-	$(INTEROP_INSTALL) --editable . pytest pytest-xdist
+	$(INTEROP_INSTALL) --editable . pytest pytest-timeout pytest-xdist
 	$(INTEROP_INSTALL) --no-deps --requirement constraints-interop.txt
 	touch $@
 

@@ -86,6 +86,16 @@ def dial_checkpoint(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def bf16() -> None:
+    """For tests that compute in bfloat16; skipped where the processor does not run it."""
+    from deltasr.devices import obstacle
+
+    reason = obstacle("bfloat16", torch.device("cpu"))
+    if reason is not None:
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
 def reference() -> Reference:
     """The published networks as facts to test against."""
     return Reference()

@@ -421,6 +421,7 @@ def test_the_same_input_gives_the_same_bytes_and_no_random_numbers_are_drawn():
     assert np.array_equal(first.alpha, second.alpha)
 
 
+@pytest.mark.usefixtures("bf16")
 def test_lower_precision_is_close(conv_net):
     picture = _picture(40, 40)
     exact = Upscaler(conv_net()).upscale(picture)

@@ -152,6 +152,29 @@ def test_a_default_device_of_torch_changes_nothing(upscaler):
     assert again.pixels.shape == consistent.pixels.shape
 
 
+def test_a_file_s_bytes_and_an_open_file_are_the_picture_in_them(upscaler, tmp_path):
+    file = tmp_path / "picture.png"
+    Image.fromarray(_levels()).save(file)
+    expected = upscaler.upscale(_levels()).pixels
+    with file.open("rb") as opened:
+        for source in (file.read_bytes(), bytearray(file.read_bytes()), opened, io.BytesIO(file.read_bytes())):
+            assert np.array_equal(upscaler.upscale(source).pixels, expected)
+    assert [result.height for result in upscaler.upscale([file, file.read_bytes()])] == [12, 12]
+
+
+def test_a_mask_is_black_and_white(upscaler):
+    mask = _levels()[..., 0] > 100
+    for source in (mask, torch.from_numpy(mask)):
+        result = upscaler.upscale(source)
+        assert np.array_equal(result.pixels, upscaler.upscale(mask.astype(np.uint8) * 255).pixels)
+
+
+def test_a_path_with_a_null_character_is_refused(upscaler):
+    with pytest.raises(PictureError, match="null") as error:
+        upscaler.upscale("a\0b")
+    _sentence(error.value)
+
+
 def _several() -> list[Any]:
     levels = [_levels(seed=seed) for seed in range(3)]
     return [levels[0], Image.fromarray(levels[1]), torch.from_numpy(levels[2]).permute(2, 0, 1)]

@@ -106,7 +106,7 @@ def test_the_format_on_disk_is_stable(saved: Path):
         "architecture": "deltadiff",
         "arguments": {
             "size": "tiny", "scale": 4, "steps": 4, "p": 0.3, "eta_1": 0.01, "eta_T": 0.99,
-            "dial": False, "default_fidelity": 1.0, "consistent": True,
+            "dial": False, "default_fidelity": 1.0, "restoring": False, "consistent": True,
             "block": "residual", "shared": True, "features": "once",
         },
         "name": "deltadiff-tiny-x4",

@@ -215,6 +215,7 @@ def test_the_receptive_field_is_exact(steps: int, of: dict[str, Any], monkeypatc
     assert int((places - side // 2).abs().max()) == reach
 
 
+@pytest.mark.usefixtures("bf16")
 def test_autocast_keeps_the_picture_in_full_precision(tiny: DeltaDiff):
     lr = picture(1, 3, 8, 9)
     states: list[Tensor] = []

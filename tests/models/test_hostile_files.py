@@ -35,7 +35,7 @@ HOSTILE: list[tuple[str, dict[str, Any]]] = [
     *[("deltadiff", {"steps": value}) for value in ABSURD_WHOLE],
     *[("deltadiff", {"scale": value}) for value in ABSURD_WHOLE],
     *[("deltadiff", {name: value}) for name in ("p", "eta_1", "eta_T", "default_fidelity") for value in ABSURD],
-    *[("deltadiff", {name: 2}) for name in ("dial", "consistent", "shared", "size", "block", "features")],
+    *[("deltadiff", {name: 2}) for name in ("dial", "restoring", "consistent", "shared", "size", "block", "features")],
     ("deltadiff", {"steps": 1000, "shared": False, "size": "base"}),
     ("deltadiff", {"size": "\x1b[2J\n" * 1000}),
     ("deltadiff", {"\x1b[2J": 1}),

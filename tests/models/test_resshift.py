@@ -172,6 +172,7 @@ def test_the_seed_decides():
         upscaler.upscale(source, seed=-1)
 
 
+@pytest.mark.usefixtures("bf16")
 @torch.inference_mode()
 def test_bfloat16_keeps_the_chain_in_float32():
     model = build()

@@ -65,6 +65,7 @@ def test_masks_are_made_once_a_size(reference, monkeypatch):
     assert sorted(made) == [16, 32, 64]
 
 
+@pytest.mark.usefixtures("bf16")
 @torch.inference_mode()
 def test_bfloat16_is_close(reference, tiny):
     golden = torch.from_numpy(reference.golden["unet_a_out"])

@@ -205,4 +205,4 @@ def test_grey_16_bit_and_transparent_pictures_become_rgb(tmp_path: Path):
     for picture in usable:
         hr, lr = picture.arrays()
         assert (hr.dtype, hr.shape, lr.shape) == (np.uint8, (40, 48, 3), (10, 12, 3))
-        assert np.abs(hr.astype(float) - ramp[..., None]).max() <= 1
+        assert np.abs(hr.astype(float) - ramp[..., None]).max() < 2  # half transparent pixels move by up to a level

@@ -16,6 +16,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from deltasr import processor
 from deltasr.errors import SettingError, TrainingError
 from deltasr.models import checkpoint
 from deltasr.models.deltadiff import DeltaDiff
@@ -373,9 +374,9 @@ def test_training_works_in_another_thread(learn: Any, recipe: Recipe):
 
 
 def test_settings_without_effect_are_told(learn: Any, recipe: Recipe, recorder: Any, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", dict, raising=False)
+    monkeypatch.setattr(processor, "tried", lambda: {"float32": 1.0, "bfloat16": "SIGILL"})
     learn(replace(recipe, precision="bf16", validation_pictures=3), display=recorder)
-    assert "note: precision is float32: this device has no instructions for bf16" in recorder.notes
+    assert "note: precision is float32: bfloat16 does not run on this processor (SIGILL)" in recorder.notes
     assert "note: validation_pictures is 3, but of 5 pictures only 1 are held out" in recorder.notes
 
 
@@ -430,5 +431,5 @@ def test_the_same_pictures_may_have_moved(learn: Any, recipe: Recipe, pictures: 
 @pytest.mark.parametrize("package", ["accelerate", "tensorboard"])
 def test_a_missing_package_is_named(package: str, learn: Any, recipe: Recipe, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(TrainingError, match=rf"Training needs {package}: pip install 'deltasr\[train\]'"):
+    with pytest.raises(TrainingError, match=rf"Training needs {package}: pip install -e '\.\[train\]'"):
         learn(recipe)

@@ -77,6 +77,9 @@ def train_command(
 
     if minutes is not None and not minutes > 0:
         raise SettingError(f"--minutes {minutes:g} is no time to train; give a number above 0.")
+    from deltasr.environment import let_bf16_run
+
+    let_bf16_run()
     chosen = _chosen(output, recipe, config, set_, resume, {"--init": init, "--first-stage": first_stage})
     if resume and teacher:
         raise SettingError("--resume goes on with the run as it began; leave --teacher out.")

@@ -3,6 +3,7 @@
 from deltasr.degradation.bicubic import downscale, imresize
 from deltasr.degradation.blur_and_noise import BlurAndNoise
 from deltasr.degradation.bsrgan import BSRGAN
+from deltasr.degradation.estimate import Estimate, estimate_strength
 from deltasr.degradation.history import History, Operation
 from deltasr.degradation.kinds import KINDS, Degradation, Kind, degrade, degrade_and_tell
 from deltasr.degradation.realesrgan import RealESRGAN
@@ -13,6 +14,7 @@ __all__ = [
     "KINDS",
     "BlurAndNoise",
     "Degradation",
+    "Estimate",
     "History",
     "Kind",
     "Operation",
@@ -21,5 +23,6 @@ __all__ = [
     "degrade",
     "degrade_and_tell",
     "downscale",
+    "estimate_strength",
     "imresize",
 ]

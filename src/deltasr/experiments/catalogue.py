@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from deltasr import __version__
+from deltasr.devices import find_device
 from deltasr.errors import SettingError
 from deltasr.evaluation.report import write_report
 from deltasr.experiments import (
@@ -13,6 +14,7 @@ from deltasr.experiments import (
     deltadiff_table_1,
     deltadiff_table_2,
     dial,
+    estimator,
     ingredients,
     photo,
     report_1,
@@ -32,7 +34,6 @@ from deltasr.experiments.measuring import shown
 from deltasr.experiments.plots import require_matplotlib
 from deltasr.experiments.tables import to_csv, to_markdown
 from deltasr.files import write_whole
-from deltasr.inference.device import find_device
 from deltasr.training.cache import find_pictures
 
 EXPERIMENTS: dict[str, Experiment] = {
@@ -50,6 +51,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         ingredients,
         dial,
         photo,
+        estimator,
         report_1,
         report_2,
         report_3,

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import torch
 
+from deltasr.devices import drawback
 from deltasr.evaluation.report import write_report
 from deltasr.experiments.experiment import Experiment, Result, Settings
 from deltasr.experiments.operations import counted
@@ -201,7 +202,10 @@ def _spread(baselines: list[float]) -> tuple[str, ...]:
 
 def _notes(outcomes: Mapping[str, _Outcome]) -> tuple[str, ...]:
     run = next(iter(outcomes.values())).run
+    against_bf16 = drawback("bfloat16", torch.device("cpu"))
+    in_bf16 = any(outcome.run.recipe.precision == "bf16" for outcome in outcomes.values())
     return (
+        *([f"Precision bf16 was float32 here: {against_bf16}."] if in_bf16 and against_bf16 else []),
         f"The baseline is the recipe {_RECIPE} at that length; every other row changes what it says and nothing else, "
         "not the learning rate either. Equal training time: a variant sees as many images as take its steps the "
         "processor time that the baseline's take, by steps of both timed in turns on one thread before training.",

@@ -10,6 +10,7 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
+from deltasr.devices import find_device
 from deltasr.diffusion.schedule import PRESETS
 from deltasr.experiments.experiment import Experiment, Result, Settings
 from deltasr.experiments.operations import counted
@@ -17,7 +18,6 @@ from deltasr.experiments.papers import RESSHIFT, RESSHIFT_COSTS
 from deltasr.experiments.plots import Panel, Series, draw_panels
 from deltasr.experiments.runs import machine, parameters_of
 from deltasr.experiments.tables import Column, Row, Table
-from deltasr.inference.device import find_device
 from deltasr.models import catalogue
 from deltasr.models.resshift import ResShift
 

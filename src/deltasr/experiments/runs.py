@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 import msgspec
 import torch
 
+from deltasr.devices import find_device
 from deltasr.errors import SettingError, TrainingError
 from deltasr.experiments.experiment import Settings
-from deltasr.inference.device import find_device
 from deltasr.models import catalogue, checkpoint
 from deltasr.models.base import Model
 from deltasr.training.cache import build_cache, find_pictures

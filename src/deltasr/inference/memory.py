@@ -5,12 +5,13 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from math import isqrt
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
+
+from deltasr import free_memory
 
 MINIMUM_TILE = 32
 """The smallest tile, in LR pixels, that running out of memory leads to."""
@@ -18,40 +19,27 @@ MINIMUM_TILE = 32
 _LARGEST_TILE = {"cpu": 256}
 _LARGEST_ELSEWHERE = 1024
 _SHARE = 0.5
-_UNKNOWN_FREE = 2 << 30
+_OUT_OF_MEMORY = (
+    "out of memory",
+    "not enough memory",
+    "can't allocate memory",
+    "bad_alloc",
+    "could not create a primitive",  # by oneDNN, which computes convolutions on CPUs; so are those below
+    "could not create a memory object",
+    "could not execute a primitive",
+)
+_NOT_OF_MEMORY = "primitive descriptor"
+"""In what oneDNN says of an operation that it does not know."""
 
 
 def free_bytes(device: torch.device) -> int:
-    """How many bytes of a device's memory are free now; 2 GiB where the system does not say."""
+    """How many bytes of a device's memory are free now."""
     if device.type == "cuda":
         unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + unused
     if device.type == "mps":
         return max(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory(), 0)
-    free = [value for value in (_available_bytes(), _cgroup_bytes()) if value is not None]
-    return min(free, default=_UNKNOWN_FREE)
-
-
-def _available_bytes() -> int | None:
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return None
-    for line in lines:
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
-    return None
-
-
-def _cgroup_bytes(folder: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """What a container may still take: its limit less what it holds beyond the page cache."""
-    try:
-        limit = int((folder / "memory.max").read_text())
-        used = int((folder / "memory.current").read_text())
-        statistics = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
-    except (OSError, ValueError):
-        return None
-    return max(limit - used + int(statistics.get("inactive_file", 0)), 0)
+    return free_memory.free_bytes()
 
 
 class _LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -121,6 +109,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     text = str(error).lower()
-    return isinstance(error, RuntimeError) and any(
-        phrase in text for phrase in ("out of memory", "not enough memory", "can't allocate memory")
+    return (
+        isinstance(error, RuntimeError)
+        and any(phrase in text for phrase in _OUT_OF_MEMORY)
+        and _NOT_OF_MEMORY not in text
     )

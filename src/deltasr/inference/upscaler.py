@@ -15,13 +15,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from deltasr.arguments import is_whole, shown
+from deltasr.devices import DTYPES, find_device, release, usable
 from deltasr.diffusion.noise import NoiseField
 from deltasr.errors import ModelError, PictureError, SettingError
 from deltasr.imaging import Picture, fill_transparent, picture_from
 from deltasr.inference import alpha, consistency, memory
 from deltasr.inference.blending import Blended, Cropped
-from deltasr.inference.conditions import Conditions, require_fidelity
-from deltasr.inference.device import DTYPES, find_device, release
+from deltasr.inference.conditions import (
+    Conditions,
+    Restoration,
+    decided_restoration,
+    require_fidelity,
+    require_restoration,
+)
 from deltasr.inference.padding import padded_size, run_padded
 from deltasr.inference.runner import run_tiles
 from deltasr.inference.sizes import Size, require_possible, sizes_of_passes
@@ -67,6 +73,7 @@ class Upscaler:
         model: what it upscales with, on the device, in evaluation mode.
         device: where the network computes; pictures stay in the machine's memory.
         dtype: what the network computes in.
+        note: a sentence where the device cannot compute in the type that was asked for, else None.
         tile: LR pixels a side of a tile; 0 for whole pictures, None for what the free memory allows.
         consistent: whether results are projected so that, downscaled, they are the input.
         ensemble: whether each tile is the mean over its eight orientations.
@@ -88,7 +95,7 @@ class Upscaler:
             model: from `deltasr.load`; moved to the device, and put into evaluation mode.
             device: `auto` (CUDA, else MPS, else the CPU), or any name that torch knows.
             dtype: what the network computes in: `float32`, or `bfloat16` or `float16` by autocast, for models that
-                support it.
+                support it; float32 where the device does not run it.
             tile: LR pixels a side that a tile has to itself; 0 for the whole picture at once; None for what the
                 free memory allows, and the whole picture with models that have to see it. Running out of memory
                 halves it, but for these.
@@ -123,7 +130,7 @@ class Upscaler:
         self.device = find_device(device)
         self.model = model.to(device=self.device)
         self.model.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-        self.dtype = DTYPES[dtype]
+        self.dtype, self.note = usable(dtype, self.device)
         self.tile = tile
         self.consistent = model.consistent if consistency is None else consistency
         self.ensemble = ensemble
@@ -144,6 +151,7 @@ class Upscaler:
         size: Size | None = None,
         seed: int = 0,
         fidelity: float | None = None,
+        restoration: Restoration = "auto",
         progress: Progress | None = None,
     ) -> Picture: ...
 
@@ -156,6 +164,7 @@ class Upscaler:
         size: Size | None = None,
         seed: int = 0,
         fidelity: float | None = None,
+        restoration: Restoration = "auto",
         progress: Progress | None = None,
     ) -> Iterator[Picture]: ...
 
@@ -167,6 +176,7 @@ class Upscaler:
         size: Size | None = None,
         seed: int = 0,
         fidelity: float | None = None,
+        restoration: Restoration = "auto",
         progress: Progress | None = None,
     ) -> Picture | Iterator[Picture]:
         """Upscale one picture or many; grey stays grey, alpha stays alpha, 16 bits stay 16 bits, metadata are kept.
@@ -186,6 +196,9 @@ class Upscaler:
                 depend on the tiles.
             fidelity: for models with a dial, from 0 (the most natural picture) to 1 (the most faithful one); None for
                 the model's `default_fidelity`.
+            restoration: for models that restore, how degraded the picture is, from 0 (clean: the result is projected)
+                to 1 (`degradation.web`); `auto` estimates it from the file and the pixels. Unless it is 0,
+                `Picture.notes` and the text metadata of the result say what was decided.
             progress: told how far it is with a picture.
 
         Returns:
@@ -197,13 +210,16 @@ class Upscaler:
             PictureError: the source is no picture, or the result does not fit into memory.
             ModelError: not even small tiles fit into memory, or the whole picture for a model that has to see it; or
                 the model's values are not finite.
-            SettingError: the factor, the size, the seed or the fidelity is not possible, both a factor and a size are
-                given, or the model has no dial.
+            SettingError: the factor, the size, the seed, the fidelity or the restoration is not possible, both a factor
+                and a size are given, or the model has no such dial.
         """
         require_possible(scale, size)
         require_fidelity(self.model, fidelity)
+        require_restoration(self.model, restoration)
         conditions = Conditions(noise=NoiseField(seed=seed), fidelity=fidelity)
-        upscaled = partial(self._upscaled, scale=scale, size=size, conditions=conditions, progress=progress)
+        upscaled = partial(
+            self._upscaled, scale=scale, size=size, conditions=conditions, restoration=restoration, progress=progress
+        )
         return map(upscaled, source) if _are_several(source) else upscaled(source)
 
     def _upscaled(
@@ -213,12 +229,17 @@ class Upscaler:
         scale: float | None,
         size: Size | None,
         conditions: Conditions,
+        restoration: Restoration,
         progress: Progress | None,
     ) -> Picture:
         with _CPU:  # in place of a default device that torch was given: what is computed elsewhere says so
             picture = picture_from(cast(Any, source))
             sizes = sizes_of_passes(self.model, (picture.height, picture.width), scale=scale, size=size)
             _require_room(picture, sizes)
+            if self.model.restoring:
+                amount, why = decided_restoration(picture, restoration)
+                conditions = replace(conditions, restoration=amount)
+                picture = _told(picture, amount, why)
             pixels = picture.pixels if picture.alpha is None else fill_transparent(picture.pixels, picture.alpha)
             final = self._passes(_Planes(pixels, picture.alpha), sizes, conditions, progress)
         return replace(picture, pixels=final.pixels, alpha=final.alpha, compression=None)
@@ -241,7 +262,7 @@ class Upscaler:
                 if memory.is_out_of_memory(error):
                     raise ModelError(self._too_large(source)) from error
                 raise
-            source = result
+            source, conditions = result, replace(conditions, restoration=0.0)  # what was made of it is clean
         return final
 
     def result_size(self, picture: Picture, scale: float | None = None, *, size: Size | None = None) -> Size:
@@ -318,6 +339,9 @@ class Upscaler:
 
     def _window(self, lr: Tensor, conditions: Conditions) -> Tensor:
         """All that happens to a window: (N, 3, h, w) to (N, 3, scale * h, scale * w), float32 in [0, 1]."""
+        restoration = lr.new_zeros(len(lr))  # of the alpha plane, which follows the colours
+        restoration[0] = conditions.restoration
+        conditions = replace(conditions, restoration=restoration)
         with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32):
             ordered = lr.contiguous(memory_format=torch.channels_last)
             sr = run_padded(self.model, ordered, conditions=conditions, ensemble=self.ensemble).float()
@@ -325,7 +349,7 @@ class Upscaler:
             raise ModelError(
                 f"The model {self.model.name} gave values that are not finite; choose dtype float32 or another model."
             )
-        return consistency.project(sr, lr) if self.consistent else sr
+        return consistency.project(sr, lr, share=consistency.share_at(restoration)) if self.consistent else sr
 
     def _as_input(self, levels: Pixels) -> Tensor:
         """(h, w, 1 or 3) integers to (1, 3, h, w) in [0, 1] on the device."""
@@ -383,6 +407,14 @@ def _are_several(source: object) -> TypeGuard[Iterable[object]]:
     """Whether something holds pictures and is none itself."""
     one = str | bytes | bytearray | memoryview | os.PathLike | np.ndarray | Tensor | Picture | Mapping
     return isinstance(source, Iterable) and not isinstance(source, one) and not hasattr(source, "read")
+
+
+def _told(picture: Picture, restoration: float, why: str) -> Picture:
+    """A picture that is restored says so, in a note and in its text."""
+    if not restoration:
+        return picture
+    metadata = replace(picture.metadata, text={**picture.metadata.text, "deltasr:restoration": why})
+    return replace(picture, metadata=metadata, notes=(*picture.notes, f"Restoration {why}."))
 
 
 def _require_room(picture: Picture, sizes: list[Size]) -> None:

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from deltasr.devices import drawback
 from deltasr.errors import TrainingError, reason
 from deltasr.models.base import Model
 from deltasr.training.objective import Chance, Loss, Objective
 from deltasr.training.optimizer import learning_rate_factor, optimizers, set_learning_rate
-from deltasr.training.precision import multiplies_bf16
 from deltasr.training.recipe_kinds import Recipe
 from deltasr.training.saved_state import count, restore_optimizer
 
@@ -52,7 +52,7 @@ class Learner:
         self.recipe, self.model, self.images = recipe, objective.model, 0
         self._device: torch.device = accelerator.device
         self._process: int = accelerator.process_index
-        self._bf16 = recipe.precision == "bf16" and multiplies_bf16(self._device)
+        self._bf16 = recipe.precision == "bf16" and drawback("bfloat16", self._device) is None
         if recipe.channels_last:
             nn.utils.convert_conv2d_weight_memory_format(objective, torch.channels_last)
         self._average = AveragedModel(self.model)

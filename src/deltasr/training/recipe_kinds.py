@@ -56,7 +56,7 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
         clip: largest gradient norm; 0 for no clipping.
         ema: decay of the averaged weights, per optimizer step, at the most: after n steps it is (1 + n) / (10 + n). The
             averaged weights are what is validated and released.
-        precision: `float32`, or `bf16` (autocast; `float32` all the same where the device has no instructions for it).
+        precision: `float32`, or `bf16` (autocast; `float32` all the same where the device does not run it faster).
         channels_last: memory layout of the convolutions.
         compile: run the network through `torch.compile`.
         workers: processes that prepare batches; 0 prepares them in between steps.

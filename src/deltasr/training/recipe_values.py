@@ -30,18 +30,18 @@ def checked(recipe: AnyOfThem) -> AnyOfThem:
     return _converted(type(recipe), msgspec.structs.asdict(recipe), source="The recipe", texts=False)
 
 
-def ignored(recipe: Recipe, *, bf16: bool) -> list[str]:
+def ignored(recipe: Recipe, *, against_bf16: str | None) -> list[str]:
     """A sentence for each setting that has no effect, or less than it seems to.
 
     Args:
         recipe: what is going to be trained.
-        bf16: whether the device that it is trained on multiplies bf16 (`training.precision`).
+        against_bf16: why the device that it is trained on had better not compute in bf16 (`devices.drawback`).
     """
     cases: dict[str, object] = {
         "weight_decay acts on the weights that AdamW trains, not on those of Muon": (
             recipe.weight_decay and recipe.optimizer == "muon"
         ),
-        "precision is float32: this device has no instructions for bf16": recipe.precision == "bf16" and not bf16,
+        f"precision is float32: {against_bf16}": recipe.precision == "bf16" and against_bf16,
         "warmup is not over before the run is: the learning rate stays below its peak": recipe.warmup >= recipe.images,
         f"the last {recipe.images % recipe.batch} crops are not a whole batch and are left out": (
             recipe.images % recipe.batch

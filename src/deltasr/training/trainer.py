@@ -15,6 +15,7 @@ import msgspec
 import torch
 from torch.utils.data import DataLoader
 
+from deltasr.devices import drawback
 from deltasr.errors import SettingError, TrainingError, reason
 from deltasr.inference.memory import is_out_of_memory
 from deltasr.models import checkpoint
@@ -27,7 +28,6 @@ from deltasr.training.graphics.cached import drawn_pictures
 from deltasr.training.judges import find_judges
 from deltasr.training.learner import Learner
 from deltasr.training.metrics import Means, Metrics, Window
-from deltasr.training.precision import multiplies_bf16
 from deltasr.training.recipe_kinds import JudgedRecipe, Recipe
 from deltasr.training.recipe_values import checked, ignored, resumed
 from deltasr.training.run_folder import RunFolder
@@ -93,7 +93,7 @@ def train(recipe: Recipe, options: Options, display: Display) -> Path:
     stopping = Stopping(options.minutes)
     missing = [package for package in _PACKAGES if find_spec(package) is None]
     if missing:
-        raise TrainingError(f"Training needs {' and '.join(missing)}: pip install 'deltasr[train]' installs it.")
+        raise TrainingError(f"Training needs {' and '.join(missing)}: pip install -e '.[train]' installs it.")
     folder = RunFolder(options.run)
     if options.resume:
         folder.recipe()
@@ -165,7 +165,9 @@ class _Run:
         processes = self.accelerator.num_processes
         if self.recipe.batch % processes:
             raise SettingError(f"A batch of {self.recipe.batch} cannot be shared by {processes} processes equally.")
-        for text in ignored(self.recipe, bf16=multiplies_bf16(self.device)):
+        with self.accelerator.main_process_first():  # whose answer the others find where it is remembered
+            against_bf16 = drawback("bfloat16", self.device) if self.recipe.precision == "bf16" else None
+        for text in ignored(self.recipe, against_bf16=against_bf16):
             self.display.note(text)
 
     def _cached_pictures(self) -> list[CachedPicture]:

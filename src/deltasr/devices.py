@@ -1,0 +1,74 @@
+"""Where networks run, in which floating-point types, and which of these is worth it."""
+
+from __future__ import annotations
+
+import torch
+
+from deltasr import processor
+from deltasr.errors import SettingError
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+"""Names of the types that networks can compute in."""
+
+
+def find_device(name: str | torch.device) -> torch.device:
+    """The device of a name; `auto` is CUDA where there is a GPU, else Apple's MPS, else the CPU.
+
+    Raises:
+        SettingError: torch does not know the name, or this machine has no such device.
+    """
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if name == "auto":
+        return torch.device("cuda" if cuda else "mps" if mps else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise SettingError(f"There is no device '{name}'; choose auto, cpu, cuda or mps.") from error
+    there = {"cpu": True, "mps": mps, "cuda": cuda and (device.index or 0) < torch.cuda.device_count()}
+    if not there.get(device.type, True):
+        raise SettingError(f"This machine has no device '{name}' that torch can use; choose auto or cpu.")
+    return device
+
+
+def release(device: torch.device) -> None:
+    """Give memory that torch keeps for later back to the device."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
+
+
+def obstacle(dtype: str, device: torch.device) -> str | None:
+    """Why a device cannot compute in a type of `DTYPES`, in words; None where it can.
+
+    On the CPU, types other than float32 are tried in a child process, once per machine (`processor.tried`).
+    """
+    if dtype == "float32":
+        return None
+    if device.type == "cpu":
+        result = processor.tried()[dtype]
+        return f"{dtype} does not run on this processor ({result})" if isinstance(result, str) else None
+    if device.type == "cuda" and dtype == "bfloat16" and not torch.cuda.is_bf16_supported():
+        return f"{dtype} does not run on this GPU"
+    return None
+
+
+def drawback(dtype: str, device: torch.device) -> str | None:
+    """Why float32 is the better choice on a device than another type, in words; None where the other is faster."""
+    cannot = obstacle(dtype, device)
+    if cannot or dtype == "float32":
+        return cannot
+    if device.type == "cpu":
+        result, exact = processor.tried()[dtype], processor.tried()["float32"]
+        faster = isinstance(result, float) and isinstance(exact, float) and result < exact
+        return None if faster else f"{dtype} is slower than float32 on this processor"
+    if device.type == "cuda":
+        emulated = dtype == "bfloat16" and not torch.cuda.is_bf16_supported(including_emulation=False)
+        return f"{dtype} is slower than float32 on this GPU" if emulated else None
+    return f"{dtype} has not been found to be faster than float32 on {device.type}"
+
+
+def usable(dtype: str, device: torch.device) -> tuple[torch.dtype, str | None]:
+    """The type to compute in where one of `DTYPES` is wanted, float32 where that does not run, and a sentence if so."""
+    cannot = obstacle(dtype, device)
+    return (DTYPES[dtype], None) if cannot is None else (torch.float32, f"{cannot}, so float32 is used")

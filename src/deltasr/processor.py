@@ -1,0 +1,202 @@
+"""In which floating-point types this machine's processor computes, found by trying them in a child process.
+
+What a processor announces is no proof: on some virtual machines AMX is announced and trapped, and the first product of
+bfloat16 matrices kills the process (SIGILL). Nothing here loads torch in this process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import msgspec
+
+Tried = dict[str, float | str]
+"""Name of a type to the seconds of processor time that the trial took in it, or to what ended the trial."""
+
+_TYPES = ("float32", "bfloat16", "float16")
+_PATIENCE = 120.0
+_READ_BY_TORCH = ("ATEN_", "DNNL_", "ONEDNN_")
+"""How the names of variables begin that choose the instructions of torch and of oneDNN, which computes for it."""
+
+_TRIAL = """
+import sys, time
+
+try:
+    import resource
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+except (ImportError, ValueError, OSError):
+    pass
+import torch
+
+torch.set_num_threads(1)
+
+def step(name):
+    dtype = getattr(torch, name)
+    conv = torch.nn.Conv2d(48, 48, 3, padding=1).to(memory_format=torch.channels_last)
+    pixels = torch.randn(4, 48, 32, 32).contiguous(memory_format=torch.channels_last).requires_grad_()
+    left, right = (torch.randn(256, 256).requires_grad_() for _ in range(2))
+
+    def run():
+        with torch.autocast("cpu", dtype=dtype, enabled=dtype != torch.float32):
+            results = conv(pixels), left @ right
+        if name != "float16":  # in which nothing is trained
+            sum(result.float().square().mean() for result in results).backward()
+
+    run()
+    return run
+
+def seconds(runs):
+    best = [float("inf")] * len(runs)
+    for _ in range(8):
+        for number, run in enumerate(runs):
+            started = time.process_time()
+            run()
+            best[number] = min(best[number], time.process_time() - started)
+    return best
+
+steps = {}
+for name in sys.argv[1:]:
+    try:
+        steps[name] = step(name)
+        times = seconds(list(steps.values()))
+    except Exception as error:
+        steps.pop(name, None)
+        print(name, type(error).__name__, flush=True)
+    else:
+        for tried, time_ in zip(steps, times):
+            print(tried, time_, flush=True)
+"""
+"""A small convolution and matrix product, forward and backward, in each type of the arguments, one after the other."""
+
+_known: dict[str, Tried] = {}
+
+
+def tried(changes: Mapping[str, str] | None = None) -> Tried:
+    """How the types `float32`, `bfloat16` and `float16` fared on this processor, in this environment.
+
+    Tried once, which takes some seconds, and remembered: in this process, and for later ones in a file of the user's
+    cache folder, by processor, system, torch and the variables that choose its instructions.
+
+    Args:
+        changes: variables that the environment of the trial has besides this process's.
+    """
+    environment = {**os.environ, **(changes or {})}
+    key = _key(environment)
+    if key not in _known:
+        _known[key] = _remembered().get(key) or _try_all(environment)
+        if isinstance(_known[key]["float32"], float):  # otherwise the trial says nothing of the processor
+            _remember(key, _known[key])
+    return _known[key]
+
+
+def announces_amx() -> bool:
+    """Whether the processor says that it has matrix instructions (AMX); False where the system does not tell."""
+    return " amx_tile" in _description()
+
+
+def _try_all(environment: Mapping[str, str]) -> Tried:
+    """Every type, by a new child after each one that ends the last child."""
+    results: Tried = {}
+    while left := [name for name in _TYPES if name not in results]:
+        found, end = _try(["float32", *left] if results else left, environment)
+        results |= found
+        if "float32" not in found:
+            return dict.fromkeys(_TYPES, end) | results
+        results |= dict.fromkeys([name for name in left if name not in found][:1], end)
+    return results
+
+
+def _try(names: list[str], environment: Mapping[str, str]) -> tuple[Tried, str]:
+    """What a child found out before it ended, and how it ended."""
+    command = [sys.executable, "-P", "-c", _TRIAL, *names]
+    try:
+        child = subprocess.run(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=_PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as late:
+        return _read(late.stdout or b""), "it hangs"
+    except OSError as error:
+        return {}, type(error).__name__
+    return _read(child.stdout), _end(child.returncode)
+
+
+def _read(printed: bytes) -> Tried:
+    results: Tried = {}
+    for line in printed.decode(errors="replace").splitlines():
+        name, _, result = line.partition(" ")
+        if name in _TYPES and result:
+            try:
+                results[name] = float(result)
+            except ValueError:
+                results[name] = result
+    return results
+
+
+def _end(status: int) -> str:
+    with suppress(ValueError):
+        return signal.Signals(-status).name
+    return f"status {status}"
+
+
+def _key(environment: Mapping[str, str]) -> str:
+    """What the trial's results hang on, in words as far as they are short."""
+    try:
+        torch = version("torch")
+    except PackageNotFoundError:
+        torch = "unknown"
+    description = _description()
+    model = next((line.partition(":")[2].strip() for line in description.splitlines() if ":" in line), description)
+    digest = hashlib.sha256(f"{description}\n{platform.platform()}\n{_TRIAL}".encode()).hexdigest()[:12]
+    chosen = [f"{name}={value}" for name, value in sorted(environment.items()) if name.startswith(_READ_BY_TORCH)]
+    return ", ".join([model, f"torch {torch}", *chosen, digest])
+
+
+def _description() -> str:
+    """Model, microcode and flags of the processor, as far as the system tells them."""
+    told = ("model name", "microcode", "flags", "Features", "CPU ")
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return platform.processor()
+    return "\n".join(line for line in text.partition("\n\n")[0].splitlines() if line.startswith(told))
+
+
+def _file() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "deltasr" / "processor.json"
+
+
+def _remembered() -> dict[str, Tried]:
+    """What earlier processes found out; nothing where that cannot be read."""
+    try:
+        return msgspec.json.decode(_file().read_bytes(), type=dict[str, Tried])
+    except (OSError, RuntimeError, msgspec.MsgspecError):
+        return {}
+
+
+def _remember(key: str, results: Tried) -> None:
+    """Write it down for later processes, where a file can be written."""
+    with suppress(OSError, RuntimeError):
+        file = _file()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        content = msgspec.json.format(msgspec.json.encode(_remembered() | {key: results}))
+        part = file.with_name(f"{file.name}.{os.getpid()}.part")
+        try:
+            part.write_bytes(content)
+            part.replace(file)
+        finally:
+            part.unlink(missing_ok=True)
