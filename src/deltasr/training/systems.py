@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from deltasr.diffusion.schedule import geometric_schedule
-from deltasr.errors import SettingError, TrainingError
+from deltasr.errors import CheckpointError, SettingError, TrainingError
 from deltasr.models import checkpoint
 from deltasr.models.autoencoder import Autoencoder
 from deltasr.models.base import Model
@@ -81,14 +81,14 @@ def starting_file(initial: str | Path) -> Path:
     """The checkpoint that a bundled model's name, a run's folder or a checkpoint's path stands for.
 
     Raises:
-        TrainingError: there is none.
+        CheckpointError: there is none.
     """
     if str(initial) in BUNDLED:
         return bundled_file(str(initial), ".safetensors")
     path = Path(initial)
     file = path / WEIGHTS if path.is_dir() else path
     if not file.is_file():
-        raise TrainingError(
+        raise CheckpointError(
             f"There is no checkpoint at {file}; start from a checkpoint's file, a run's folder, or one of "
             f"{', '.join(BUNDLED)}."
         )
