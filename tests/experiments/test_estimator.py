@@ -1,4 +1,4 @@
-"""The estimator's table: a row for each set, way of storing and strength, by what was estimated."""
+"""The estimator's table: a row for each set, way of storing and strength, with what follows from the estimates."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from PIL import Image
 from deltasr.degradation.bicubic import downscale, imresize
 from deltasr.errors import ModelError, PictureError, SettingError
 from deltasr.imaging import Metadata, Picture
+from deltasr.imaging.picture import Compression
 from deltasr.inference import memory
 from deltasr.inference.upscaler import Upscaler
 from deltasr.models.deltadiff import DeltaDiff
@@ -157,6 +158,11 @@ def test_depth_channels_alpha_and_metadata_are_kept(bits, channels, alpha):
     assert result.bits == bits
     assert (result.alpha is not None) == alpha
     assert result.metadata == metadata
+
+
+def test_a_result_is_no_longer_the_jpeg_that_its_input_was():
+    picture = replace(_picture(9, 9), compression=Compression(luma_table=(16,) * 64))
+    assert Upscaler(Interpolation(method="bicubic")).upscale(picture).compression is None
 
 
 def test_sixteen_bits_are_not_cut_to_eight():
