@@ -22,7 +22,7 @@ MAY_USE: dict[str, set[str]] = {
     "free_memory": set(),
     "processor": set(),
     "environment": {"processor"},
-    "devices": {"processor"},
+    "devices": {"processor", "arguments"},
     "imaging": {"files", "free_memory"},
     "degradation": set(),
     "diffusion": {"arguments"},
