@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deltasr.arguments import is_number, is_path, is_whole, shown
+from deltasr.arguments import is_number, is_path, is_whole, require_shallow, shown
+from deltasr.errors import SettingError
 
 
 @pytest.mark.parametrize("value", [0, -3, 2.5, 10**300, Fraction(1, 3), np.float32(2), np.int64(4)])
@@ -45,3 +46,11 @@ def test_values_are_shown_short_and_harmless():
     for _ in range(100_000):
         nested = [nested]
     assert shown(nested) == "a very long list"
+
+
+def test_depth_is_counted_outside_of_texts():
+    require_shallow('{"a": [1, "' + "[{" * 1000 + '\\""], "b": ' + "[" * 40 + "]" * 40 + "}")
+    require_shallow("[{}]" * 1000)
+    for text in ("[" * 51, '{"a":' * 51, '"\\""' + "[" * 51):
+        with pytest.raises(SettingError, match="nested more than 50 levels deep"):
+            require_shallow(text)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import math
 import os
+import re
+from itertools import accumulate
 from numbers import Integral, Real
 from typing import TypeGuard
 
+from deltasr.errors import SettingError
+
 _LONGEST_SHOWN = 60
+_DEEPEST = 50
 
 
 def is_number(value: object) -> TypeGuard[float]:
@@ -41,3 +46,15 @@ def shown(value: object) -> str:
         return f"a very long {type(value).__name__}"
     text = repr(text)[1:-1] if not text.isprintable() else text
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+
+
+def require_shallow(text: str) -> None:
+    """Make sure that brackets in a JSON text do not lie in one another too often; readers of JSON call themselves.
+
+    Raises:
+        SettingError: they do.
+    """
+    brackets = re.findall(r"[\[\]{}]", re.sub(r'"(?:[^"\\]|\\.)*"', "", text))
+    depths = accumulate(1 if bracket in "[{" else -1 for bracket in brackets)
+    if max(depths, default=0) > _DEEPEST:
+        raise SettingError(f"it is nested more than {_DEEPEST} levels deep")

@@ -221,7 +221,7 @@ def test_without_accelerate_training_says_what_to_install(run: Run, monkeypatch:
     monkeypatch.setitem(sys.modules, "accelerate", None)
     status, _, message = run("pictures", "-o", "one", *SMALL)
     assert status == 1
-    assert message == "deltasr: Training needs accelerate: pip install 'deltasr[train]' installs it.\n"
+    assert message == "deltasr: Training needs accelerate: pip install -e '.[train]' installs it.\n"
 
 
 def test_a_terminal_gets_bars_with_the_rate_and_the_time_to_go(monkeypatch: pytest.MonkeyPatch):

@@ -1,4 +1,4 @@
-"""The estimator's table: a row for each set, way of storing and strength, with numbers that follow from the estimates."""
+"""The estimator's table: a row for each set, way of storing and strength, by what was estimated."""
 
 from __future__ import annotations
 

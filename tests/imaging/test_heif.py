@@ -151,5 +151,5 @@ def test_the_limit_holds(quarters, encode):
 def test_without_pillow_heif_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     (tmp_path / "a.heic").write_bytes(HEIC_HEAD + bytes(100))
-    with pytest.raises(PictureError, match=r"a\.heic is a HEIC picture, which needs .* pip install 'deltasr\[heic\]'"):
+    with pytest.raises(PictureError, match=r"a\.heic is a HEIC picture, which needs .* pip install -e '\.\[heic\]'"):
         picture_from(tmp_path / "a.heic")

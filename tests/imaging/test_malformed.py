@@ -89,6 +89,7 @@ def test_the_good_files_are_good(whole):
         assert isinstance(read_picture(content), Picture), name
 
 
+@pytest.mark.filterwarnings("error")
 def test_damage_ends_in_a_picture_or_a_sentence(whole, capfd):
     names = list(whole)
     sentences = []

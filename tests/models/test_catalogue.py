@@ -81,6 +81,16 @@ def test_checkpoints_load_by_path(tmp_path: Path, as_text: bool):
     assert not model.training
 
 
+def test_a_run_is_loaded_by_its_folder(tmp_path: Path):
+    checkpoint.save(DeltaDiff(scale=3), tmp_path / "runs" / "a" / "model.safetensors")
+    assert catalogue.load(tmp_path / "runs" / "a").scale == 3
+    facts = catalogue.facts(tmp_path / "runs" / "a")
+    assert facts is not None
+    assert facts.scale == 3
+    with pytest.raises(CheckpointError, match=r"runs is a folder without .*model\.safetensors of a training run"):
+        catalogue.load(tmp_path / "runs")
+
+
 def test_unknown_names_are_answered_with_the_known_ones():
     with pytest.raises(
         ModelError, match=r"no model called 'deltadif'; known are deltadiff-x4, .*, or a checkpoint's path"

@@ -122,7 +122,7 @@ def test_without_spandrel_the_sentence_says_how_to_get_it(
     assert exit_.value.code == 1
     assert capsys.readouterr().err == (
         f"deltasr: {weights} is not a deltasr checkpoint, and other models need spandrel: "
-        "pip install 'deltasr[interop]'.\n"
+        "pip install -e '.[interop]'.\n"
     )
 
 

@@ -347,9 +347,7 @@ def test_parts_that_do_not_fit_together(pipeline: Any):
 
 def test_without_diffusers_the_sentence_says_how_to_get_it(saved: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "diffusers", None)
-    with pytest.raises(
-        ModelError, match=r"needs the diffusers package; install it with pip install 'deltasr\[papers\]'"
-    ):
+    with pytest.raises(ModelError, match=r"needs the diffusers package; install it with pip install -e '\.\[papers\]'"):
         catalogue.load(saved)
 
 

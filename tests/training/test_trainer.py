@@ -431,5 +431,5 @@ def test_the_same_pictures_may_have_moved(learn: Any, recipe: Recipe, pictures: 
 @pytest.mark.parametrize("package", ["accelerate", "tensorboard"])
 def test_a_missing_package_is_named(package: str, learn: Any, recipe: Recipe, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(TrainingError, match=rf"Training needs {package}: pip install 'deltasr\[train\]'"):
+    with pytest.raises(TrainingError, match=rf"Training needs {package}: pip install -e '\.\[train\]'"):
         learn(recipe)

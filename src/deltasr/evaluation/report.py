@@ -117,7 +117,7 @@ def _as_column(name: str) -> str:
 
 def _notes(groups: dict[str, list[Measurement]]) -> list[str]:
     notes = [_set_note(name, group) for name, group in groups.items()]
-    notes.append("PSNR-Y (dB) and SSIM-Y: BT.601 luma, 16-235, of the saved 8-bit RGB results; means over images.")
+    notes.append("PSNR-Y (dB) and SSIM-Y: BT.601 luma, 16-235, of the 8-bit RGB results; means over images.")
     measurements = [m for group in groups.values() for m in group]
     if any(name.startswith("LPIPS") for name in _perceptual_names(measurements)):
         notes.append("LPIPS: version 0.1, whole images, lower is better.")

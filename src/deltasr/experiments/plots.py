@@ -174,7 +174,7 @@ def _figure(size: tuple[float, float]) -> Figure:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise SettingError(
-            "Experiments draw their plots with matplotlib; install it with pip install 'deltasr[experiments]'."
+            "Experiments draw their plots with matplotlib; install it with pip install -e '.[experiments]'."
         ) from error
     return Figure(figsize=size, dpi=_DPI, layout="constrained")
 

@@ -39,7 +39,7 @@ def read_heic(file: BinaryIO, name: str, max_pixels: int) -> Picture:
         from pillow_heif import open_heif
     except ImportError as error:
         raise PictureError(
-            f"{name} is a HEIC picture, which needs the pillow-heif package: pip install 'deltasr[heic]'."
+            f"{name} is a HEIC picture, which needs the pillow-heif package: pip install -e '.[heic]'."
         ) from error
     head = file.read(64)
     file.seek(0)

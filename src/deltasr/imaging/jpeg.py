@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -15,6 +16,8 @@ _EXIF = b"Exif\0\0"
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _ICC = b"ICC_PROFILE\0"
 _ICC_PART = _LONGEST_SEGMENT - len(_ICC) - 2
+
+_START_OF_SCAN = 0xDA
 
 LARGEST_EXIF = _LONGEST_SEGMENT - len(_EXIF)
 LARGEST_XMP = _LONGEST_SEGMENT - len(_XMP)
@@ -46,9 +49,23 @@ def read_compression(file: BinaryIO) -> Compression | None:
 
     file.seek(0)
     try:
-        return compression_of(JpegImagePlugin.JpegImageFile(file))
+        return compression_of(JpegImagePlugin.JpegImageFile(io.BytesIO(_tables_and_frame(file))))
     except (OSError, SyntaxError, ValueError, IndexError, struct.error):
         return None
+
+
+def _tables_and_frame(file: BinaryIO) -> bytes:
+    """A JPEG file's header without application segments, on whose damage Pillow prints warnings (ITU-T T.81, B.1.1)."""
+    header = file.read(2)
+    while len(marker := file.read(4)) == 4 and marker[0] == 0xFF:
+        while marker[1] == 0xFF:  # markers may be preceded by any number of fill bytes
+            marker = marker[1:] + file.read(1)
+        data = file.read(max(int.from_bytes(marker[2:], "big") - 2, 0))
+        if not 0xE0 <= marker[1] <= 0xEF:
+            header += marker + data
+        if marker[1] == _START_OF_SCAN:
+            break
+    return header
 
 
 def compression_of(image: Image.Image) -> Compression | None:

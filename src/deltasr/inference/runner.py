@@ -7,6 +7,7 @@ from typing import Protocol
 
 from torch import Tensor
 
+from deltasr import interruption
 from deltasr.inference.memory import is_out_of_memory
 from deltasr.inference.tiling import Axis, Span
 
@@ -47,6 +48,7 @@ def run_tiles(
         report: told the share of the picture that is done, after every tile.
 
     Raises:
+        KeyboardInterrupt: Ctrl-C was pressed, even if that was lost on its way here (`interruption`).
         MemoryError, RuntimeError: memory runs out with the smallest tiles, or `compute` failed otherwise.
     """
     start = 0
@@ -76,6 +78,7 @@ def _run_row(
         for column in columns.spans(tile):
             if not (row.empty or column.empty):
                 sink.add(row, column, compute(row, column))
+            interruption.check()
             report(row.core.start + (row.core.stop - row.core.start) * column.core.stop / columns.length)
         sink.end_row(row)
     except (MemoryError, RuntimeError) as error:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from deltasr.arguments import is_number, is_whole, shown
 from deltasr.errors import SettingError
-from deltasr.models.base import Model
+
+if TYPE_CHECKING:
+    from deltasr.models.base import Model
+    from deltasr.models.facts import Facts
 
 Size = tuple[int, int]
 """(height, width) in pixels."""
@@ -35,13 +40,15 @@ def require_possible(scale: float | None, size: Size | None) -> None:
         )
 
 
-def sizes_of_passes(model: Model, picture: Size, *, scale: float | None = None, size: Size | None = None) -> list[Size]:
+def sizes_of_passes(
+    model: Model | Facts, picture: Size, *, scale: float | None = None, size: Size | None = None
+) -> list[Size]:
     """The sizes after each pass of a model over a picture; all but the last are its own factor, again and again.
 
     The last pass is resized where the model's factor does not lead to what was asked for.
 
     Args:
-        model: any model.
+        model: any model, or what is known of it.
         picture: the picture to begin with.
         scale: a factor for both sides, rounded to whole pixels, at least 1.
         size: the result, exactly, of any aspect ratio. Without either it is the model's own factor.

@@ -197,8 +197,8 @@ class Upscaler:
             fidelity: for models with a dial, from 0 (the most natural picture) to 1 (the most faithful one); None for
                 the model's `default_fidelity`.
             restoration: for models that restore, how degraded the picture is, from 0 (clean: the result is projected)
-                to 1 (`degradation.web`); `auto` estimates it from the file and the pixels. `Picture.notes` and, unless
-                it is 0, the text metadata of the result say what was decided.
+                to 1 (`degradation.web`); `auto` estimates it from the file and the pixels. Unless it is 0,
+                `Picture.notes` and the text metadata of the result say what was decided.
             progress: told how far it is with a picture.
 
         Returns:
@@ -410,10 +410,10 @@ def _are_several(source: object) -> TypeGuard[Iterable[object]]:
 
 
 def _told(picture: Picture, restoration: float, why: str) -> Picture:
-    """A picture that says how degraded it was taken to be: in a note, and in its text if it is restored."""
-    metadata = picture.metadata
-    if restoration:
-        metadata = replace(metadata, text={**metadata.text, "deltasr:restoration": why})
+    """A picture that is restored says so, in a note and in its text."""
+    if not restoration:
+        return picture
+    metadata = replace(picture.metadata, text={**picture.metadata.text, "deltasr:restoration": why})
     return replace(picture, metadata=metadata, notes=(*picture.notes, f"Restoration {why}."))
 
 

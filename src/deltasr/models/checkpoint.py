@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,53 +12,22 @@ import torch
 from torch import Tensor
 
 from deltasr.arguments import shown
-from deltasr.errors import CheckpointError, SettingError, one_line, reason
+from deltasr.errors import CheckpointError, reason
 from deltasr.files import write_whole
 from deltasr.models.autoencoder import Autoencoder
 from deltasr.models.base import Model
 from deltasr.models.deltadiff import DeltaDiff
-from deltasr.models.limits import no_larger_than, require_shallow, require_within
+from deltasr.models.header import HEADER_KEY, Header, is_foreign, read_header
+from deltasr.models.limits import no_larger_than, require_within
 from deltasr.models.regression import Rrdb
 from deltasr.models.resshift import ResShift
 
-_HEADER_KEY = "deltasr"
-_FORMAT = 1
-
-_LONGEST_NAME = 100
-_LONGEST_DESCRIPTION = 500
-_NOT_IN_NAMES = frozenset('/\\:*?"<>|')
+__all__ = ["ARCHITECTURES", "Header", "build", "is_foreign", "load", "misfit", "read_header", "save"]
 
 ARCHITECTURES: dict[str, type[Model]] = {
     model.architecture: model for model in (DeltaDiff, ResShift, Rrdb, Autoencoder)
 }
 """Every class that checkpoints may name."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Header:
-    """What a checkpoint says of itself.
-
-    Attributes:
-        architecture: a name in `ARCHITECTURES`.
-        arguments: the keyword arguments of its class.
-        name: what the model calls itself; as read from a file, always one that a file or a folder can have.
-        description: one line.
-        training: how the weights came about (recipe, images seen, ...), as JSON values.
-        format: version of this header.
-    """
-
-    architecture: str
-    arguments: dict[str, Any]
-    name: str
-    description: str
-    training: dict[str, Any] = field(default_factory=dict)
-    format: int = _FORMAT
-
-
-class _Version(msgspec.Struct):
-    """The one field that headers of every format have."""
-
-    format: int = _FORMAT
 
 
 def save(
@@ -95,64 +63,8 @@ def save(
         training=training or {},
     )
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
-    content = serialise(tensors, metadata={_HEADER_KEY: msgspec.json.encode(header).decode()})
+    content = serialise(tensors, metadata={HEADER_KEY: msgspec.json.encode(header).decode()})
     write_whole(Path(path), content, what="The checkpoint", error=CheckpointError)
-
-
-def is_foreign(path: str | os.PathLike[str]) -> bool:
-    """Whether there is a file of weights that are not deltasr's: safetensors without our header, or another format."""
-    try:
-        return _HEADER_KEY not in _metadata(path)
-    except CheckpointError:
-        return Path(path).is_file() and Path(path).suffix != ".safetensors"
-
-
-def _metadata(path: str | os.PathLike[str]) -> dict[str, str]:
-    """The texts in the header of a safetensors file."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(os.fspath(path), framework="pt") as file:
-            return file.metadata() or {}
-    except FileNotFoundError as error:
-        raise CheckpointError(f"There is no checkpoint at {os.fspath(path)}.") from error
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{os.fspath(path)} is not a readable safetensors file ({reason(error)}).") from error
-
-
-def read_header(path: str | os.PathLike[str]) -> Header:
-    """The header of a checkpoint, without its weights.
-
-    Raises:
-        CheckpointError: the file is missing, is no safetensors file, or was not written by this deltasr or an
-            earlier one.
-    """
-    metadata = _metadata(path)
-    if _HEADER_KEY not in metadata:
-        raise CheckpointError(f"{os.fspath(path)} has no deltasr header, so the model it belongs to is not known.")
-    text = metadata[_HEADER_KEY]
-    try:
-        require_shallow(text)
-        written_as = msgspec.json.decode(text, type=_Version).format
-        if written_as > _FORMAT:
-            raise CheckpointError(
-                f"{os.fspath(path)} was written by a newer deltasr (format {shown(written_as)}, not {_FORMAT}); "
-                "update deltasr."
-            )
-        header = msgspec.json.decode(text, type=Header)
-    except (msgspec.MsgspecError, SettingError) as error:
-        raise CheckpointError(f"The header of {os.fspath(path)} is damaged ({reason(error)}).") from error
-    return replace(
-        header,
-        name=_plain_name(header.name) or "checkpoint",
-        description=one_line(header.description, longest=_LONGEST_DESCRIPTION),
-    )
-
-
-def _plain_name(name: str) -> str:
-    """A name without what folders, drives, patterns and terminals take for something else."""
-    letters = ("-" if letter in _NOT_IN_NAMES or not letter.isprintable() else letter for letter in name)
-    return "".join(letters).strip(" .-")[:_LONGEST_NAME].rstrip(" .-")
 
 
 def build(header: Header, source: str) -> Model:

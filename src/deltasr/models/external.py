@@ -124,7 +124,7 @@ def _spandrel(file: Path) -> ModuleType:
         _refuse_published(file)
         if isinstance(error, ModuleNotFoundError) and error.name == "spandrel":
             raise ModelError(
-                f"{file} is not a deltasr checkpoint, and other models need spandrel: pip install 'deltasr[interop]'."
+                f"{file} is not a deltasr checkpoint, and other models need spandrel: pip install -e '.[interop]'."
             ) from error
         raise ModelError(
             f"spandrel is installed but cannot be imported ({reason(error)}); "

@@ -20,11 +20,11 @@ import torch
 from msgspec import Meta
 from torch import Tensor
 
-from deltasr.arguments import shown
+from deltasr.arguments import require_shallow, shown
 from deltasr.diffusion.noise import NoiseField
 from deltasr.errors import CheckpointError, ModelError, SettingError, reason
 from deltasr.models.base import Model, SizeRequirements
-from deltasr.models.limits import Blocks, Channels, ChannelsByLevel, no_larger_than, require_shallow, require_within
+from deltasr.models.limits import Blocks, Channels, ChannelsByLevel, no_larger_than, require_within
 from deltasr.models.pytorch_file import read_tensors
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ def _diffusers(folder: Path) -> ModuleType:
     except ImportError as error:
         raise ModelError(
             f"{folder} holds a diffusers pipeline, which needs the diffusers package; install it with "
-            "pip install 'deltasr[papers]'."
+            "pip install -e '.[papers]'."
         ) from error
     return diffusers
 

@@ -5,9 +5,7 @@ Far beyond every model that exists, and far below what takes a machine's memory:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from itertools import accumulate
 from typing import Annotated, Any
 
 import msgspec
@@ -24,7 +22,6 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 ChannelsByLevel = Annotated[list[Channels], Meta(min_length=1, max_length=8)]
 BlocksByLevel = Annotated[list[Annotated[int, Meta(ge=1, le=32)]], Meta(min_length=1, max_length=8)]
 
-_DEEPEST = 50
 _TOO_MANY = "they ask for more weights than the file holds"
 _COMPUTED = 1 << 24
 """Values that a model may hold beside its weights: masks, indices and kernels that follow from its arguments."""
@@ -45,18 +42,6 @@ def require_within(arguments: Mapping[str, Any], kind: Any) -> None:
     except msgspec.ValidationError as error:
         expected, _, place = str(error).partition(" - at `$")
         raise SettingError(f"{place.strip('.`') or 'they'}: {expected[0].lower()}{expected[1:]}") from error
-
-
-def require_shallow(text: str) -> None:
-    """Make sure that brackets in a JSON text do not lie in one another too often; readers of JSON call themselves.
-
-    Raises:
-        SettingError: they do.
-    """
-    brackets = re.findall(r"[\[\]{}]", re.sub(r'"(?:[^"\\]|\\.)*"', "", text))
-    depths = accumulate(1 if bracket in "[{" else -1 for bracket in brackets)
-    if max(depths, default=0) > _DEEPEST:
-        raise SettingError(f"it is nested more than {_DEEPEST} levels deep")
 
 
 class no_larger_than(TorchFunctionMode):  # noqa: N801  # read as a sentence: with no_larger_than(...)

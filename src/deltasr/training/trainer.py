@@ -93,7 +93,7 @@ def train(recipe: Recipe, options: Options, display: Display) -> Path:
     stopping = Stopping(options.minutes)
     missing = [package for package in _PACKAGES if find_spec(package) is None]
     if missing:
-        raise TrainingError(f"Training needs {' and '.join(missing)}: pip install 'deltasr[train]' installs it.")
+        raise TrainingError(f"Training needs {' and '.join(missing)}: pip install -e '.[train]' installs it.")
     folder = RunFolder(options.run)
     if options.resume:
         folder.recipe()
