@@ -24,7 +24,7 @@ LEAVES: dict[str, set[str]] = {
     "interruption": set(),
     "processor": set(),
     "environment": {"processor"},
-    "devices": {"processor"},
+    "devices": {"processor", "arguments"},
 }
 """Files beside the rooms, which all rooms may use, to what they use of each other."""
 

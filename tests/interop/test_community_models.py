@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from deltasr.cli import main
 from deltasr.errors import ModelError, SettingError
-from deltasr.imaging import Metadata, Picture, read_picture, write_picture
+from deltasr.imaging import Metadata, Picture, fill_transparent, read_picture, write_picture
 from deltasr.inference.padding import run_padded
 from deltasr.inference.upscaler import Upscaler
 from deltasr.models import catalogue, checkpoint
@@ -106,7 +106,8 @@ def test_a_16_bit_picture_with_alpha_keeps_both(
     assert (result.height, result.width, result.bits) == (80, 96, 16)
     assert result.metadata.text["Title"] == "noise"
     with torch.inference_mode():
-        colour = net(as_tensor(source.pixels)).clamp(0, 1)[0].permute(1, 2, 0).numpy()
+        filled = fill_transparent(source.pixels, source.alpha)
+        colour = net(as_tensor(filled)).clamp(0, 1)[0].permute(1, 2, 0).numpy()
         alpha = net(as_tensor(source.alpha[..., None]).expand(1, 3, -1, -1)).clamp(0, 1)[0].mean(0).numpy()
     assert colour.std() > 0.01
     assert alpha.std() > 0.01
