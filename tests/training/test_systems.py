@@ -109,7 +109,7 @@ def test_weights_of_another_network_are_refused(recipe: Recipe, tmp_path: Path, 
         build_model(recipe, initial=tmp_path / "absent.safetensors")
     monkeypatch.setattr(checkpoint, "load", lambda path: Interpolation(method="bicubic"))
     with pytest.raises(TrainingError, match="not the network"):
-        build_model(recipe, initial=tmp_path / "other.safetensors")
+        build_model(recipe, initial=tmp_path / "x2.safetensors")
 
 
 TINY_AUTOENCODER: dict[str, Any] = {"widths": (32, 32, 32), "blocks": 1, "codes": 16}
