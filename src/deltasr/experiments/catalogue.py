@@ -16,6 +16,7 @@ from deltasr.experiments import (
     dial,
     estimator,
     ingredients,
+    jpeg,
     photo,
     report_1,
     report_2,
@@ -27,6 +28,7 @@ from deltasr.experiments import (
     resshift_table_1,
     resshift_table_2,
     small_models,
+    spectrum,
     teacher_forcing,
 )
 from deltasr.experiments.experiment import Experiment, Result, Settings, TestSet
@@ -52,6 +54,8 @@ EXPERIMENTS: dict[str, Experiment] = {
         dial,
         photo,
         estimator,
+        jpeg,
+        spectrum,
         report_1,
         report_2,
         report_3,
