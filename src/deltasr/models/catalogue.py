@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 DEFAULT = "deltadiff-x4"
 
 BUNDLED: dict[str, str] = {
-    "deltadiff-x4": "DeltaDiff x4, tiny: four deterministic steps on the LR grid, no autoencoder",
+    "deltadiff-x4": "DeltaDiff x4, tiny: four deterministic steps on the LR grid, for clean pictures and for JPEGs",
     "deltadiff-photo-x4": "DeltaDiff x4, tiny, for pictures off the web: JPEG blocks, blur, noise",
     "rrdb-x4": "RRDB x4, 2 blocks: one pass, trained for fidelity",
     "rrdb-gan-x4": "RRDB x4, 2 blocks: one pass, trained further for realism, with a discriminator and LPIPS",
