@@ -6,14 +6,17 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from deltasr import interruption
+from deltasr.imaging import Picture, write_picture
 from deltasr.inference.runner import run_tiles
 from deltasr.inference.tiling import Axis
 
@@ -42,10 +45,12 @@ main()
 def listening(monkeypatch: pytest.MonkeyPatch):
     """Ctrl-C is listened to, and forgotten afterwards."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    monkeypatch.setattr(interruption, "_asked", False)
+    monkeypatch.setattr(interruption, "_received", None)
     interruption.listen()
     yield
+    signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGINT, before)
-    interruption._asked.clear()
 
 
 class Nowhere:
@@ -86,6 +91,42 @@ def test_it_raises_what_it_always_did():
     interruption.check()
     with pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.usefixtures("listening")
+def test_where_c_code_called_python_it_is_remembered_and_not_raised():
+    names = {"__name__": "pyvips.gobject", "os": os, "signal": signal}
+    exec("def called_back():\n    os.kill(os.getpid(), signal.SIGINT)\n    return 1", names)
+    assert names["called_back"]() == 1
+    assert interruption.asked()
+
+
+@pytest.mark.usefixtures("listening")
+def test_it_is_known_before_python_can_act_on_it():
+    """As in another thread, while the main one is inside a C library."""
+    known: list[bool] = []
+
+    def ask() -> None:
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        known.append(interruption.asked())
+
+    thread = threading.Thread(target=ask)
+    try:
+        thread.start()
+        thread.join()
+    except KeyboardInterrupt:
+        thread.join()
+    assert known == [True]
+
+
+@pytest.mark.usefixtures("listening")
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_writing_stops_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str):
+    noise = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)
+    monkeypatch.setattr(interruption, "_asked", True)
+    with pytest.raises(KeyboardInterrupt):
+        write_picture(Picture(pixels=noise), tmp_path / f"a{suffix}")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_handler_of_someone_elses_stays(monkeypatch):

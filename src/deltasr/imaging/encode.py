@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from deltasr import interruption
 from deltasr.imaging import jpeg, libvips, png, tiff
 from deltasr.imaging.picture import Picture, interleaved
 
@@ -75,6 +76,8 @@ def _stream(save: Callable[[pyvips.TargetCustom], None], **handlers: Callable[..
         # An exception must not leave a callback that C code calls: it would be printed and forgotten.
         def call(*arguments: Any) -> Any:
             nonlocal failure
+            if interruption.asked():
+                return failed
             try:
                 return handler(*arguments)
             except OSError as error:
@@ -89,6 +92,7 @@ def _stream(save: Callable[[pyvips.TargetCustom], None], **handlers: Callable[..
     try:
         save(target)
     except pyvips.Error as error:
+        interruption.check()
         raise failure or _as_os_error(error) from error
     if failure is not None:
         raise failure
