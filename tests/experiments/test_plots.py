@@ -82,5 +82,5 @@ def test_maps_are_red_above_their_middle_and_blue_below():
 
 def test_a_missing_matplotlib_is_told(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(SettingError, match=r"deltasr\[experiments\]"):
+    with pytest.raises(SettingError, match=r"-e '\.\[experiments\]'"):
         require_matplotlib()
