@@ -144,6 +144,11 @@ def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) ->
         time.sleep(0.005)
 
 
+def processor_time(process: subprocess.Popen[str]) -> float:
+    """Seconds, of a process that has not been waited for."""
+    return sum(psutil.Process(process.pid).cpu_times()[:2])
+
+
 def loads_torch(process: subprocess.Popen[str]) -> bool:
     """Whether a command has begun its work; before, Ctrl-C is the interpreter's own affair."""
     try:
@@ -317,18 +322,15 @@ def interrupt(folder: Path, draws: Random) -> None:
         time.sleep(draws.random() / 2)
         if process.poll() is not None or len(results_in(output)) == len(sources):
             return
-        before = sum(psutil.Process(process.pid).cpu_times()[:2])
+        before = processor_time(process)
         process.send_signal(signal.SIGINT)
-        assert process.stderr is not None
-        errors = process.stderr.read()
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode == 0 and len(results_in(output)) == len(sources):
+        wait_until(lambda: processor_time(process) - before > SECONDS_TO_STOP, process)
+        expect(process.poll() is not None, f"computed for another {SECONDS_TO_STOP} s and more")
+        ended = end(process)
+    if ended.status == 0 and len(results_in(output)) == len(sources):
         return
-    taken = used.ru_utime + used.ru_stime - before
-    expect(process.returncode == 130, f"ended with {process.returncode}, not 130: {errors[-300:]!r}")
-    expect(errors == "deltasr: interrupted\n", f"printed on standard error: {errors[-300:]!r}")
-    expect(taken < SECONDS_TO_STOP, f"computed for another {taken:.1f} s")
+    expect(ended.status == 130, f"ended with {ended.status}, not 130: {ended.errors[-300:]!r}")
+    expect(ended.errors == "deltasr: interrupted\n", f"printed on standard error: {ended.errors[-300:]!r}")
     for result in results_in(output):
         require_whole(result)
     require_no_leftovers(output)
