@@ -28,7 +28,7 @@ from deltasr.inference.upscaler import Upscaler
 from deltasr.models import catalogue
 from deltasr.models.base import Model
 
-QUALITIES = (None, 90, 75, 50, 30)
+QUALITIES = (None, 90, 75, 50, 40, 30)
 """Of JPEG files; None for PNG."""
 
 AUTO, TOLD, CLEAN = "auto", "told", "clean"
