@@ -108,7 +108,7 @@ def largest(results: Sequence[Floats], truths: Sequence[Floats], among: NDArray[
     """
     ratios = ratio(results, truths)
     place = np.unravel_index(np.argmax(np.where(among, ratios, -np.inf)), ratios.shape)
-    vertical, horizontal = frequencies()[:, *place]
+    vertical, horizontal = (part[place] for part in frequencies())
     sign = -1 if (vertical, horizontal) < (0, 0) else 1
     return Peak(
         ratio=float(ratios[place]),

@@ -28,7 +28,7 @@ from deltasr.inference.upscaler import Upscaler
 from deltasr.models import catalogue
 from deltasr.models.base import Model
 
-QUALITIES = (None, 90, 75, 50, 30)
+QUALITIES = (None, 90, 75, 50, 40, 30)
 """Of JPEG files; None for PNG."""
 
 AUTO, TOLD, CLEAN = "auto", "told", "clean"
@@ -69,7 +69,9 @@ class _Entrant:
 
     def restoration(self, quality: int | None) -> Restoration:
         """What `Upscaler.upscale` is given for a file."""
-        return {AUTO: "auto", TOLD: _true_strength(quality), CLEAN: 0.0}[self.told]
+        if self.told == AUTO:
+            return "auto"
+        return _true_strength(quality) if self.told == TOLD else 0.0
 
 
 def _run(settings: Settings) -> Result:
@@ -145,7 +147,10 @@ def _saved(sets: Sequence[TestSet], quality: int | None, folder: Path, settings:
 def _saved_pair(pair: Pair, quality: int | None, folder: Path) -> Pair:
     _, lr = hr_and_lr(pair)
     path = folder / f"{pair.name}.{'png' if quality is None else 'jpg'}"
-    Image.fromarray(lr).save(path, **({} if quality is None else {"quality": quality, "subsampling": "4:2:0"}))
+    if quality is None:
+        Image.fromarray(lr).save(path)
+    else:
+        Image.fromarray(lr).save(path, quality=quality, subsampling="4:2:0")
     return replace(pair, lr=path)
 
 

@@ -107,7 +107,7 @@ def _run(settings: Settings) -> Result:
                 [[_map(one) for one in measured if one.dataset == name] for name in names],
                 title="Power over the truth's, by frequency",
                 middle=1.0,
-                largest=2.0,
+                largest=4.0,
             ),
         },
         scale=(
