@@ -53,6 +53,11 @@ for path in source.iterdir():
     else:
         print(f"deltasr: {path.name} is broken", file=sys.stderr)
 """: "ended with 0 where",
+    """
+from PIL import Image
+for path in source.iterdir():
+    Image.new("RGB", (4, 4)).save(output / f"{path.stem}.png")
+""": "truncated, and taken for whole",
 }
 
 
