@@ -36,6 +36,7 @@ def told_by(model: Model) -> dict[str, Any]:
         "receptive_field": model.receptive_field,
         "dial": model.dial,
         "default_fidelity": model.default_fidelity,
+        "restoring": model.restoring,
     }
 
 
