@@ -80,9 +80,11 @@ def test_it_is_tried_once_and_remembered_by_later_processes(trial, file, monkeyp
     first = processor.tried()
     assert processor.tried() == first
     assert file.exists()
+    written = file.stat().st_mtime_ns
     monkeypatch.setattr(processor, "_known", {})
     assert processor.tried() == first
     assert children(log) == 2
+    assert file.stat().st_mtime_ns == written
     assert [path.name for path in file.parent.iterdir()] == [file.name]
 
 
@@ -97,6 +99,12 @@ def test_a_trial_in_which_not_even_float32_runs_is_not_remembered(trial, file):
     log = trial(ALL_DIE)
     assert processor.tried() == dict.fromkeys(["float32", "bfloat16", "float16"], "SIGILL")
     assert children(log) == 1
+    assert not file.exists()
+
+
+def test_a_child_that_someone_else_ended_is_not_remembered(trial, file):
+    trial(DIES.replace("SIGILL", "SIGKILL"))
+    assert processor.tried()["bfloat16"] == "SIGKILL"
     assert not file.exists()
 
 

@@ -24,6 +24,7 @@ Tried = dict[str, float | str]
 
 _TYPES = ("float32", "bfloat16", "float16")
 _PATIENCE = 120.0
+_FROM_OUTSIDE = {"SIGINT", "SIGKILL", "SIGTERM"}
 _READ_BY_TORCH = ("ATEN_", "DNNL_", "ONEDNN_")
 """How the names of variables begin that choose the instructions of torch and of oneDNN, which computes for it."""
 
@@ -93,8 +94,7 @@ def tried(changes: Mapping[str, str] | None = None) -> Tried:
     key = _key(environment)
     if key not in _known:
         _known[key] = _remembered().get(key) or _try_all(environment)
-        if isinstance(_known[key]["float32"], float):  # otherwise the trial says nothing of the processor
-            _remember(key, _known[key])
+        _remember(key, _known[key])
     return _known[key]
 
 
@@ -189,7 +189,11 @@ def _remembered() -> dict[str, Tried]:
 
 
 def _remember(key: str, results: Tried) -> None:
-    """Write it down for later processes, where a file can be written."""
+    """Write it down for later processes, where a file can be written and the results are the processor's doing."""
+    if not isinstance(results["float32"], float) or not _FROM_OUTSIDE.isdisjoint(results.values()):
+        return
+    if key in _remembered():
+        return
     with suppress(OSError, RuntimeError):
         file = _file()
         file.parent.mkdir(parents=True, exist_ok=True)

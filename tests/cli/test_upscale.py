@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from deltasr import processor
 from deltasr.cli import main
 from deltasr.imaging import Metadata, Picture, read_picture, write_picture
 from deltasr.inference import upscaler as upscaler_module
@@ -485,3 +486,14 @@ def test_an_interruption_while_writing_leaves_no_partial_file(tmp_path, monkeypa
     monkeypatch.setitem(write.ENCODERS, "png", interrupted)
     assert _run(source, "-o", tmp_path / "out") == 130
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_type_that_does_not_run_here_is_told_once_and_the_work_is_done_in_float32(tmp_path, capsys, monkeypatch):
+    sources = [_save(tmp_path / name) for name in ("a.png", "b.png")]
+    monkeypatch.setattr(processor, "tried", lambda: {"float32": 1.0, "bfloat16": "SIGILL", "float16": 1.0})
+    assert _run(*sources, "-o", tmp_path / "rounded", "--dtype", "bfloat16") == 0
+    note = "note: bfloat16 does not run on this processor (SIGILL), so float32 is used\n"
+    assert capsys.readouterr().out.count(note) == 1
+    assert _run(*sources, "-o", tmp_path / "exact") == 0
+    for name in ("a.png", "b.png"):
+        assert (tmp_path / "rounded" / name).read_bytes() == (tmp_path / "exact" / name).read_bytes()

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 import torch
 
+from deltasr import processor
 from deltasr.errors import SettingError
 from deltasr.experiments import catalogue, ingredients, processor_time
 from deltasr.experiments.experiment import Settings
@@ -148,3 +149,10 @@ def test_an_interrupted_clock_goes_on(tmp_path: Path, monkeypatch: pytest.Monkey
 
     assert part(reading=5, steps=2) == 2
     assert part(reading=5, steps=3) == 5
+
+
+def test_a_row_in_bf16_says_where_it_was_float32(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(ingredients, "relative_cost", lambda *_: 1.0)
+    monkeypatch.setattr(processor, "tried", lambda: {"float32": 1.0, "bfloat16": "SIGILL", "float16": 1.0})
+    notes = ingredients.EXPERIMENT.run(only(settings, "bf16")).notes
+    assert "Precision bf16 was float32 here: bfloat16 does not run on this processor (SIGILL)." in notes
