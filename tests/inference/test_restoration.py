@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from deltasr.errors import SettingError
-from deltasr.imaging import Picture, picture_from, read_picture
+from deltasr.imaging import Picture, picture_from, read_picture, write_picture
 from deltasr.inference import consistency
 from deltasr.inference.batch import Request
 from deltasr.inference.conditions import Conditions, decided_restoration
@@ -61,6 +61,14 @@ def test_a_clean_picture_says_nothing_of_it():
     assert result.pixels.max() == 0
     assert result.notes == ()
     assert "deltasr:restoration" not in result.metadata.text
+
+
+@pytest.mark.parametrize(("format_name", "holds"), [("png", True), ("jpeg", False)])
+def test_a_format_without_text_loses_nothing_that_was_the_picture_s(format_name: str, holds: bool):
+    result = Upscaler(Told()).upscale(jpeg(50))
+    file = io.BytesIO()
+    assert write_picture(result, file, format=format_name) == []
+    assert ("deltasr:restoration" in read_picture(file.getvalue()).metadata.text) == holds
 
 
 def test_a_picture_that_was_a_jpeg_is_found_out():

@@ -21,6 +21,10 @@ Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 """Samples over the whole range of their type."""
 
 
+OWN_TEXT = "deltasr:"
+"""What begins the keywords of text that deltasr adds to results itself; a format that holds no text loses nothing."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Metadata:
     """What a file says about its pixels.

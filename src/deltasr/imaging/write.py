@@ -19,7 +19,7 @@ from deltasr.imaging.alpha import over_white
 from deltasr.imaging.colour import as_8_bits, profile_fits
 from deltasr.imaging.encode import ENCODERS
 from deltasr.imaging.formats import FORMATS, Format, format_named
-from deltasr.imaging.picture import Metadata, Picture
+from deltasr.imaging.picture import OWN_TEXT, Metadata, Picture
 
 DEFAULT_QUALITY = 95
 
@@ -155,7 +155,8 @@ def _fitted_metadata(picture: Picture, target: Format) -> tuple[Metadata, list[s
         icc = exif = xmp = None
     homeless = [key for key in text if target.name != "png" or not png.storable_keyword(key)]
     if homeless:
-        lost.append(f"the text of {', '.join(homeless)}")
+        told = [key for key in homeless if not key.startswith(OWN_TEXT)]
+        lost += [f"the text of {', '.join(told)}"] if told else []
         text = {key: value for key, value in text.items() if key not in homeless}
     fitted = replace(metadata, exif=exif, xmp=xmp, icc=icc, text=text)
     return fitted, [f"{target.title} cannot hold {thing}." for thing in lost]

@@ -19,6 +19,7 @@ from deltasr.devices import DTYPES, find_device, release, usable
 from deltasr.diffusion.noise import NoiseField
 from deltasr.errors import ModelError, PictureError, SettingError
 from deltasr.imaging import Picture, fill_transparent, picture_from
+from deltasr.imaging.picture import OWN_TEXT
 from deltasr.inference import alpha, consistency, memory
 from deltasr.inference.blending import Blended, Cropped
 from deltasr.inference.conditions import (
@@ -413,7 +414,7 @@ def _told(picture: Picture, restoration: float, why: str) -> Picture:
     """A picture that is restored says so, in a note and in its text."""
     if not restoration:
         return picture
-    metadata = replace(picture.metadata, text={**picture.metadata.text, "deltasr:restoration": why})
+    metadata = replace(picture.metadata, text={**picture.metadata.text, f"{OWN_TEXT}restoration": why})
     return replace(picture, metadata=metadata, notes=(*picture.notes, f"Restoration {why}."))
 
 
