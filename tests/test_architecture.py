@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,33 +16,34 @@ import deltasr
 
 PACKAGE = Path(deltasr.__file__).parent
 
-MAY_USE: dict[str, set[str]] = {
+LEAVES: dict[str, set[str]] = {
     "errors": set(),
+    "arguments": set(),
+    "files": set(),
+    "free_memory": set(),
     "interruption": set(),
     "processor": set(),
     "environment": {"processor"},
-    "devices": {"processor"},
-    "imaging": {"interruption"},
+    "devices": {"processor", "arguments"},
+}
+"""Files beside the rooms, which all rooms may use, to what they use of each other."""
+
+ROOMS: dict[str, set[str]] = {
+    "imaging": set(),
+    "planning": {"imaging"},
     "degradation": set(),
     "diffusion": set(),
     "nets": {"degradation"},
     "models": {"nets", "diffusion", "degradation"},
-    "inference": {"devices", "interruption", "models", "diffusion", "imaging", "degradation"},
-    "evaluation": {"devices", "inference", "models", "nets", "imaging", "degradation"},
-    "training": {"devices", "inference", "evaluation", "models", "nets", "diffusion", "imaging", "degradation"},
-    "experiments": {"devices", "training", "evaluation", "inference", "models", "diffusion", "imaging"},
-    "cli": {
-        "environment",
-        "interruption",
-        "experiments",
-        "inference",
-        "training",
-        "evaluation",
-        "models",
-        "imaging",
-        "degradation",
-    },
+    "inference": {"planning", "models", "diffusion", "imaging", "degradation"},
+    "evaluation": {"inference", "models", "nets", "imaging", "degradation"},
+    "training": {"inference", "evaluation", "models", "nets", "diffusion", "imaging", "degradation"},
+    "experiments": {"training", "evaluation", "inference", "models", "diffusion", "imaging", "degradation"},
+    "cli": {"experiments", "inference", "training", "evaluation", "models", "planning", "imaging", "degradation"},
 }
+"""Room to the rooms below it that it uses."""
+
+MAY_USE = LEAVES | {room: used | LEAVES.keys() for room, used in ROOMS.items()}
 """Room to the rooms whose names may stand in its imports; all may use `errors` and their own."""
 
 HEAVY = (
@@ -121,5 +123,52 @@ print("heavy:", *[name for name in {HEAVY!r} if name in sys.modules])
 """
     printed = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout
     assert printed.splitlines()[-1].split() == ["heavy:"]
-    for command in ("upscale", "models", "info", "steps", "evaluate", "train", "import", "degrade", "experiment"):
+    commands = (
+        "upscale", "models", "info", "steps", "evaluate", "train", "import", "degrade", "graphics", "experiment",
+    )  # fmt: skip
+    for command in commands:
         assert re.search(rf"^\W+{command} +\w+", printed, re.MULTILINE), f"{command} is not listed with what it does"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["models"], 0),
+        (["models", "--json"], 0),
+        (["info", "deltadiff-x4"], 0),
+        (["info", "mine.safetensors"], 0),
+        (["upscale", "a.png", "-o", "b.png", "--skip-existing"], 0),
+        (["upscale", "a.png", "-o", "b.png"], 1),
+        (["upscale", "gone.png"], 1),
+    ],
+)
+def test_what_needs_no_model_loads_nothing_heavy(tmp_path: Path, arguments: list[str], status: int):
+    """Seconds go into loading torch; these answer at once."""
+    shutil.copy(PACKAGE / "weights" / "rrdb-x4.safetensors", tmp_path / "mine.safetensors")
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(b"a picture, as far as these look at it")
+    loaded = _loaded_by(arguments, tmp_path, status)
+    assert loaded == set()
+
+
+def test_a_dry_run_reads_pictures_and_loads_no_model(tmp_path: Path):
+    shutil.copy(PACKAGE.parents[1] / "examples" / "frog.png", tmp_path / "a.png")
+    assert _loaded_by(["upscale", "a.png", "--dry-run"], tmp_path, 0) & {"torch", "safetensors"} == set()
+    assert [file.name for file in tmp_path.iterdir()] == ["a.png"]
+
+
+def _loaded_by(arguments: list[str], folder: Path, status: int) -> set[str]:
+    """The heavy modules that a command loads in a process of its own."""
+    asked = f"""
+import os
+import sys
+from deltasr.cli import main
+os.chdir({str(folder)!r})
+try:
+    main({arguments!r})
+except SystemExit as exit_:
+    assert exit_.code == {status}, exit_.code
+print("heavy:", *[name for name in {HEAVY!r} if name in sys.modules])
+"""
+    ended = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    return set(ended.stdout.splitlines()[-1].split()[1:])

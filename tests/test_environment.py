@@ -77,9 +77,10 @@ def test_nothing_is_set_where_torch_is_loaded_already(variables, monkeypatch):
     assert variables == before
 
 
-def test_the_commands_set_it_before_torch_is_loaded():
+def test_the_commands_set_it_before_torch_is_loaded(tmp_path):
     """The command line in a process of its own: what torch's import finds in the environment."""
-    asked = """
+    (tmp_path / "a.png").write_bytes(b"a picture, as far as is looked at before torch is loaded")
+    asked = f"""
 import os, sys
 class Watch:
     def find_spec(self, name, *rest):
@@ -88,7 +89,7 @@ class Watch:
             os._exit(0)
 sys.meta_path.insert(0, Watch())
 from deltasr.cli import main
-main(["upscale", "absent.png", "-o", "out"])
+main(["upscale", {str(tmp_path / "a.png")!r}])
 """
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_WAIT", "GOMP_", "KMP_"))}
     printed = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True, env=plain)

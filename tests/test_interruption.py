@@ -80,7 +80,9 @@ def test_a_swallowed_interrupt_stops_the_work_after_the_tile():
         return torch.zeros(1, 10, 10)
 
     with pytest.raises(KeyboardInterrupt):
-        run_tiles(compute, axis, axis, tile=10, sink=sink, before_retry=lambda: None, report=lambda share: None)
+        run_tiles(
+            compute, axis, axis, tile=10, smallest=10, sink=sink, before_retry=lambda: None, report=lambda share: None
+        )
     assert sink.tiles == 3
 
 

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deltasr.errors import CheckpointError, DeltasrError, ModelError, PictureError, SettingError, TrainingError
+from deltasr.errors import (
+    CheckpointError,
+    DeltasrError,
+    ModelError,
+    OutputError,
+    PictureError,
+    SettingError,
+    TrainingError,
+)
 
 if TYPE_CHECKING:
     from deltasr.imaging import Picture
@@ -23,6 +31,7 @@ __all__ = [
     "DeltasrError",
     "Model",
     "ModelError",
+    "OutputError",
     "Picture",
     "PictureError",
     "SettingError",

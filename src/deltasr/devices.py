@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from deltasr import processor
+from deltasr.arguments import shown
 from deltasr.errors import SettingError
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -22,10 +23,10 @@ def find_device(name: str | torch.device) -> torch.device:
         return torch.device("cuda" if cuda else "mps" if mps else "cpu")
     try:
         device = torch.device(name)
-    except RuntimeError as error:
-        raise SettingError(f"There is no device '{name}'; choose auto, cpu, cuda or mps.") from error
+    except (RuntimeError, TypeError) as error:
+        raise SettingError(f"There is no device '{shown(name)}'; choose auto, cpu, cuda or mps.") from error
     there = {"cpu": True, "mps": mps, "cuda": cuda and (device.index or 0) < torch.cuda.device_count()}
-    if not there.get(device.type, True):
+    if not there.get(device.type, device.type == getattr(torch.accelerator.current_accelerator(), "type", None)):
         raise SettingError(f"This machine has no device '{name}' that torch can use; choose auto or cpu.")
     return device
 

@@ -25,10 +25,19 @@ class TrainingError(DeltasrError):
     """Training cannot start or go on; the message names the file, the loss term or the state at fault."""
 
 
+class OutputError(DeltasrError):
+    """A report, a table or a plot cannot be written."""
+
+
 _LONGEST_REASON = 200
 
 
 def reason(error: BaseException) -> str:
     """What another library's exception says, in one line without a full stop, to stand inside a sentence of ours."""
-    words = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-    return words if len(words) <= _LONGEST_REASON else f"{words[:_LONGEST_REASON].rstrip()} ..."
+    return one_line(str(error).rstrip(". \n"), longest=_LONGEST_REASON) or type(error).__name__
+
+
+def one_line(text: str, *, longest: int) -> str:
+    """A text from outside in one line, cut to so many characters, without those that steer a terminal."""
+    words = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    return words if len(words) <= longest else f"{words[:longest].rstrip()} ..."

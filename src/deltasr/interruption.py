@@ -1,8 +1,8 @@
 """Ctrl-C that is neither lost nor late.
 
-Python raises KeyboardInterrupt between two of its own instructions: not before a C library returns. An exception raised
-while the library calls Python back, as libvips does to log and to write, is printed there and goes no further. Long
-work therefore asks here now and then.
+Python raises KeyboardInterrupt between two of its own instructions: not before a C library returns. An exception that
+is raised while the library calls Python back, as libvips does to log and to write, is printed there and goes no
+further. Long work therefore asks here now and then.
 """
 
 from __future__ import annotations

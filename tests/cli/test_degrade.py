@@ -228,7 +228,7 @@ def test_a_check_tells_pictures_that_cannot_be_read(listed, tmp_path, capsys):
     ("arguments", "message"),
     [
         ([], "nothing to degrade"),
-        (["a.png", "--check", "list.csv", "--seed", "0"], "leave out --kind, --scale and --seed"),
+        (["a.png", "--check", "list.csv", "--seed", "0"], "leave out --kind, --scale, --seed and --strength"),
         (["a.png", "--check", "missing.csv"], "missing.csv cannot be read"),
         (["a.png", "--check", "a.png"], "a.png is not text"),
         (["a.png", "--check", "list.csv", "-o", "lr"], "Name one of"),
@@ -260,3 +260,41 @@ def test_the_help_names_every_kind():
 def test_the_help_is_reached_by_the_command_line(capsys):
     assert run("--help") == 0
     assert "--kind" in capsys.readouterr().out
+
+
+def test_a_strength_is_listed_and_checked(tmp_path, capsys):
+    save(tmp_path / "hr/a.png", size=(40, 48))
+    lists = {}
+    for strength in ("0.3", "0.8"):
+        lists[strength] = tmp_path / f"{strength}.csv"
+        arguments = ("--kind", "web", "--strength", strength, "--list", lists[strength])
+        assert run(tmp_path / "hr", "-o", tmp_path / strength, *arguments) == 0
+        assert run(tmp_path / "hr", "--check", lists[strength]) == 0
+    assert (tmp_path / "0.3/a.png").read_bytes() != (tmp_path / "0.8/a.png").read_bytes()
+    (line,) = read_list(lists["0.3"])
+    assert line.strength == 0.3
+    assert line.operations.startswith("web strength=0.3; resize ")
+    assert "jpeg quality=58" in line.operations
+
+
+def test_lists_without_a_strength_are_as_they_were(tmp_path):
+    save(tmp_path / "hr/a.png")
+    run(tmp_path / "hr", "-o", tmp_path / "lr", "--list", tmp_path / "list.csv")
+    assert "strength" not in (tmp_path / "list.csv").read_text().splitlines()[0]
+    assert read_list(tmp_path / "list.csv")[0].strength is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-o", "b.png", "--kind", "web", "--strength", "1.5"], "from 0 to 1"),
+        (["-o", "b.png", "--kind", "bicubic", "--strength", "0.5"], "bicubic has no strength"),
+        (["--sheet", "c.png", "--strength", "0.5"], "leave out --strength"),
+    ],
+)
+def test_mistakes_with_strengths_are_told(tmp_path, monkeypatch, capsys, arguments, message):
+    save(tmp_path / "a.png")
+    monkeypatch.chdir(tmp_path)
+    assert run("a.png", *arguments) == 1
+    assert message in capsys.readouterr().err
+    assert below(tmp_path) == ["a.png"]

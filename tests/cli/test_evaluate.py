@@ -15,6 +15,8 @@ import torch
 from PIL import Image
 
 from deltasr.evaluation.lpips import Lpips
+from deltasr.models import checkpoint
+from deltasr.models.deltadiff import DeltaDiff
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -71,6 +73,20 @@ def test_models_and_sets_make_a_table_and_files(run: Run, tiny: Path):
     assert cells(lines[2])[1] == f"{mean:.2f}"
     assert all(float(r["seconds_wall"]) > 0 for r in rows)
     assert Image.open(tiny / "results" / "bicubic" / "Tiny" / "1.png").size == (48, 40)
+
+
+def test_results_are_kept_inside_the_folder_that_is_named(run: Run, tiny: Path):
+    """Whatever a checkpoint is called: this one's row is called `..`."""
+    odd = tiny / "models" / "...safetensors"
+    model = DeltaDiff()
+    model.name = "../../elsewhere"
+    checkpoint.save(model, odd)
+    before = set(tiny.rglob("*"))
+    status, table, _ = run(odd, "--hr", tiny / "Tiny", "--save", tiny / "deep" / "results")
+    assert status == 0
+    assert cells(table.splitlines()[2])[0] == ".."
+    written = set(tiny.rglob("*.png")) - before
+    assert written == {tiny / "deep" / "results" / "__" / "Tiny" / f"{number}.png" for number in range(2)}
 
 
 def test_saved_results_score_the_same_without_a_model(run: Run, tiny: Path):
@@ -136,7 +152,7 @@ def test_metrics_without_pyiqa_are_refused(run: Run, tiny: Path, monkeypatch: py
     monkeypatch.setitem(sys.modules, "pyiqa", None)
     assert run("bicubic", "--hr", tiny / "Tiny", "--metric", "clipiqa") == (
         *(1, ""),
-        "deltasr: CLIP-IQA needs the pyiqa package: pip install 'deltasr[iqa]'.\n",
+        "deltasr: CLIP-IQA needs the pyiqa package: pip install -e '.[iqa]'.\n",
     )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -52,7 +55,21 @@ def test_info_of_the_default_prints_its_card(command_line: Run):
     card = catalogue.bundled_file("deltadiff-x4", ".md").read_text(encoding="utf-8")
     assert status == 0
     assert out.startswith("deltadiff-x4: ")
-    assert card.rstrip() in out
+    assert card.splitlines()[0] == "# deltadiff-x4"
+    assert "\n\n# deltadiff-x4\n\n" in out
+    assert card.partition("![")[0] in out
+
+
+@pytest.mark.parametrize("name", catalogue.BUNDLED)
+def test_cards_have_no_links_that_lead_nowhere(command_line: Run, name: str):
+    """What a card links to in the repository is shown as its text; addresses stay."""
+    card = catalogue.bundled_file(name, ".md").read_text(encoding="utf-8")
+    shown = command_line("info", name)[1]
+    targets = re.findall(r"\]\(([^)]*)\)", shown)
+    assert all("://" in target for target in targets)
+    assert set(targets) == {target for target in re.findall(r"\]\(([^)]*)\)", card) if "://" in target}
+    for text in re.findall(r"\[([^\]]*)\]\(", card):
+        assert text in shown
 
 
 def test_info_of_a_checkpoint_prints_its_header(command_line: Run, tmp_path: Path):
@@ -67,6 +84,71 @@ def test_info_of_a_checkpoint_prints_its_header(command_line: Run, tmp_path: Pat
     assert 'architecture deltadiff {"size": "tiny", "scale": 3, "steps": 2' in out
     assert '"images": 320' in out
     assert '"loss": "charbonnier"' in out
+
+
+def test_info_of_a_run_is_that_of_its_weights(command_line: Run, tmp_path: Path):
+    checkpoint.save(DeltaDiff(scale=3), tmp_path / "run" / "model.safetensors")
+    of_folder = command_line("info", tmp_path / "run")
+    assert of_folder == command_line("info", tmp_path / "run" / "model.safetensors")
+    assert of_folder[0] == 0
+
+
+def test_what_a_file_says_of_itself_is_printed_without_control_characters(command_line: Run, tmp_path: Path):
+    model = DeltaDiff()
+    model.name, model.description = "mine\x1b]0;title\x07", "red \x1b[31m\nsecond line"
+    checkpoint.save(model, tmp_path / "mine.safetensors", training={"note": "\x1b[2J"})
+    status, out, _ = command_line("info", tmp_path / "mine.safetensors")
+    assert status == 0
+    assert out.splitlines()[0] == "mine-]0;title: red [31m second line"
+    assert not any(ord(character) < 32 and character != "\n" for character in out)
+
+
+def test_errors_that_quote_a_file_are_printed_without_control_characters(
+    command_line: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    model = DeltaDiff()
+    monkeypatch.setattr(DeltaDiff, "architecture", "\x1b[31mnew")
+    monkeypatch.setitem(checkpoint.ARCHITECTURES, DeltaDiff.architecture, DeltaDiff)
+    checkpoint.save(model, tmp_path / "new.safetensors")
+    monkeypatch.delitem(checkpoint.ARCHITECTURES, DeltaDiff.architecture)
+    status, _, err = command_line("info", tmp_path / "new.safetensors")
+    assert status == 1
+    assert "'\\x1b[31mnew'" in err
+    assert "\x1b" not in err
+    assert err.count("\n") == 1
+
+
+def test_models_as_json(command_line: Run):
+    status, out, _ = command_line("models", "--json")
+    listed = {model["name"]: model for model in json.loads(out)}
+    assert status == 0
+    assert list(listed) == catalogue.names()
+    assert [name for name, model in listed.items() if model["default"]] == [catalogue.DEFAULT]
+    dials = {name: model["default_fidelity"] for name, model in listed.items() if model["default_fidelity"] is not None}
+    assert dials == catalogue.dials()
+    assert {model["scale"] for model in listed.values()} == {4}
+
+
+def test_info_as_json(command_line: Run, dial_checkpoint: Path):
+    told = json.loads(command_line("info", dial_checkpoint, "--json")[1])
+    header = checkpoint.read_header(dial_checkpoint)
+    assert told["arguments"] == header.arguments
+    assert (told["architecture"], told["default_fidelity"], told["card"]) == ("deltadiff", 0.75, None)
+    named = json.loads(command_line("info", "rrdb-x4", "--json")[1])
+    assert named["card"].startswith("# rrdb-x4")
+    assert named["training"]["images"] > 0
+    assert json.loads(command_line("info", "bicubic", "--json")[1])["architecture"] is None
+
+
+def test_the_card_is_rendered_on_a_terminal(command_line: Run, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "100")
+    out = command_line("info", "deltadiff-x4")[1]
+    assert "deltadiff-x4" in out
+    assert "The dial" in out
+    assert "## The dial" not in out
+    assert "|---" not in out
+    assert "**" not in out
 
 
 @pytest.mark.parametrize(
@@ -120,3 +202,20 @@ def test_a_reader_that_leaves_early_gets_no_traceback():
 def test_python_m_deltasr_is_the_program():
     answered = subprocess.run([sys.executable, "-m", "deltasr", "--version"], capture_output=True, text=True)
     assert (answered.returncode, answered.stdout, answered.stderr) == (0, f"{__version__}\n", "")
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_completions_are_installed_for_a_shell(command_line: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    assert command_line("--install-completion", "--shell", "bash")[0] == 0
+    (script,) = (path for path in tmp_path.rglob("deltasr") if path.is_file())
+    assert str(script) in (tmp_path / ".bashrc").read_text()
+    asked = f"""
+    source {script}
+    function="$(complete -p deltasr | sed 's/.*-F \\([^ ]*\\).*/\\1/')"
+    COMP_WORDS=(deltasr upscale --max); COMP_CWORD=2; "$function" deltasr --max upscale
+    echo "${{COMPREPLY[@]}}"
+    """
+    told = subprocess.run(["bash", "--norc", "-c", asked], capture_output=True, text=True)
+    assert {word.strip() for word in told.stdout.split()} == {"--max-side", "--max-pixels"}

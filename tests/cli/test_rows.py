@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deltasr.cli.rows import labels_of, rows_of
+from deltasr.cli.rows import folders_of, labels_of, rows_of
 from deltasr.errors import SettingError
 from deltasr.models import catalogue
 from deltasr.models.base import Model
@@ -50,3 +50,27 @@ def test_no_two_rows_have_one_label(dialled: Model):
         rows_of([("m", dialled)], [0.5], taken=["m@0.5"])
     with pytest.raises(SettingError, match=r"Two rows would be called m\+"):
         rows_of([("m", dialled)], None, taken=["m+"], ensemble=True)
+
+
+@pytest.mark.parametrize(
+    ("label", "folder"),
+    [
+        ("deltadiff-x4@0.5", "deltadiff-x4@0.5"),
+        ("..", "__"),
+        (".", "_"),
+        ("", "_"),
+        ("../out", ".._out"),
+        ("a\\..\\b", "a_.._b"),
+        ("/etc", "_etc"),
+        ("C:x", "C_x"),
+        ("a\x1b\0b\n", "a__b_"),
+        ("..x", "..x"),
+    ],
+)
+def test_no_label_leads_out_of_the_folder_around_it(label: str, folder: str):
+    assert folders_of([label]) == {label: folder}
+
+
+def test_no_two_rows_have_one_folder():
+    with pytest.raises(SettingError, match="would be in one folder, a_b"):
+        folders_of(["a:b", "c", "a_b"])

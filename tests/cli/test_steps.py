@@ -15,6 +15,7 @@ from PIL import Image
 
 from deltasr.models import catalogue, checkpoint
 from deltasr.models.deltadiff import DeltaDiff
+from deltasr.models.resshift import ResShift
 from deltasr.nets.first_stage import BicubicCode, decode
 
 Run = Callable[..., tuple[int, str, str]]
@@ -151,6 +152,18 @@ def test_mistakes_are_one_sentence(run: Run, picture: Path, model: Path, tmp_pat
         assert said in err
         assert err.count("\n") == 1
         assert not output.exists()
+
+
+def test_a_chain_that_is_not_shown_is_not_said_to_be_one_pass(run: Run, picture: Path, tmp_path: Path):
+    small = {"model_channels": 32, "channel_mult": [1, 1], "num_res_blocks": [1, 1], "swin_embed_dim": 32}
+    denoiser = {**small, "num_head_channels": 16, "mlp_ratio": 1, "image_size": 32}
+    checkpoint.save(ResShift(first_stage="pixel-unshuffle", denoiser=denoiser), tmp_path / "resshift.safetensors")
+    status, _, err = run(picture, "-o", tmp_path / "steps.png", "--model", tmp_path / "resshift.safetensors")
+    assert status == 1
+    assert err == (
+        f"deltasr: {tmp_path / 'resshift.safetensors'} is a ResShift model, whose 15 steps are not shown here; "
+        "choose a DeltaDiff model on the LR grid, such as deltadiff-x4.\n"
+    )
 
 
 def test_unknown_options_are_refused(run: Run, picture: Path, tmp_path: Path):

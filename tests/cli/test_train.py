@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+import tomllib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from rich.console import Console
 
 from deltasr.cli import train
 from deltasr.models import checkpoint
+from deltasr.models.catalogue import BUNDLED
 from deltasr.training.validation import Validation
 
 Run = Callable[..., tuple[int, str, str]]
@@ -45,8 +47,8 @@ def test_a_run_prints_plain_lines_and_leaves_weights(run: Run):
     assert "decoded 4 pictures" in lines
     assert [line for line in lines if line.startswith("left out: ") and "bad.png" in line]
     assert "note: validation_pictures is 16, but of 3 pictures only 1 are held out" in lines
-    assert [line for line in lines if line.startswith("8/8 images, ") and line.endswith("0:00:00 to go")]
-    assert [line for line in lines if line.startswith("validation at 8 images: PSNR-Y per step ")]
+    assert [line for line in lines if line.startswith("8/8 crops, ") and line.endswith("0:00:00 to go")]
+    assert [line for line in lines if line.startswith("validation at 8 crops: PSNR-Y per step ")]
     assert lines[-1] == f"weights: {Path('runs/one/model.safetensors')}"
     assert checkpoint.read_header("runs/one/model.safetensors").training["images"] == 8
     assert Path("runs/cache").is_dir()
@@ -55,16 +57,29 @@ def test_a_run_prints_plain_lines_and_leaves_weights(run: Run):
 def test_stopped_by_the_time_and_resumed(run: Run):
     status, printed, _ = run("pictures", "-o", "one", "--minutes", "0.0001", *SMALL)
     assert status == 0
-    assert "stopped at 2 of 8 images; --resume goes on from there" in printed
+    assert "stopped at 2 of 8 crops; --resume goes on from there" in printed
     status, printed, _ = run("pictures", "-o", "one", "--resume", "--device", "cpu")
     assert status == 0
-    assert "resumed at 2 of 8 images" in printed
-    assert "8/8 images" in printed
+    assert "resumed at 2 of 8 crops" in printed
+    assert "8/8 crops" in printed
 
 
 def test_a_new_run_starts_from_weights(run: Run):
     run("pictures", "-o", "one", *SMALL)
     assert run("pictures", "-o", "two", "--init", "one/model.safetensors", *SMALL)[0] == 0
+    assert run("pictures", "-o", "three", "--init", "one", *SMALL)[0] == 0
+
+
+def test_a_new_run_starts_from_a_bundled_model(run: Run):
+    settings = [part for value in ("crop=4", "batch=1", "images=1") for part in ("--set", value)]
+    command = ("pictures", "-o", "one", "--recipe", "rrdb-x4", *settings, "--device", "cpu")
+    assert run(*command, "--init", "rrdb-x4")[0] == 0
+    status, _, message = run("pictures", "-o", "two", "--init", "rrdb-x5", *SMALL)
+    assert status == 1
+    assert message == (
+        "deltasr: There is no checkpoint at rrdb-x5; start from a checkpoint's file, a run's folder, or one of "
+        f"{', '.join(BUNDLED)}.\n"
+    )
 
 
 def test_other_systems_are_trained_by_their_recipes(run: Run):
@@ -72,7 +87,7 @@ def test_other_systems_are_trained_by_their_recipes(run: Run):
     settings = [argument for value in values for argument in ("--set", value)]
     status, printed, _ = run("pictures", "-o", "cnn", "--recipe", "rrdb-cnn", *settings, "--device", "cpu")
     assert status == 0
-    assert "8/8 images" in printed
+    assert "8/8 crops" in printed
     header = checkpoint.read_header("cnn/model.safetensors")
     assert (header.architecture, header.arguments) == ("rrdb", {"blocks": 1, "width": 4})
     recipe = json.loads(Path("cnn/recipe.json").read_text())
@@ -93,7 +108,7 @@ def test_show_recipe_prints_what_would_be_trained(run: Run):
         *("-o", "one", "--recipe", "deltadiff-small-x4", "--config", "recipe.toml"),
         *("--set", "batch=8", "--set", "step_weights=1,2,3,4", "--show-recipe"),
     )
-    shown = json.loads(printed)
+    shown = tomllib.loads(printed)
     assert status == 0
     assert (shown["size"], shown["loss"], shown["batch"]) == ("small", "l2", 8)
     assert shown["step_weights"] == [1, 2, 3, 4]
@@ -102,7 +117,59 @@ def test_show_recipe_prints_what_would_be_trained(run: Run):
 
 def test_show_recipe_of_a_run_that_could_be_resumed(run: Run):
     run("pictures", "-o", "one", *SMALL)
-    assert json.loads(run("-o", "one", "--resume", "--show-recipe")[1])["images"] == 8
+    assert tomllib.loads(run("-o", "one", "--resume", "--show-recipe")[1])["images"] == 8
+    shown = run("-o", "one", "--resume", "--set", "images=12", "--show-recipe")[1]
+    assert tomllib.loads(shown)["images"] == 12
+    assert json.loads(Path("one/recipe.json").read_text())["images"] == 8
+
+
+def test_what_show_recipe_prints_is_a_config(run: Run):
+    """Also without the name of the recipe: the file names its system."""
+    shown = run("-o", "one", "--recipe", "rrdb-gan-x4", "--set", "batch=4", "--show-recipe")[1]
+    Path("recipe.toml").write_text(shown)
+    assert run("-o", "one", "--config", "recipe.toml", "--show-recipe")[1] == shown
+    assert run("-o", "one", "--config", "recipe.toml", "--recipe", "rrdb-cnn", "--show-recipe")[1] == shown
+    status, _, message = run("-o", "one", "--config", "recipe.toml", "--recipe", "vq-f4", "--show-recipe")
+    assert status == 1
+    assert message == (
+        "deltasr: recipe.toml is for the system 'rrdb', and the recipe trains 'vq'; name another --recipe, or none.\n"
+    )
+
+
+def test_a_run_goes_on_for_longer_or_less_long(run: Run):
+    run("pictures", "-o", "one", *SMALL)
+    status, printed, _ = run("pictures", "-o", "one", "--resume", "--set", "images=12", "--device", "cpu")
+    assert status == 0
+    assert "resumed at 8 of 12 crops" in printed
+    assert json.loads(Path("one/recipe.json").read_text())["images"] == 12
+    assert checkpoint.read_header("one/model.safetensors").training["images"] == 12
+    status, _, message = run("pictures", "-o", "one", "--resume", "--set", "images=10", "--device", "cpu")
+    assert status == 1
+    assert message == (
+        "deltasr: The run in one has learnt from 12 crops, and images is 10; set images to at least as many.\n"
+    )
+    assert json.loads(Path("one/recipe.json").read_text())["images"] == 12
+
+
+def test_what_a_run_has_learnt_by_stays_as_it_began(run: Run):
+    run("pictures", "-o", "one", *SMALL)
+    status, _, message = run("pictures", "-o", "one", "--resume", "--set", "batch=4", "--device", "cpu")
+    assert status == 1
+    assert message == (
+        "deltasr: A resumed run keeps 'batch' as it began; what can be set is images, patience, validate_every, "
+        "save_every, workers.\n"
+    )
+
+
+def test_numbers_beyond_all_measure_get_one_sentence(run: Run):
+    """Of thousands of digits, which Python refuses to read, and lists of thousands of levels."""
+    for text in (f"batch = {'9' * 400}", f"batch = {'9' * 5000}", f"batch = {'[' * 5000}", f"batch = 0x{'f' * 5000}"):
+        Path("recipe.toml").write_text(text)
+        status, _, message = run("pictures", "-o", "one", "--config", "recipe.toml")
+        assert status == 1
+        assert "recipe.toml" in message
+        assert message.count("\n") == 1
+        assert len(message) < 300
 
 
 def test_a_run_folder_that_exists_needs_resume(run: Run):
@@ -131,7 +198,7 @@ def test_a_run_folder_that_exists_needs_resume(run: Run):
         (["pictures", "-o", "one", "--minutes", "0"], "--minutes 0 is no time to train"),
         (["pictures", "-o", "one", "--minutes", "nan"], "--minutes nan is no time to train"),
         (["pictures", "-o", "one", "--resume"], "one holds no run to resume"),
-        (["pictures", "-o", "one", "--resume", "--set", "batch=2"], "leave --set out"),
+        (["pictures", "-o", "one", "--resume", "--set", "batch=2"], "one holds no run to resume"),
         (["pictures", "-o", "one", "--resume", "--recipe", "deltadiff-tiny-x4"], "leave --recipe out"),
         (["pictures", "-o", "one", "--resume", "--config", "a.toml"], "leave --config out"),
         (["pictures", "-o", "one", "--resume", "--init", "a.safetensors"], "leave --init out"),
@@ -154,7 +221,7 @@ def test_without_accelerate_training_says_what_to_install(run: Run, monkeypatch:
     monkeypatch.setitem(sys.modules, "accelerate", None)
     status, _, message = run("pictures", "-o", "one", *SMALL)
     assert status == 1
-    assert message == "deltasr: Training needs accelerate: pip install 'deltasr[train]' installs it.\n"
+    assert message == "deltasr: Training needs accelerate: pip install -e '.[train]' installs it.\n"
 
 
 def test_a_terminal_gets_bars_with_the_rate_and_the_time_to_go(monkeypatch: pytest.MonkeyPatch):
@@ -169,8 +236,8 @@ def test_a_terminal_gets_bars_with_the_rate_and_the_time_to_go(monkeypatch: pyte
         display.note("[a note]")
     shown = screen.getvalue()
     assert "500/7700" in shown
-    assert "2.0 images/s, loss 0.01250, 1:00:00 to go" in shown
-    assert "validation at 500 images: PSNR-Y per step 26.000 27.125 dB (bicubic 25.000)" in shown
+    assert "2.0 crops/s, loss 0.01250, 1:00:00 to go" in shown
+    assert "validation at 500 crops: PSNR-Y per step 26.000 27.125 dB (bicubic 25.000)" in shown
     assert "[a note]" in shown
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +76,182 @@ def test_a_folder_with_a_bad_file(tmp_path, capsys):
     assert output.err.count("\n") == 1
 
 
+def test_without_an_output_results_lie_beside_their_inputs(tmp_path, capsys):
+    picture, folder = _save(tmp_path / "a.jpg"), tmp_path / "holiday"
+    _save(folder / "deep/b.png")
+    assert _run(picture, folder) == 0
+    assert _run(picture, "-s", 1.5) == 0
+    assert _run(picture, "--width", 20, "--height", 30) == 0
+    assert _below(tmp_path) == [
+        "a-20x30.jpg",
+        "a-x1.5.jpg",
+        "a-x4.jpg",
+        "a.jpg",
+        "holiday-x4/deep/b.png",
+        "holiday/deep/b.png",
+    ]
+    assert read_picture(tmp_path / "a-x1.5.jpg").height == 18
+    before = (tmp_path / "a-x4.jpg").read_bytes()
+    capsys.readouterr()
+    assert _run(picture) == 1
+    error = capsys.readouterr().err
+    assert error == (
+        f"deltasr: {picture}: {tmp_path / 'a-x4.jpg'} exists already; choose --overwrite or --skip-existing, "
+        "or another output.\n"
+    )
+    assert (tmp_path / "a-x4.jpg").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "size"),
+    [
+        (("-s", 2), (24, 20)),
+        (("--width", 25), (30, 25)),
+        (("--height", 30), (30, 25)),
+        (("--width", 7, "--height", 90), (90, 7)),
+        (("--max-side", 60), (60, 50)),
+        (("--max-side", 6), (6, 5)),
+    ],
+)
+def test_sizes_are_those_asked_for(tmp_path, options, size):
+    source = _save(tmp_path / "a.png")
+    assert _run(source, "-o", tmp_path / "b.png", *options) == 0
+    result = read_picture(tmp_path / "b.png")
+    assert (result.height, result.width) == size
+
+
+def test_the_longer_side_may_be_the_width(tmp_path):
+    write_picture(Picture(pixels=np.zeros((10, 20, 3), np.uint8)), tmp_path / "a.png")
+    assert _run(tmp_path / "a.png", "-o", tmp_path / "b.png", "--max-side", 50) == 0
+    result = read_picture(tmp_path / "b.png")
+    assert (result.height, result.width) == (25, 50)
+
+
+def test_a_dry_run_says_what_would_be_written_and_writes_nothing(tmp_path, capsys):
+    _save(tmp_path / "in/a.png")
+    _save(tmp_path / "in/b.jpg")
+    (tmp_path / "in/bad.png").write_bytes(b"nothing")
+    _save(tmp_path / "in/there.png")
+    _save(tmp_path / "out/there.png")
+    before = _below(tmp_path)
+    assert _run(tmp_path / "in", "-o", tmp_path / "out", "--dry-run", "--skip-existing", "--max-side", 24) == 1
+    output = capsys.readouterr()
+    assert _below(tmp_path) == before
+    assert output.out.splitlines() == [
+        f"{tmp_path / 'in/a.png'} -> {tmp_path / 'out/a.png'} (20x24)",
+        f"{tmp_path / 'in/b.jpg'} -> {tmp_path / 'out/b.jpg'} (20x24)",
+        f"{tmp_path / 'in/there.png'}: skipped, {tmp_path / 'out/there.png'} is there already",
+        "2 to do, 1 skipped, 1 failed; 0.0 megapixels",
+    ]
+    assert "bad.png" in output.err
+    (tmp_path / "in/bad.png").unlink()
+    assert _run(tmp_path / "in", "-o", tmp_path / "out", "--skip-existing", "--max-side", 24) == 0
+    done = capsys.readouterr().out.splitlines()
+    assert [line.partition(",")[0].rstrip(")") for line in done[:2]] == [
+        line.rstrip(")") for line in output.out.splitlines()[:2]
+    ]
+
+
+def test_a_picture_over_the_limit_is_refused_and_the_rest_goes_on(tmp_path, capsys):
+    _save(tmp_path / "in/a.png")
+    write_picture(Picture(pixels=np.zeros((20, 20, 3), np.uint8)), tmp_path / "in/large.png")
+    assert _run(tmp_path / "in", "-o", tmp_path / "out", "--max-pixels", 200) == 1
+    assert _below(tmp_path / "out") == ["a.png"]
+    error = capsys.readouterr().err
+    assert "large.png states a size of 20 x 20 pixels" in error
+    assert "--max-pixels" in error
+
+
+def test_notes_are_told_once_for_each_file(tmp_path, capsys):
+    source = _save(tmp_path / "a.png", bits=16, alpha=True)
+    assert _run(source, "-o", tmp_path / "b.jpg") == 0
+    notes = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  note: ")]
+    assert len(notes) == len(set(notes)) == 2
+
+
+@pytest.fixture
+def pipe(capfdbinary, monkeypatch) -> Callable[..., tuple[int, bytes, str]]:
+    """Runs `deltasr upscale --model nearest` on bytes; its status, standard output and standard error."""
+
+    def run(content: bytes, *arguments: object) -> tuple[int, bytes, str]:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+        with pytest.raises(SystemExit) as stopped:
+            main(["upscale", *map(str, arguments), "--model", "nearest"])
+        printed = capfdbinary.readouterr()
+        return int(stopped.value.code or 0), printed.out, printed.err.decode()
+
+    return run
+
+
+@pytest.mark.parametrize("arguments", [("-",), ("-", "-o", "-"), ("-", "--output", "-", "-s", "4")])
+def test_a_picture_through_a_pipe_is_that_of_files(tmp_path, pipe, arguments):
+    source = _save(tmp_path / "a.jpg")
+    assert pipe(b"", source, "-o", tmp_path / "b.jpg")[0] == 0
+    status, result, said = pipe(source.read_bytes(), *arguments)
+    assert (status, said) == (0, "- -> - (40x48)\n")
+    assert result == (tmp_path / "b.jpg").read_bytes()
+
+
+def test_one_end_of_a_pipe_may_be_a_file(tmp_path, pipe):
+    source = _save(tmp_path / "a.png", bits=16)
+    status, result, said = pipe(b"", source, "-o", "-", "--output-format", "webp")
+    assert status == 0
+    assert result[8:12] == b"WEBP"
+    assert "16 bits were rounded" in said
+    status, printed, said = pipe(source.read_bytes(), "-", "-o", tmp_path / "new/b.tif")
+    assert (status, said) == (0, "")
+    assert printed.startswith(b"- -> ")
+    assert read_picture(tmp_path / "new/b.tif").bits == 16
+    status, _, said = pipe(source.read_bytes(), "-", "-o", tmp_path / "new/b.tif")
+    assert status == 1
+    assert "b.tif exists already" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("-",), "Standard input is empty."),
+        (("-", "-"), "name a single input"),
+        (("-", "a.png"), "name a single input"),
+        ((".", "-o", "-"), "name a single input"),
+        (("-", "-o", "folder"), "no name to bear in the folder folder; name a file"),
+        (("-", "--dry-run"), "--dry-run is for files"),
+        (("gone.png", "-o", "-"), "gone.png does not exist"),
+    ],
+)
+def test_what_cannot_go_through_a_pipe_is_one_sentence(pipe, arguments, message):
+    status, result, said = pipe(b"", *arguments)
+    assert (status, result) == (1, b"")
+    assert message in said
+    assert said.count("\n") == 1
+
+
+def test_no_picture_is_printed_on_a_terminal(tmp_path, command_line, monkeypatch):
+    source = _save(tmp_path / "a.png")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    status, _, error = command_line("upscale", source, "-o", "-", "--model", "nearest")
+    assert (status, error.count("\n")) == (1, 1)
+    assert "cannot be printed on a terminal" in error
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a file that is always full")
+def test_a_result_that_standard_output_does_not_take_is_a_failure(tmp_path):
+    command = [sys.executable, "-m", "deltasr", "upscale", _save(tmp_path / "a.png"), "-o", "-", "--model", "nearest"]
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert ended.returncode == 1
+    assert ended.stderr == ("deltasr: The result cannot be written to standard output (No space left on device).\n")
+
+
+def test_a_run_is_named_by_its_folder(tmp_path, pair, command_line):
+    run, source = tmp_path / "runs" / "a", _save(tmp_path / "a.png")
+    run.mkdir(parents=True)
+    pair[0].rename(run / "model.safetensors")
+    assert command_line("upscale", source, "-o", tmp_path / "b.png", "--model", run)[0] == 0
+    assert command_line("upscale", source, "--model", run)[0] == 0
+    assert (tmp_path / "a-x4.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
 def test_a_folder_without_pictures_fails(tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     assert _run(tmp_path / "empty", "-o", tmp_path / "out") == 1
@@ -98,11 +278,18 @@ def test_results_that_exist(tmp_path, capsys):
     [
         ((), "name pictures or folders"),
         (("a.png", "--skip-existing", "--overwrite"), "exclude each other"),
-        (("a.png", "--quality", "101"), "--quality 101"),
+        (("a.png", "--quality", "101"), "quality of 101 is out of range"),
         (("a.png", "--output-format", "gif"), "gif"),
         (("a.png", "--scale", "0"), "factor above 0"),
         (("a.png", "--tile", "-3"), "tile of -3"),
         (("a.png", "--device", "abacus"), "abacus"),
+        (("a.png", "--width", "0"), "width of 0 pixels"),
+        (("a.png", "--max-side", "-4"), "longest side of -4 pixels"),
+        (("a.png", "--scale", "2", "--width", "40"), "exclude each other"),
+        (("a.png", "--max-side", "40", "--height", "40"), "exclude each other"),
+        (("a.png", "--max-pixels", "0"), "give a whole number above 0"),
+        (("a.png", "--skale", "2"), "no option --skale here; did you mean --scale?"),
+        (("-x", "a.png"), "no option -x here; write a file of that name as ./-x."),
     ],
 )
 def test_wrong_settings_are_one_line(tmp_path, capsys, monkeypatch, arguments, message):

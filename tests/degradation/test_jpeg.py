@@ -51,3 +51,26 @@ def test_lower_quality_means_more_error():
 def test_qualities_out_of_range(quality):
     with pytest.raises(SettingError, match=str(quality)):
         jpeg(smooth(), quality=quality)
+
+
+@pytest.mark.parametrize("subsampling", ["4:2:0", "4:4:4"])
+@pytest.mark.parametrize("offset", [(0, 0), (3, 14), (16, 1)])
+def test_a_picture_is_cut_from_a_larger_one_whose_blocks_lie_elsewhere(subsampling, offset):
+    top, left = offset
+    whole = (smooth(1, 64, 80) * 255).round() / 255
+    part = jpeg(whole[..., top:, left:], quality=40, subsampling=subsampling, offset=offset)
+    file = io.BytesIO()
+    pixels = (whole[0] * 255).byte().permute(1, 2, 0).contiguous().numpy()
+    Image.fromarray(pixels).save(file, "JPEG", quality=40, subsampling=subsampling)
+    larger = torch.from_numpy(np.array(Image.open(file))).permute(2, 0, 1)[None].float() / 255
+    assert torch.equal(part[..., 16:48, 16:48], larger[..., top + 16 : top + 48, left + 16 : left + 48])
+
+
+def test_colour_at_half_the_resolution_is_another_picture():
+    images = smooth()
+    assert not torch.equal(jpeg(images, quality=90), jpeg(images, quality=90, subsampling="4:4:4"))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (5, 3)])
+def test_pictures_smaller_than_a_block(size):
+    assert jpeg(smooth(1, *size), quality=50, offset=(15, 6)).shape == (1, 3, *size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 
 from deltasr.degradation.bicubic import downscale
 from deltasr.errors import PictureError, SettingError
+from deltasr.evaluation import benchmark as benchmark_module
 from deltasr.evaluation.benchmark import Measurement, measure_results, measure_upscaling
 from deltasr.evaluation.metrics import psnr_y, ssim_y
 from deltasr.evaluation.sets import find_set
@@ -41,6 +43,25 @@ def test_scores_are_of_the_saved_files(hr_folder: Path, tmp_path: Path):
         sr, hr = as_tensor(np.asarray(Image.open(saved / f"{m.image}.png"))), as_tensor(truth)
         assert m.psnr_y == psnr_y(sr, hr, border=4).item()
         assert m.ssim_y == ssim_y(sr, hr, border=4).item()
+
+
+def test_results_that_are_not_kept_score_the_same_and_are_never_written(
+    hr_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def faded(picture: Picture) -> Picture:
+        levels = enlarged(picture).pixels.astype(np.uint16)
+        return Picture(pixels=levels * np.uint16(211) + np.uint16(77))
+
+    kept = measure_upscaling(faded, find_set(hr_folder), model="m", scale=4, save=tmp_path / "saved")
+    from_files = measure_results(tmp_path / "saved", find_set(hr_folder), model="m", scale=4)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a result was written")
+
+    monkeypatch.setattr(benchmark_module, "write_picture", refuse)
+    thrown_away = measure_upscaling(faded, find_set(hr_folder), model="m", scale=4)
+    for seen in (kept, thrown_away):
+        assert [replace(m, seconds=None) for m in seen] == from_files
 
 
 def test_a_16_bit_result_is_scored_as_8_bits(hr_folder: Path, tmp_path: Path):

@@ -120,7 +120,7 @@ def test_such_a_picture_is_named(hr_folder: Path):
 
 def test_without_pyiqa_the_sentence_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "pyiqa", None)
-    with pytest.raises(ModelError, match=r"^MUSIQ needs the pyiqa package: pip install 'deltasr\[iqa\]'\.$"):
+    with pytest.raises(ModelError, match=r"^MUSIQ needs the pyiqa package: pip install -e '\.\[iqa\]'\.$"):
         find_no_reference(["musiq"])
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from deltasr.errors import PictureError
+from deltasr.errors import OutputError
 from deltasr.evaluation.benchmark import Measurement
 from deltasr.evaluation.report import to_csv, to_markdown, write_report
 
@@ -134,5 +134,5 @@ def test_a_report_is_written_whole_and_leaves_nothing_else(tmp_path: Path):
 
 def test_a_report_that_cannot_be_written_is_named(tmp_path: Path):
     (tmp_path / "file").touch()
-    with pytest.raises(PictureError, match=r"report\.md cannot be written"):
+    with pytest.raises(OutputError, match=r"^The report .*report\.md cannot be written"):
         write_report("text", tmp_path / "file" / "report.md")

@@ -80,6 +80,24 @@ def test_separate_folders_and_hr_alone(tmp_path: Path):
     assert find_set(tmp_path / "small").name == "small"
 
 
+def test_a_set_is_named_by_the_way_that_leads_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    files(tmp_path / "a" / "Set14" / "HR", "x.png")
+    files(tmp_path / "store" / "images", "x.png")
+    (tmp_path / "b" / "Set5").mkdir(parents=True)
+    (tmp_path / "b" / "Set5" / "HR").symlink_to(tmp_path / "store" / "images")
+    (tmp_path / "Mine").symlink_to(tmp_path / "store" / "images")
+    for given, name in (
+        ("a/Set14/HR", "Set14"),
+        ("a/Set14", "Set14"),
+        ("b/Set5/HR", "Set5"),
+        ("b/Set5", "Set5"),
+        ("Mine", "Mine"),
+    ):
+        assert find_set(tmp_path / given).name == name
+    monkeypatch.chdir(tmp_path / "a" / "Set14" / "HR")
+    assert {find_set(given).name for given in (".", "../HR", "..")} == {"Set14"}
+
+
 def test_several_lr_folders_need_a_choice(tmp_path: Path):
     files(tmp_path / "HR", "a.png")
     files(tmp_path / "LR_x2", "a.png")

@@ -10,7 +10,18 @@ import pytest
 from PIL import Image
 
 from deltasr.errors import SettingError
-from deltasr.experiments.plots import Bar, Panel, Series, Strip, draw_bars, draw_panels, draw_strips, require_matplotlib
+from deltasr.experiments.plots import (
+    Bar,
+    Map,
+    Panel,
+    Series,
+    Strip,
+    draw_bars,
+    draw_maps,
+    draw_panels,
+    draw_strips,
+    require_matplotlib,
+)
 
 
 def panels(y: float) -> list[Panel]:
@@ -59,7 +70,17 @@ def test_strips_show_their_pictures():
     assert 0.1 < shown < 0.9
 
 
+def test_maps_are_red_above_their_middle_and_blue_below():
+    values = np.full((8, 8), np.nan)
+    values[:4], values[4:, :4] = 2.0, 0.5
+    drawn = draw_maps([[Map(title="m", values=values, ends=(-0.5, 0.5))]] * 2, title="t", middle=1.0, largest=2.0)
+    pixels = np.asarray(Image.open(io.BytesIO(drawn)).convert("RGB")).astype(int)
+    red, blue = ((np.abs(pixels - colour).max(axis=-1) < 8).sum() for colour in ([103, 0, 31], [5, 48, 97]))
+    assert blue > 0
+    assert red / blue == pytest.approx(2, rel=0.15)
+
+
 def test_a_missing_matplotlib_is_told(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(SettingError, match=r"deltasr\[experiments\]"):
+    with pytest.raises(SettingError, match=r"-e '\.\[experiments\]'"):
         require_matplotlib()

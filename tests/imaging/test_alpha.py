@@ -38,7 +38,7 @@ def test_flat_colour_spreads_exactly(dtype):
     seed=st.integers(0, 10**6),
     visible=st.floats(0.02, 0.98),
 )
-def test_visible_pixels_stay_and_the_rest_lies_among_them(height, width, channels, seed, visible):
+def test_pixels_move_less_than_shows_and_stay_among_the_visible_ones(height, width, channels, seed, visible):
     random = np.random.default_rng(seed)
     pixels = random.integers(0, 256, (height, width, channels)).astype(np.uint8)
     alpha = (random.random((height, width)) < visible) * random.integers(1, 256, (height, width))
@@ -47,10 +47,35 @@ def test_visible_pixels_stay_and_the_rest_lies_among_them(height, width, channel
     filled = fill_transparent(pixels, alpha)
     assert np.array_equal(pixels, before)
     shown = alpha != 0
-    assert np.array_equal(filled[shown], pixels[shown])
+    opaque = alpha == 255
+    assert np.array_equal(filled[opaque], pixels[opaque])
+    moved = np.abs(filled.astype(float) - pixels).max(2)[shown]
+    assert (moved <= 255 / alpha[shown] - 1 + 0.5).all()
     if shown.any():
         assert (filled >= pixels[shown].min(0)).all()
         assert (filled <= pixels[shown].max(0)).all()
+
+
+@BOTH_DEPTHS
+@pytest.mark.parametrize("rounding", [np.rint, np.floor])
+def test_what_rounding_did_to_a_flat_colour_is_taken_back(dtype, rounding):
+    """A disc with a soft edge, premultiplied in 8 bits: off by up to 127 levels (rounded) or 230 (cut off)."""
+    colour = np.array([230, 120, 30])
+    y, x = np.mgrid[:48, :48] - 23.5
+    alpha = np.rint(np.clip((20 - np.hypot(y, x)) / 8, 0, 1) * 255)[..., None]
+    premultiplied = rounding(colour * alpha / 255)
+    stored = np.where(alpha > 0, np.rint(premultiplied * 255 / np.maximum(alpha, 1)), 0).clip(0, 255)
+    step = np.iinfo(dtype).max // 255
+    pixels, opacity = stored.astype(dtype) * dtype(step), alpha[..., 0].astype(dtype) * dtype(step)
+    off = np.abs(fill_transparent(pixels, opacity) / step - colour)
+    assert np.abs(stored - colour)[opacity > 0].max() > 20
+    assert off.max() <= (1.5 if rounding is np.rint else 6)
+
+
+def test_detail_in_half_transparent_pictures_stays():
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 40, 3)).astype(np.uint8)
+    filled = fill_transparent(pixels, np.full((40, 40), 128, np.uint8))
+    assert np.abs(filled.astype(int) - pixels).max() <= 1
 
 
 def test_near_neighbours_count_most():
@@ -66,7 +91,7 @@ def test_near_neighbours_count_most():
 def test_nothing_to_do_returns_the_same_array():
     pixels, alpha = half_hidden(np.uint8)
     assert fill_transparent(pixels, np.zeros_like(alpha)) is pixels
-    assert fill_transparent(pixels, np.full_like(alpha, 1)) is pixels
+    assert fill_transparent(pixels, np.full_like(alpha, np.iinfo(alpha.dtype).max)) is pixels
 
 
 def test_blocks_of_rows_leave_no_trace(monkeypatch):

@@ -11,7 +11,7 @@ import tifffile
 from PIL import Image, ImageCms, PngImagePlugin
 
 from deltasr.errors import PictureError
-from deltasr.imaging import Metadata, Picture, ifd, picture_from, read_picture, write_picture
+from deltasr.imaging import Metadata, Picture, ifd, picture_from, png, read_picture, write_picture
 from deltasr.imaging import exif as exif_block
 
 FORMATS = [".png", ".jpg", ".webp", ".tif"]
@@ -173,6 +173,15 @@ def test_text_behind_the_pixels_and_keywords_given_twice(tmp_path, samples):
     text.add(b"zTXt", b"Broken\0\0not deflate")
     Image.fromarray(samples.rgb8).save(tmp_path / "a.png", pnginfo=text)
     assert read_picture(tmp_path / "a.png").metadata.text == {"Comment": "first\nsecond"}
+
+
+def test_compressed_texts_do_not_unfold_without_end(tmp_path, samples, monkeypatch):
+    monkeypatch.setattr(png, "_LONGEST_TEXT", 1000)
+    text = PngImagePlugin.PngInfo()
+    for key in ("First", "Second", "Third"):
+        text.add_text(key, key[0] * 600, zip=True)
+    Image.fromarray(samples.rgb8).save(tmp_path / "a.png", pnginfo=text)
+    assert read_picture(tmp_path / "a.png").metadata.text == {"First": "F" * 600}
 
 
 def test_what_a_format_cannot_hold_is_told(tmp_path, samples, icc, xmp, exif):

@@ -7,7 +7,7 @@ import pytest
 
 from deltasr.errors import PictureError, SettingError
 from deltasr.imaging import READABLE_SUFFIXES, WRITABLE_FORMATS, libvips
-from deltasr.imaging.formats import format_named
+from deltasr.imaging.formats import format_named, result_suffix
 
 
 def test_importing_the_package_loads_no_heavy_library():
@@ -32,8 +32,23 @@ def test_formats_and_suffixes_agree():
     assert list(WRITABLE_FORMATS) == ["png", "jpeg", "webp", "tiff", "bmp"]
     assert set(WRITABLE_FORMATS.values()) <= READABLE_SUFFIXES
     assert format_named("JPG").name == format_named(".jpeg").name == "jpeg"
-    with pytest.raises(SettingError, match="choose one of png, jpeg"):
-        format_named("gif")
+    with pytest.raises(SettingError, match="'xyz' is not a format that can be written; choose one of png, jpeg"):
+        format_named("xyz")
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".avif", ".heic", ".heif"])
+def test_formats_that_are_only_read(suffix):
+    assert suffix in READABLE_SUFFIXES
+    assert suffix not in WRITABLE_FORMATS.values()
+    assert result_suffix(suffix.upper()) == ".png"
+    with pytest.raises(SettingError, match="is read but not written; choose one of png"):
+        format_named(suffix)
+
+
+def test_results_keep_the_suffix_of_their_source_where_it_can_be_written():
+    assert result_suffix(".JPG") == ".JPG"
+    assert result_suffix(".tif") == ".tif"
+    assert result_suffix("") == ".png"
 
 
 def test_forked_processes_are_told_instead_of_hanging(monkeypatch):

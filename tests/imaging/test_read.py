@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import io
+import os
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,7 +15,7 @@ from PIL import Image
 from deltasr.errors import PictureError
 from deltasr.imaging import read_picture, read_rgb8
 
-SUFFIXES = [".png", ".jpg", ".webp", ".tif", ".bmp"]
+SUFFIXES = [".png", ".jpg", ".webp", ".tif", ".bmp", ".gif"]
 
 
 def saved(folder: Path, name: str, array: np.ndarray, **options: object) -> Path:
@@ -164,6 +167,25 @@ def test_cmyk_with_alpha(tmp_path, samples):
     assert np.array_equal(picture.alpha, samples.alpha8)
 
 
+def test_gif_is_read_with_its_transparency(tmp_path, samples):
+    image = Image.fromarray(samples.rgb8).quantize(16)
+    image.save(tmp_path / "a.gif")
+    expected = np.asarray(Image.open(tmp_path / "a.gif").convert("RGB"))
+    assert np.array_equal(read_picture(tmp_path / "a.gif").pixels, expected)
+    image.save(tmp_path / "b.gif", transparency=3)
+    picture = read_picture(tmp_path / "b.gif")
+    assert np.array_equal(picture.alpha, np.asarray(Image.open(tmp_path / "b.gif").convert("RGBA"))[..., 3])
+    assert {0, 255} == set(np.unique(picture.alpha))
+
+
+def test_first_frame_of_an_animated_gif(tmp_path, samples):
+    first, second = (Image.fromarray(array).quantize(16) for array in (samples.rgb8, 255 - samples.rgb8))
+    first.save(tmp_path / "a.gif", save_all=True, append_images=[second])
+    picture = read_picture(tmp_path / "a.gif")
+    assert np.array_equal(picture.pixels, np.asarray(Image.open(tmp_path / "a.gif").convert("RGB")))
+    assert picture.notes == ("Only the first of its 2 frames or pages was read.",)
+
+
 @pytest.mark.parametrize("suffix", [".png", ".webp", ".tif"])
 def test_first_frame_of_several(tmp_path, samples, suffix):
     first, second = Image.fromarray(samples.rgb8), Image.fromarray(255 - samples.rgb8)
@@ -234,7 +256,7 @@ def test_random_damage_ends_in_a_picture_or_a_sentence(tmp_path, samples, suffix
 def test_what_is_no_picture_is_refused(tmp_path):
     (tmp_path / "text.png").write_text("not a picture at all")
     (tmp_path / "empty.png").touch()
-    with pytest.raises(PictureError, match=r"text\.png is not a PNG, JPEG, WebP, TIFF or BMP picture"):
+    with pytest.raises(PictureError, match=r"text\.png is not a PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF or HEIC picture"):
         read_picture(tmp_path / "text.png")
     with pytest.raises(PictureError, match=r"empty\.png is empty"):
         read_picture(tmp_path / "empty.png")
@@ -249,6 +271,64 @@ def test_content_decides_not_the_suffix(tmp_path, samples, suffix):
     path = saved(tmp_path, f"a{suffix}", samples.rgb8)
     other = path.rename(tmp_path / ("a.png" if suffix != ".png" else "a.jpg"))
     assert read_picture(other).pixels.shape == (20, 30, 3)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("given_as", [bytes, bytearray, memoryview, io.BytesIO])
+def test_bytes_and_file_objects_like_the_file(tmp_path, samples, suffix, given_as):
+    path = saved(tmp_path, f"a{suffix}", samples.rgb8, dpi=(300, 300))
+    expected, picture = read_picture(path), read_picture(given_as(path.read_bytes()))
+    assert np.array_equal(picture.pixels, expected.pixels)
+    assert picture.metadata == expected.metadata
+    with path.open("rb") as file:
+        assert np.array_equal(read_picture(file).pixels, expected.pixels)
+
+
+def test_file_objects_are_read_from_where_they_stand(tmp_path, samples):
+    file = io.BytesIO(b"before" + saved(tmp_path, "a.png", samples.rgb8).read_bytes())
+    file.seek(6)
+    assert np.array_equal(read_picture(file).pixels, samples.rgb8)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_pipes_are_read(tmp_path, samples):
+    content = saved(tmp_path, "a.tif", samples.rgb8).read_bytes()
+    os.mkfifo(tmp_path / "pipe")
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit((tmp_path / "pipe").write_bytes, content)
+        assert np.array_equal(read_picture(tmp_path / "pipe").pixels, samples.rgb8)
+
+
+def test_messages_name_the_file_or_the_given_bytes(tmp_path, samples):
+    content = saved(tmp_path, "a.png", samples.rgb8).read_bytes()[:-30]
+    with pytest.raises(PictureError, match=r"^The picture in the given bytes is cut short or damaged"):
+        read_picture(content)
+    (tmp_path / "b.png").write_bytes(content)
+    with pytest.raises(PictureError, match=r"b\.png is cut short"), (tmp_path / "b.png").open("rb") as file:
+        read_picture(file)
+    for empty in (b"", io.BytesIO()):
+        with pytest.raises(PictureError, match="given bytes is empty"):
+            read_picture(empty)
+
+
+def test_file_objects_that_give_no_bytes(tmp_path, samples):
+    path = saved(tmp_path, "a.png", samples.rgb8)
+    with pytest.raises(PictureError, match="binary mode"):
+        read_picture(io.StringIO("text"))
+    with path.open("rb") as closed:
+        pass
+    with pytest.raises(PictureError, match="closed file"):
+        read_picture(closed)
+    with pytest.raises(PictureError, match="not open for reading"), (tmp_path / "b.png").open("wb") as file:
+        read_picture(file)
+    with pytest.raises(PictureError, match="A float is not a picture"):
+        read_picture(1.5)
+
+
+@pytest.mark.parametrize("path", ["a\0b.png", Path("a\0b.png")])
+def test_a_null_byte_in_a_path(path):
+    with pytest.raises(PictureError, match=r"'a\\x00b.png' cannot be read: it has a null byte in it"):
+        read_picture(path)
 
 
 def test_names_that_libvips_would_take_apart(tmp_path, samples):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +17,28 @@ def test_paths_and_pictures(tmp_path, samples):
     assert np.array_equal(picture_from(str(tmp_path / "a.png")).pixels, samples.rgb8)
     picture = Picture(pixels=samples.rgb8)
     assert picture_from(picture) is picture
+
+
+def test_bytes_and_file_objects(tmp_path, samples):
+    Image.fromarray(samples.rgb8).save(tmp_path / "a.png")
+    content = (tmp_path / "a.png").read_bytes()
+    for source in (content, bytearray(content), io.BytesIO(content)):
+        assert np.array_equal(picture_from(source).pixels, samples.rgb8)
+    with pytest.raises(PictureError, match="over the limit of 599"):
+        picture_from(content, max_pixels=599)
+    with pytest.raises(PictureError, match="given bytes"):
+        picture_from(b"nonsense")
+
+
+@pytest.mark.parametrize("shape", [(20, 30), (20, 30, 1)])
+def test_masks_are_black_and_white(samples, shape):
+    mask = samples.grey8[..., 0] > 99
+    expected = np.where(mask, 255, 0)
+    picture = picture_from(mask.reshape(shape))
+    assert picture.pixels.dtype == np.uint8
+    assert np.array_equal(picture.pixels[..., 0], expected)
+    for tensor in (torch.from_numpy(mask), torch.from_numpy(mask)[None]):
+        assert np.array_equal(picture_from(tensor).pixels[..., 0], expected)
 
 
 @pytest.mark.parametrize("channels", [0, 1, 2, 3, 4])
@@ -65,6 +89,25 @@ def test_uint8_tensors_stay_exact(samples):
     assert np.array_equal(picture_from(tensor).pixels, samples.rgb8)
 
 
+def test_tensors_whose_sign_is_only_noted():
+    negated = torch.complex(torch.zeros(3, 4, 5), -torch.full((3, 4, 5), 0.5)).conj().imag
+    assert negated.is_neg()
+    assert (picture_from(negated).pixels == 32768).all()
+
+
+@pytest.mark.parametrize(
+    ("tensor", "message"),
+    [
+        (torch.zeros(3, 4, 5, device="meta"), "meta device is not a picture: it holds no values"),
+        (torch.zeros(3, 4, 5).to_sparse(), r"layout torch.sparse_coo is not a picture; give tensor.to_dense\(\)"),
+        (torch.zeros(3, 4, 5, dtype=torch.complex64).conj(), "complex64 is not a picture"),
+    ],
+)
+def test_tensors_without_plain_values_are_refused(tensor, message):
+    with pytest.raises(PictureError, match=message):
+        picture_from(tensor)
+
+
 def test_to_tensor_repeats_grey_and_covers_the_range(samples):
     tensor = Picture(pixels=samples.grey16).to_tensor()
     assert tensor.shape == (1, 3, 20, 30)
@@ -104,6 +147,64 @@ def test_pillow_cmyk_like_the_same_file(tmp_path, samples):
     assert picture.notes == from_file.notes != ()
 
 
+@pytest.mark.parametrize(
+    ("dpi", "expected"),
+    [
+        (300, (300, 300)),
+        (72.5, (72.5, 72.5)),
+        ((300, 150), (300, 150)),
+        ([300, 150], (300, 150)),
+        ("300", (300, 300)),
+        ((300,), None),
+        (("a", "b"), None),
+        ((0, 0), None),
+        (float("nan"), None),
+        (None, None),
+        ({}, None),
+    ],
+)
+def test_pillow_resolutions_of_any_type(samples, dpi, expected):
+    image = Image.fromarray(samples.rgb8)
+    image.info["dpi"] = dpi
+    found = picture_from(image).metadata.resolution
+    assert found == (expected if expected is None else pytest.approx([value / 25.4 for value in expected]))
+
+
+@pytest.mark.parametrize("key", ["exif", "xmp", "icc_profile"])
+@pytest.mark.parametrize("value", [7, {"a": 1}, object()])
+def test_pillow_metadata_of_other_types_are_left_out_with_a_note(samples, key, value):
+    image = Image.fromarray(samples.rgb8)
+    image.info[key] = value
+    picture = picture_from(image)
+    assert np.array_equal(picture.pixels, samples.rgb8)
+    assert (picture.metadata.exif, picture.metadata.xmp, picture.metadata.icc) == (None, None, None)
+    (note,) = picture.notes
+    assert f"a {type(value).__name__} instead of bytes" in note
+
+
+def test_pillow_exif_objects(samples, exif):
+    image = Image.fromarray(samples.rgb8)
+    image.info["exif"] = exif
+    picture = picture_from(image)
+    assert picture.pixels.shape == (30, 20, 3)
+    assert picture.metadata.exif is not None
+
+
+def test_pillow_images_that_cannot_be_read(tmp_path, samples):
+    image = Image.fromarray(samples.rgb8)
+    image.save(tmp_path / "a.png")
+    unread = Image.open(tmp_path / "a.png")
+    unread.close()
+    closed = Image.fromarray(samples.rgb8)
+    closed.close()
+    for one in (unread, closed):
+        with pytest.raises(PictureError, match=r"^The Pillow image cannot be read: .*\.$"):
+            picture_from(one)
+    image.info["transparency"] = "red"
+    with pytest.raises(PictureError, match="transparency of the Pillow image cannot be used"):
+        picture_from(image)
+
+
 def test_pillow_transparent_colour(samples):
     image = Image.fromarray(samples.rgb8)
     image.info["transparency"] = tuple(int(v) for v in samples.rgb8[2, 2])
@@ -120,7 +221,6 @@ def test_pillow_transparent_colour(samples):
         np.zeros((0, 2, 3), np.uint8),
         np.zeros(3, np.uint8),
         np.zeros((2, 2), np.int32),
-        np.zeros((2, 2), bool),
         torch.zeros(2, 3, 4, 4),
         torch.zeros(4, 4),
         Image.new("F", (2, 2)),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import os
 import stat
 from pathlib import Path
@@ -10,7 +11,7 @@ import tifffile
 from PIL import Image
 
 from deltasr.errors import PictureError, SettingError
-from deltasr.imaging import WRITABLE_FORMATS, Picture, encode, read_picture, write_picture
+from deltasr.imaging import WRITABLE_FORMATS, Metadata, Picture, encode, encode_picture, read_picture, write_picture
 
 NAMES = [f"a{suffix}" for suffix in WRITABLE_FORMATS.values()]
 
@@ -109,6 +110,35 @@ def test_16_bits_are_rounded_where_8_is_all(tmp_path, samples, suffix):
     assert any("16 bits were rounded" in note for note in notes)
     difference = np.asarray(Image.open(tmp_path / f"a{suffix}"), int) - np.rint(samples.rgb16 / 257)
     assert np.abs(difference).max() <= (4 if suffix == ".jpg" else 0)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_bytes_are_those_of_the_file(tmp_path, samples, icc, name):
+    metadata = Metadata(icc=icc, resolution=(10, 10))
+    picture = Picture(pixels=samples.rgb8, alpha=samples.alpha8, metadata=metadata)
+    lost = write_picture(picture, tmp_path / name, quality=90)
+    expected = (tmp_path / name).read_bytes()
+    assert encode_picture(picture, name[1:], quality=90) == expected
+    file = io.BytesIO(b"before")
+    file.seek(6)
+    assert write_picture(picture, file, format=name[1:], quality=90) == lost
+    assert file.getvalue() == b"before" + expected
+    assert encode_picture(picture, name[1:], strip=True) != expected
+
+
+def test_output_that_takes_no_more_is_told(samples):
+    class Full(io.BytesIO):
+        name = "<stdout>"
+
+        def flush(self):
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(PictureError, match="<stdout> cannot be written: No space left on device"):
+        write_picture(Picture(pixels=samples.rgb8), Full(), format="webp")
+    with pytest.raises(SettingError, match="no suffix to name a format"):
+        write_picture(Picture(pixels=samples.rgb8), io.BytesIO())
+    with pytest.raises(SettingError, match="quality"):
+        encode_picture(Picture(pixels=samples.rgb8), "jpg", quality=0)
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".bmp"])
@@ -220,6 +250,17 @@ def test_a_full_disk_is_told_in_a_sentence(tmp_path, name, capfd):
     assert f"{name} cannot be written: " in str(caught.value)
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("name", NAMES)
+def test_an_output_that_is_full_is_told(tmp_path, name, capfd):
+    noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3)).astype(np.uint8)
+    (tmp_path / name).symlink_to("/dev/full")
+    with pytest.raises(PictureError, match="cannot be written: No space left on device"):
+        write_picture(Picture(pixels=noise), tmp_path / name)
+    assert (tmp_path / name).is_symlink()
     assert capfd.readouterr() == ("", "")
 
 

@@ -1,17 +1,21 @@
-"""Which result goes where, and that one bad file stops nothing."""
+"""What is asked of every picture, and that one bad file stops nothing."""
 
 from __future__ import annotations
 
+import pickle
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from deltasr.errors import SettingError
+from deltasr.errors import PictureError, SettingError
 from deltasr.imaging import Picture, read_picture, write_picture
-from deltasr.inference.batch import Job, plan_jobs, run_jobs
+from deltasr.inference.batch import Request, foresee_file, upscale_file, upscale_files
 from deltasr.inference.upscaler import Upscaler
+from deltasr.models import catalogue
 from deltasr.models.interpolation import Interpolation
+from deltasr.planning import Job
 
 
 def _save(path: Path, height: int = 4, width: int = 6) -> Path:
@@ -25,86 +29,6 @@ def upscaler() -> Upscaler:
     return Upscaler(Interpolation(method="nearest"))
 
 
-def _targets(plan) -> dict[str, str]:
-    return {job.source.name: job.target.as_posix() for job in plan.jobs}
-
-
-def test_a_folders_tree_is_mirrored_and_other_files_are_counted(tmp_path):
-    for name in ("in/b.png", "in/a.JPG", "in/sub/deep/c.webp", "in/.hidden.png", "in/.cache/d.png"):
-        _save(tmp_path / name)
-    (tmp_path / "in/notes.txt").write_text("not a picture")
-    plan = plan_jobs([tmp_path / "in"], tmp_path / "out")
-    assert [job.source.name for job in plan.jobs] == ["a.JPG", "b.png", "c.webp"]
-    assert [job.target.relative_to(tmp_path / "out").as_posix() for job in plan.jobs] == [
-        "a.JPG",
-        "b.png",
-        "sub/deep/c.webp",
-    ]
-    assert plan.ignored == 2
-    assert plan.failures == []
-
-
-def test_an_output_folder_inside_the_input_is_not_read_again(tmp_path):
-    _save(tmp_path / "in/a.png")
-    _save(tmp_path / "in/out/a.png")
-    plan = plan_jobs([tmp_path / "in"], tmp_path / "in" / "out")
-    assert [job.source for job in plan.jobs] == [tmp_path / "in/a.png"]
-
-
-def test_a_single_picture_may_name_its_result(tmp_path):
-    picture = _save(tmp_path / "a.png")
-    assert _targets(plan_jobs([picture], tmp_path / "b.webp")) == {"a.png": f"{tmp_path.as_posix()}/b.webp"}
-    assert _targets(plan_jobs([picture], tmp_path / "b")) == {"a.png": f"{tmp_path.as_posix()}/b/a.png"}
-    (tmp_path / "folder.png").mkdir()
-    plan = plan_jobs([picture], tmp_path / "folder.png")
-    assert _targets(plan) == {"a.png": f"{tmp_path.as_posix()}/folder.png/a.png"}
-
-
-def test_a_result_in_a_format_that_cannot_be_written_is_refused(tmp_path):
-    with pytest.raises(SettingError, match="gif"):
-        plan_jobs([_save(tmp_path / "a.png")], tmp_path / "b.gif")
-    with pytest.raises(SettingError, match="heic"):
-        plan_jobs([_save(tmp_path / "a.png")], tmp_path / "b", output_format="heic")
-
-
-def test_many_pictures_cannot_go_to_one_file(tmp_path):
-    pictures = [_save(tmp_path / "a.png"), _save(tmp_path / "b.png")]
-    for inputs in (pictures, [tmp_path]):
-        with pytest.raises(SettingError, match="name a folder"):
-            plan_jobs(inputs, tmp_path / "out.png")
-
-
-def test_the_output_format_names_all_results_and_others_keep_their_suffix(tmp_path):
-    pictures = [_save(tmp_path / "a.jpeg"), _save(tmp_path / "b.png").rename(tmp_path / "b.unknown")]
-    plan = plan_jobs(pictures, tmp_path / "out")
-    assert [job.target.name for job in plan.jobs] == ["a.jpeg", "b.png"]
-    plan = plan_jobs(pictures, tmp_path / "out", output_format="JPG")
-    assert [job.target.name for job in plan.jobs] == ["a.jpg", "b.jpg"]
-
-
-def test_two_inputs_for_one_result_fail_the_second_by_name(tmp_path):
-    first, second = _save(tmp_path / "a.jpg"), _save(tmp_path / "a.png")
-    plan = plan_jobs([first, second, first], tmp_path / "out", output_format="png")
-    assert [job.source for job in plan.jobs] == [first]
-    (failure,) = plan.failures
-    assert failure.source == second
-    assert str(first) in failure.reason
-    assert str(tmp_path / "out" / "a.png") in failure.reason
-
-
-def test_no_result_replaces_an_input(tmp_path):
-    pictures = [_save(tmp_path / "a.png"), _save(tmp_path / "b.png")]
-    plan = plan_jobs(pictures, tmp_path)
-    assert plan.jobs == []
-    assert all("is an input" in failure.reason for failure in plan.failures)
-
-
-def test_missing_inputs_are_named_and_the_rest_goes_on(tmp_path):
-    plan = plan_jobs([tmp_path / "gone.png", _save(tmp_path / "a.png")], tmp_path / "out")
-    assert [failure.reason for failure in plan.failures] == [f"{tmp_path / 'gone.png'} does not exist."]
-    assert len(plan.jobs) == 1
-
-
 def test_a_bad_file_is_an_outcome_and_the_rest_goes_on(tmp_path, upscaler):
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"\x89PNG\r\n\x1a\n broken")
@@ -113,7 +37,7 @@ def test_a_bad_file_is_an_outcome_and_the_rest_goes_on(tmp_path, upscaler):
         Job(source=_save(tmp_path / "good.png"), target=tmp_path / "out/good.png"),
     ]
     shares: list[float] = []
-    failed, done = run_jobs(upscaler, jobs, scale=2, progress=lambda job, share: shares.append(share))
+    failed, done = upscale_files(upscaler, jobs, Request(scale=2), progress=lambda job, share: shares.append(share))
     assert failed.status == "failed"
     assert str(bad) in failed.reason
     assert (done.status, done.size) == ("done", (8, 12))
@@ -127,7 +51,10 @@ def test_every_file_has_the_fidelity(tmp_path, conv_net):
     sources = [_save(tmp_path / name) for name in ("a.png", "b.png")]
     for fidelity in (0, None):
         jobs = [Job(source=source, target=tmp_path / str(fidelity) / source.name) for source in sources]
-        assert [outcome.status for outcome in run_jobs(upscaler, jobs, fidelity=fidelity)] == ["done", "done"]
+        assert [outcome.status for outcome in upscale_files(upscaler, jobs, Request(fidelity=fidelity))] == [
+            "done",
+            "done",
+        ]
         for job in jobs:
             expected = upscaler.upscale(job.source, fidelity=fidelity).pixels
             assert np.array_equal(read_picture(job.target).pixels, expected)
@@ -140,7 +67,7 @@ def test_every_file_has_the_fidelity(tmp_path, conv_net):
 )
 def test_results_that_are_there_already(tmp_path, upscaler, existing, status, height):
     job = Job(source=_save(tmp_path / "a.png"), target=_save(tmp_path / "out/a.png", 1, 1))
-    (outcome,) = run_jobs(upscaler, [job], existing=existing)
+    (outcome,) = upscale_files(upscaler, [job], Request(), existing=existing)
     assert outcome.status == status
     assert read_picture(job.target).height == height
     if status == "failed":
@@ -150,7 +77,7 @@ def test_results_that_are_there_already(tmp_path, upscaler, existing, status, he
 def test_a_result_too_large_for_its_format_fails_before_the_work(tmp_path, upscaler):
     job = Job(source=_save(tmp_path / "a.webp", 2, 5000), target=tmp_path / "out/a.webp")
     shares: list[float] = []
-    (outcome,) = run_jobs(upscaler, [job], progress=lambda job, share: shares.append(share))
+    (outcome,) = upscale_files(upscaler, [job], Request(), progress=lambda job, share: shares.append(share))
     assert outcome.status == "failed"
     assert "16383" in outcome.reason
     assert str(job.source) in outcome.reason
@@ -160,5 +87,96 @@ def test_a_result_too_large_for_its_format_fails_before_the_work(tmp_path, upsca
 def test_notes_say_what_a_format_could_not_hold(tmp_path, upscaler):
     picture = Picture(pixels=np.zeros((3, 3, 3), np.uint16), alpha=np.zeros((3, 3), np.uint16))
     write_picture(picture, tmp_path / "a.png")
-    (outcome,) = run_jobs(upscaler, [Job(source=tmp_path / "a.png", target=tmp_path / "a.jpg")])
+    (outcome,) = upscale_files(upscaler, [Job(source=tmp_path / "a.png", target=tmp_path / "a.jpg")], Request())
     assert len(outcome.notes) >= 2
+
+
+def test_a_request_travels_to_other_processes(tmp_path):
+    request = Request(max_side=12, quality=80, output_format="jpeg", strip=True)
+    assert pickle.loads(pickle.dumps(request)) == request
+    work = partial(upscale_file, upscaler=Upscaler(Interpolation(method="nearest")), request=request)
+    outcome = pickle.loads(pickle.dumps(work))(Job(source=_save(tmp_path / "a.png"), target=tmp_path / "deep/a.jpg"))
+    assert (outcome.status, outcome.size) == ("done", (8, 12))
+    assert (tmp_path / "deep/a.jpg").exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "size"),
+    [
+        ({}, None),
+        ({"scale": 2}, None),
+        ({"width": 9}, (6, 9)),
+        ({"height": 9}, (9, 14)),
+        ({"width": 1000, "height": 1}, (1, 1000)),
+        ({"max_side": 3}, (2, 3)),
+        ({"width": 1}, (1, 1)),
+    ],
+)
+def test_the_size_asked_for(asked, size):
+    assert Request(**asked).size_of(4, 6) == size
+
+
+@pytest.mark.parametrize(
+    ("asked", "mark"),
+    [
+        ({}, "x3"),
+        ({"scale": 2.0}, "x2"),
+        ({"scale": 1.5}, "x1.5"),
+        ({"width": 1920}, "w1920"),
+        ({"height": 1080}, "h1080"),
+        ({"width": 1920, "height": 1080}, "1920x1080"),
+        ({"max_side": 4096}, "max4096"),
+    ],
+)
+def test_results_beside_their_sources_are_marked(asked, mark):
+    assert Request(**asked).mark(3) == mark
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"scale": 0}, "factor above 0"),
+        ({"scale": float("nan")}, "factor above 0"),
+        ({"scale": 2, "max_side": 100}, "exclude each other"),
+        ({"height": 2, "max_side": 100}, "exclude each other"),
+        ({"height": 0}, "A height of 0 pixels"),
+        ({"quality": 0}, "from 1 to 100"),
+        ({"fidelity": 1.5}, "from 0 to 1"),
+        ({"output_format": "gif"}, "gif"),
+        ({"max_pixels": 0}, "above 0"),
+    ],
+)
+def test_a_request_that_is_not_possible_is_refused(wrong, message):
+    with pytest.raises(SettingError, match=message):
+        Request(**wrong)
+
+
+def test_what_is_foreseen_is_what_comes(tmp_path, upscaler):
+    facts = catalogue.facts("nearest")
+    assert facts is not None
+    for number, request in enumerate((Request(), Request(scale=1.3), Request(max_side=50), Request(width=9, height=9))):
+        job = Job(source=_save(tmp_path / "a.png"), target=tmp_path / f"{number}.png")
+        foreseen = foresee_file(job, model=facts, request=request)
+        assert foreseen.status == "planned"
+        assert not job.target.exists()
+        (done,) = upscale_files(upscaler, [job], request)
+        assert done.size == foreseen.size == read_picture(job.target).pixels.shape[:2]
+
+
+def test_a_result_too_large_for_its_format_is_foreseen(tmp_path):
+    facts = catalogue.facts("nearest")
+    assert facts is not None
+    job = Job(source=_save(tmp_path / "a.webp", 2, 5000), target=tmp_path / "out.webp")
+    with pytest.raises(PictureError, match="16383"):
+        foresee_file(job, model=facts, request=Request())
+
+
+def test_a_size_that_one_picture_cannot_have_stops_no_other(tmp_path, conv_net):
+    """A model that does not enlarge can make one of them smaller."""
+    sources = [_save(tmp_path / "small.png", 2, 2), _save(tmp_path / "large.png", 9, 6)]
+    jobs = [Job(source=source, target=tmp_path / "out" / source.name) for source in sources]
+    failed, done = upscale_files(Upscaler(conv_net(scale=1)), jobs, Request(max_side=6))
+    assert failed.status == "failed"
+    assert "small.png" in failed.reason
+    assert "does not enlarge" in failed.reason
+    assert (done.status, done.size) == ("done", (6, 4))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -16,23 +15,6 @@ CPU = torch.device("cpu")
 
 def test_the_free_memory_of_this_machine_is_a_sensible_number():
     assert 1 << 20 < memory.free_bytes(CPU) < 1 << 50
-
-
-@pytest.mark.parametrize(("limit", "free"), [(None, 3000), (5000, 3000), (1000, 1000)])
-def test_what_the_system_says_is_free_counts_up_to_a_containers_limit(monkeypatch, limit, free):
-    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: SimpleNamespace(available=3000))
-    monkeypatch.setattr(memory, "_cgroup_bytes", lambda: limit)
-    assert memory.free_bytes(CPU) == free
-
-
-def test_a_containers_limit_counts(tmp_path):
-    (tmp_path / "memory.max").write_text("1000\n")
-    (tmp_path / "memory.current").write_text("700\n")
-    (tmp_path / "memory.stat").write_text("anon 500\ninactive_file 150\n")
-    assert memory._cgroup_bytes(tmp_path) == 450
-    (tmp_path / "memory.max").write_text("max\n")
-    assert memory._cgroup_bytes(tmp_path) is None
-    assert memory._cgroup_bytes(tmp_path / "missing") is None
 
 
 def test_bytes_are_counted_as_long_as_they_live():

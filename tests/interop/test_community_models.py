@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from deltasr.cli import main
-from deltasr.errors import ModelError
-from deltasr.imaging import Metadata, Picture, read_picture, write_picture
+from deltasr.errors import ModelError, SettingError
+from deltasr.imaging import Metadata, Picture, fill_transparent, read_picture, write_picture
 from deltasr.inference.padding import run_padded
 from deltasr.inference.upscaler import Upscaler
 from deltasr.models import catalogue, checkpoint
@@ -104,7 +106,8 @@ def test_a_16_bit_picture_with_alpha_keeps_both(
     assert (result.height, result.width, result.bits) == (80, 96, 16)
     assert result.metadata.text["Title"] == "noise"
     with torch.inference_mode():
-        colour = net(as_tensor(source.pixels)).clamp(0, 1)[0].permute(1, 2, 0).numpy()
+        filled = fill_transparent(source.pixels, source.alpha)
+        colour = net(as_tensor(filled)).clamp(0, 1)[0].permute(1, 2, 0).numpy()
         alpha = net(as_tensor(source.alpha[..., None]).expand(1, 3, -1, -1)).clamp(0, 1)[0].mean(0).numpy()
     assert colour.std() > 0.01
     assert alpha.std() > 0.01
@@ -201,3 +204,37 @@ def test_unknown_and_incomplete_files_are_refused_in_one_sentence(
         assert (status, printed.out) == (1, "")
         assert said in printed.err
         assert printed.err.count("\n") == 1
+
+
+def test_what_spandrel_says_of_a_model_is_heeded(built: Callable[[str], nn.Module], save: Save):
+    """SwinIR is not to be tiled and not for float16; ESRGAN takes both."""
+    swin, esrgan = (catalogue.load(save(built(name), f"{name}.pth")) for name in ("SwinIR", "ESRGAN"))
+    assert (swin.tiled, swin.dtypes) == (False, ("float32", "bfloat16"))
+    assert (esrgan.tiled, esrgan.dtypes) == (True, ("float32", "bfloat16", "float16"))
+    with pytest.raises(SettingError, match="SwinIR does not compute in float16; choose one of float32, bfloat16"):
+        Upscaler(swin, dtype="float16")
+    seen: list[tuple[int, ...]] = []
+    swin.net.register_forward_pre_hook(lambda module, arguments: seen.append(arguments[0].shape[-2:]))
+    result = Upscaler(swin, device="cpu").upscale(np.zeros((130, 120, 3), np.uint8))
+    assert (result.height, result.width) == (520, 480)
+    assert seen[-1] == (130, 120)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_copies_work(built: Callable[[str], nn.Module], save: Save, architecture: str):
+    upscaler = Upscaler(catalogue.load(save(built(architecture), "net.pth")), device="cpu")
+    expected = upscaler.upscale(picture_16()).pixels
+    again, shared = copy.deepcopy(upscaler), copy.copy(upscaler)
+    assert np.array_equal(shared.upscale(picture_16()).pixels, expected)
+    with torch.no_grad():
+        for weight in upscaler.model.parameters():
+            weight.zero_()
+    assert np.array_equal(again.upscale(picture_16()).pixels, expected)
+
+
+def test_pickling_says_why_not(built: Callable[[str], nn.Module], save: Save):
+    upscaler = Upscaler(catalogue.load(save(built("SPAN"), "net.pth")), device="cpu")
+    with pytest.raises(
+        ModelError, match=r"net cannot be pickled, .*; load its file by deltasr\.load where it is needed"
+    ):
+        pickle.dumps(upscaler)

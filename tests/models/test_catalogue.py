@@ -81,6 +81,16 @@ def test_checkpoints_load_by_path(tmp_path: Path, as_text: bool):
     assert not model.training
 
 
+def test_a_run_is_loaded_by_its_folder(tmp_path: Path):
+    checkpoint.save(DeltaDiff(scale=3), tmp_path / "runs" / "a" / "model.safetensors")
+    assert catalogue.load(tmp_path / "runs" / "a").scale == 3
+    facts = catalogue.facts(tmp_path / "runs" / "a")
+    assert facts is not None
+    assert facts.scale == 3
+    with pytest.raises(CheckpointError, match=r"runs is a folder without .*model\.safetensors of a training run"):
+        catalogue.load(tmp_path / "runs")
+
+
 def test_unknown_names_are_answered_with_the_known_ones():
     with pytest.raises(
         ModelError, match=r"no model called 'deltadif'; known are deltadiff-x4, .*, or a checkpoint's path"
@@ -174,3 +184,10 @@ def test_bundled_steps_make_faithful_pictures_better(shared: Path):
             scores.append([float(psnr_y(to_8_bit_levels(model.decode(code)), hr, border=4)) for code in codes])
     assert len(scores[0]) == model.schedule.steps
     assert fmean(score[-1] for score in scores) > fmean(score[0] for score in scores) + 0.05
+
+
+@pytest.mark.parametrize("wrong", [None, 5, b"bicubic", ["bicubic"], "a\0b", Path("weights\0.safetensors")], ids=repr)
+def test_what_is_neither_a_name_nor_a_path_is_refused(wrong: object):
+    with pytest.raises(ModelError, match=r"is no model's name and no path; give one of deltadiff-x4") as error:
+        catalogue.load(wrong)
+    assert "\0" not in str(error.value)

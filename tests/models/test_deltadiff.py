@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from deltasr.diffusion.process import reverse_step, start
 from deltasr.errors import ModelError, SettingError
+from deltasr.models import checkpoint
 from deltasr.models.deltadiff import SIZES, DeltaDiff, NetSize
 from deltasr.nets.blocks import BLOCKS
 from deltasr.nets.first_stage import BicubicCode, decode
@@ -340,14 +342,59 @@ def test_without_a_dial_fidelity_has_no_effect(tiny: DeltaDiff):
         assert torch.equal(tiny(lr), tiny(lr, fidelity=0.0))
 
 
-def test_a_dial_can_be_given_but_not_taken_away(tiny: DeltaDiff, dialled: DeltaDiff):
+def test_a_dial_can_be_given(tiny: DeltaDiff, dialled: DeltaDiff):
     lr = torch.rand(1, 3, 6, 7, generator=torch.Generator().manual_seed(1))
     assert dialled.adopt(tiny)
     with torch.no_grad():
         for wanted in (0.0, 0.5, 1.0):
             torch.testing.assert_close(dialled(lr, fidelity=wanted), tiny(lr))
-    assert not tiny.adopt(dialled)
     assert not DeltaDiff(size="small", dial=True).adopt(tiny)
+
+
+@pytest.mark.parametrize("has", ["dial", "restoring"])
+def test_a_second_dial_can_be_given_whichever_is_there(has: str, tmp_path: Path):
+    generator = torch.Generator().manual_seed(2)
+    one, both = DeltaDiff(**{has: True}), DeltaDiff(dial=True, restoring=True)
+    for parameter in (*one.parameters(), *both.parameters()):
+        parameter.data += 0.02 * torch.randn(parameter.shape, generator=generator)
+    lr = torch.rand(2, 3, 6, 7, generator=generator)
+    assert not one.adopt(both)
+    assert both.adopt(one)
+    own, other = ("fidelity", "restoration") if has == "dial" else ("restoration", "fidelity")
+    with torch.no_grad():
+        for place in (0.0, 0.6):
+            for new in (0.0, 1.0):
+                torch.testing.assert_close(both(lr, **{own: place, other: new}), one(lr, **{own: place}))
+        assert (one(lr, **{own: 0.0}) - one(lr, **{own: 1.0})).abs().max() > 1e-3
+    checkpoint.save(both, tmp_path / "both.safetensors")
+    assert checkpoint.load(tmp_path / "both.safetensors").restoring
+
+
+def test_each_picture_of_a_batch_has_its_own_restoration():
+    generator = torch.Generator().manual_seed(2)
+    model = DeltaDiff(dial=True, restoring=True)
+    for parameter in model.parameters():
+        parameter.data += 0.02 * torch.randn(parameter.shape, generator=generator)
+    lr = torch.rand(2, 3, 6, 7, generator=generator)
+    with torch.no_grad():
+        together = model(lr, restoration=torch.tensor([0.1, 0.9]))
+        apart = torch.cat([model(lr[:1], restoration=0.1), model(lr[1:], restoration=0.9)])
+        torch.testing.assert_close(together, apart, atol=1e-5, rtol=0)
+        assert torch.equal(model(lr), model(lr, restoration=0.0))
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_a_dial_can_be_taken_away_at_its_faithful_end(block: str):
+    generator = torch.Generator().manual_seed(1)
+    dialled, plain = DeltaDiff(dial=True, block=block), DeltaDiff(block=block)
+    for parameter in dialled.parameters():
+        parameter.data += 0.02 * torch.randn(parameter.shape, generator=generator)
+    lr = torch.rand(1, 3, 6, 7, generator=generator)
+    assert plain.adopt(dialled)
+    with torch.no_grad():
+        torch.testing.assert_close(plain(lr), dialled(lr, fidelity=1.0), atol=1e-4, rtol=0)
+        assert (plain(lr) - dialled(lr, fidelity=0.0)).abs().max() > 1e-3
+    assert not DeltaDiff(size="small", block=block).adopt(dialled)
 
 
 def test_arguments_out_of_range_are_named():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import builtins
+import copy
 import os
+import pickle
 import sys
 import types
 from collections.abc import Callable
@@ -42,12 +44,34 @@ class Descriptor:
     input_channels: int = 3
     output_channels: int = 3
     size_requirements: Needs = field(default_factory=Needs)
+    tiling: Any = field(default_factory=lambda: types.SimpleNamespace(name="SUPPORTED"))
+    supports_half: bool = True
+    supports_bfloat16: bool = True
 
     def __call__(self, image: Tensor) -> Tensor:
         assert image.shape[0] == 1
         result = torch.sigmoid(nn.functional.pixel_shuffle(self.model(image), 2))
         image.zero_()
         return result
+
+
+@pytest.mark.parametrize(("tiling", "tiled"), [("SUPPORTED", True), ("DISCOURAGED", False), ("INTERNAL", False)])
+def test_what_spandrel_says_of_tiles_is_heeded(tiling: str, tiled: bool):
+    assert External(Descriptor(tiling=types.SimpleNamespace(name=tiling)), name="theirs").tiled is tiled
+
+
+@pytest.mark.parametrize(
+    ("half", "bfloat16", "dtypes"),
+    [
+        (True, True, ("float32", "bfloat16", "float16")),
+        (False, True, ("float32", "bfloat16")),
+        (True, False, ("float32", "float16")),
+        (False, False, ("float32",)),
+    ],
+)
+def test_what_spandrel_says_of_dtypes_is_heeded(half: bool, bfloat16: bool, dtypes: tuple[str, ...]):
+    model = External(Descriptor(supports_half=half, supports_bfloat16=bfloat16), name="theirs")
+    assert model.dtypes == dtypes
 
 
 @pytest.fixture
@@ -98,7 +122,7 @@ def test_without_spandrel_the_sentence_says_how_to_get_it(
     assert exit_.value.code == 1
     assert capsys.readouterr().err == (
         f"deltasr: {weights} is not a deltasr checkpoint, and other models need spandrel: "
-        "pip install 'deltasr[interop]'.\n"
+        "pip install -e '.[interop]'.\n"
     )
 
 
@@ -269,3 +293,40 @@ def test_files_that_hold_no_names(tmp_path: Path, stand_in: Callable[[Any], None
 def test_a_file_that_is_not_there(tmp_path: Path):
     with pytest.raises(CheckpointError, match=r"There is no checkpoint at .*gone\.pth"):
         catalogue.load(tmp_path / "gone.pth")
+
+
+def test_what_spandrel_builds_is_no_larger_than_the_file(weights: Path, monkeypatch: pytest.MonkeyPatch):
+    """The sizes it concludes from the names and shapes of a file need not be those of the file's weights."""
+
+    class ModelLoader:
+        def load_from_state_dict(self, state: Any) -> Any:
+            return nn.Sequential(*(nn.Linear(1000, 1000) for _ in range(10**6)))
+
+    module = types.ModuleType("spandrel")
+    module.__version__, module.ModelLoader, module.UnsupportedModelError = "0", ModelLoader, KeyError
+    monkeypatch.setitem(sys.modules, "spandrel", module)
+    assert "they ask for more weights than the file holds" in complaint(weights)
+
+
+def test_a_first_name_is_found_in_files_that_hold_themselves(weights: Path, stand_in: Callable[[Any], None]):
+    content: dict[str, Any] = {}
+    content["params"] = content
+    torch.save(content, weights)
+    stand_in(None)
+    assert "begin with 'params'" in complaint(weights)
+
+
+def test_a_copy_has_weights_of_its_own_and_pickling_says_why_not():
+    model = External(Descriptor(), name="theirs").eval()
+    again = copy.deepcopy(model)
+    lr = torch.rand(1, 3, 4, 4)
+    expected = model(lr.clone())
+    with torch.no_grad():
+        model.net.weight.zero_()
+    assert torch.equal(again(lr.clone()), expected)
+    assert not torch.equal(model(lr.clone()), expected)
+    assert not again.training
+    with pytest.raises(
+        ModelError, match=r"theirs cannot be pickled, .*; load its file by deltasr\.load where it is needed"
+    ):
+        pickle.dumps(model)

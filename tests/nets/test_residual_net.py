@@ -11,7 +11,7 @@ from deltasr.nets.residual_net import ResidualNet
 
 def net(*, trained: bool = True, dial: bool = False) -> ResidualNet:
     torch.manual_seed(0)
-    result = ResidualNet(width=8, encoder_blocks=2, body_blocks=1, code_channels=12, dial=dial).double()
+    result = ResidualNet(width=8, encoder_blocks=2, body_blocks=1, code_channels=12, dials=dial).double()
     if trained:
         with torch.no_grad():
             for weight in result.parameters():

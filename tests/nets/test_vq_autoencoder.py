@@ -64,5 +64,5 @@ def test_the_nearest_code_is_chosen_also_under_autocast(tiny):
 
 def test_without_diffusers_the_error_says_what_to_install(reference, monkeypatch):
     monkeypatch.setitem(sys.modules, "diffusers", None)
-    with pytest.raises(ModelError, match=r"deltasr\[papers\]"):
+    with pytest.raises(ModelError, match=r"-e '\.\[papers\]'"):
         VQAutoencoder(**reference.autoencoder)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -44,11 +46,30 @@ def decoded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("decoded")
 
 
+@pytest.fixture
+def leftover() -> Callable[[Path], Path]:
+    """Has a process killed while it writes into a folder; what it leaves there."""
+
+    def make(folder: Path) -> Path:
+        program = (
+            "import os, signal, sys; from pathlib import Path; from deltasr.files import whole\n"
+            "with whole(Path(sys.argv[1], 'file')): os.kill(os.getpid(), signal.SIGKILL)"
+        )
+        folder.mkdir(parents=True, exist_ok=True)
+        before = set(folder.iterdir())
+        subprocess.run([sys.executable, "-c", program, str(folder)], check=False)
+        (left,) = set(folder.iterdir()) - before
+        return left
+
+    return make
+
+
 @dataclass
 class Recorder:
     """A display that keeps what it is shown."""
 
     decoded: list[tuple[int, int]] = field(default_factory=list)
+    taught: list[float] = field(default_factory=list)
     images: list[int] = field(default_factory=list)
     validations: list[tuple[int, Validation]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -56,6 +77,12 @@ class Recorder:
 
     def caching(self, done: int, total: int) -> None:
         self.decoded.append((done, total))
+
+    def teaching(self, share: float) -> None:
+        self.taught.append(share)
+
+    def drawing(self, share: float) -> None:
+        self.taught.append(share)
 
     def progress(self, images: int, total: int, rate: float, loss: float) -> None:
         self.images.append(images)

@@ -67,7 +67,7 @@ def test_a_restored_one_goes_on():
     best, other = Best(2), Best(2)
     best.consider(30.0, 10, _model(1.0))
     best.consider(29.0, 20, _model(2.0))
-    other.restore(best.state())
+    other.restore(best.state(), _model(0.0))
     assert (_kept(other), other.images, other.is_over) == (1, 10, False)
     other.consider(29.5, 30, _model(3.0))
     assert (_kept(other), other.is_over) == (1, True)
@@ -111,7 +111,7 @@ def test_a_run_without_a_better_validation_stops_and_releases_the_best_weights(
     assert not torch.equal(released["net.tail.weight"], seen[3]["net.tail.weight"])
     assert checkpoint.read_header(run.folder / "model.safetensors").training["images"] == 4
     assert recorder.notes[-2] == (
-        "stopped at 8 images: 2 validations without a better one; the weights are the best ones, of 4 images"
+        "stopped at 8 crops: 2 validations without a better one; the weights are the best ones, of 4 crops"
     )
 
 

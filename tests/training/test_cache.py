@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -93,6 +94,35 @@ def test_a_second_build_decodes_nothing(tmp_path: Path, monkeypatch: pytest.Monk
     assert build_cache(paths, tmp_path / "cache", scale=4, smallest=8) == first
 
 
+def test_links_to_a_picture_are_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Hard and symbolic ones, by several threads at a time."""
+    original = _picture(tmp_path / "f.png")
+    paths = [tmp_path / f"{name}.png" for name in "abcdefghijkl"]
+    for number, path in enumerate(paths):
+        if path != original:
+            (path.symlink_to if number % 2 else path.hardlink_to)(original)
+    decoded: list[Path] = []
+
+    def decode(path: Path) -> np.ndarray:
+        decoded.append(path)
+        sleep(0.02)
+        return read_rgb8(path)
+
+    monkeypatch.setattr(cache_module, "read_rgb8", decode)
+    monkeypatch.setattr(os, "cpu_count", lambda: 12)
+    usable, complaints = build_cache(paths, tmp_path / "cache", scale=4, smallest=8)
+    assert ([picture.source for picture in usable], complaints) == (paths, [])
+    assert len(decoded) == 1
+    assert len({picture.hr_file for picture in usable}) == 1
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
+def test_what_a_killed_run_left_in_the_cache_goes(tmp_path: Path, leftover: Callable[[Path], Path]):
+    path, left = _picture(tmp_path / "a.png"), leftover(tmp_path / "cache")
+    build_cache([path], tmp_path / "cache", scale=4, smallest=8)
+    assert not left.exists()
+
+
 def test_headers_are_read_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Python 3.11.7 cannot parse two at once."""
     paths = [_picture(tmp_path / f"{n}.png", seed=n) for n in range(4)]
@@ -175,4 +205,4 @@ def test_grey_16_bit_and_transparent_pictures_become_rgb(tmp_path: Path):
     for picture in usable:
         hr, lr = picture.arrays()
         assert (hr.dtype, hr.shape, lr.shape) == (np.uint8, (40, 48, 3), (10, 12, 3))
-        assert np.abs(hr.astype(float) - ramp[..., None]).max() <= 1
+        assert np.abs(hr.astype(float) - ramp[..., None]).max() < 2  # half transparent pixels move by up to a level

@@ -343,3 +343,65 @@ def test_judges_see_pictures_moved_alike_and_differently_each_time():
         ]
         places.add(found)
     assert {top for top, _ in places} == {left for _, left in places} == set(range(8))
+
+
+def test_pixels_are_compared_with_the_target_and_judges_with_the_picture(
+    model: DeltaDiff, batch: tuple[Tensor, Tensor]
+):
+    class Seen(nn.Module):
+        def forward(self, picture: Tensor, hr: Tensor) -> Tensor:
+            self.hr = hr
+            return picture.new_zeros(len(picture))
+
+    (lr, hr), judge = batch, Seen()
+    objective = ChainObjective(model, _recipe(lpips=1.0), judge)
+    terms = objective(lr, hr, CHANCE, 1 - hr).terms
+    torch.testing.assert_close(terms[:4], ChainObjective(model, _recipe(), None)(lr, 1 - hr, CHANCE).terms)
+    assert torch.equal(judge.hr, shifted(hr, CHANCE))
+
+
+def test_the_first_part_of_a_run_has_fewer_steps(model: DeltaDiff, batch: tuple[Tensor, Tensor]):
+    recipe = _recipe(early_steps=2, early=0.5, images=64, batch=16, step_weights=(5.0, 5.0, 1.0, 3.0))
+    objective = ChainObjective(model, recipe, None)
+    short = DeltaDiff(size="tiny", steps=2)
+    assert short.adopt(model)
+    alone = ChainObjective(short, _recipe(steps=2, step_weights=(1.0, 3.0)), None)(*batch, CHANCE).terms
+    for position in (0, 31):
+        early = objective(*batch, Chance(seed=0, position=position)).terms
+        torch.testing.assert_close(early, torch.cat([torch.zeros(2), alone]))
+    late = objective(*batch, Chance(seed=0, position=32)).terms
+    whole = ChainObjective(model, _recipe(step_weights=recipe.step_weights), None)(*batch, CHANCE).terms
+    assert torch.equal(late, whole)
+    assert late[0] > 0
+
+
+@pytest.mark.parametrize("changes", [{"early_steps": 5}, {"early_steps": 2, "shared": False}])
+def test_a_first_part_that_cannot_be_is_refused(changes: dict[str, Any]):
+    with pytest.raises(ValueError, match="early_steps"):
+        _recipe(**changes)
+
+
+def test_the_network_is_told_how_degraded_each_picture_is(batch: tuple[Tensor, Tensor]):
+    lr, hr = batch
+    generator = torch.Generator().manual_seed(3)
+    model = DeltaDiff(restoring=True)
+    for parameter in model.parameters():
+        parameter.data += 0.02 * torch.randn(parameter.shape, generator=generator)
+    told = torch.tensor([0.2, 0.9])
+    objective = ChainObjective(model, _recipe(restoring=True, degradation="web"), None)
+    last = objective(lr, hr, CHANCE, None, told).terms[-1]
+    result = model.decode(_last_prediction(model, lr, told))
+    torch.testing.assert_close(last, (result - hr).abs().mean() / 4)
+    assert objective(lr, hr, CHANCE, None, torch.zeros(2)).terms[-1] != last
+
+
+def _last_prediction(model: DeltaDiff, lr: Tensor, restoration: Tensor) -> Tensor:
+    seen: list[Tensor] = []
+    model(lr, callback=lambda t, x_t, prediction: seen.append(prediction), restoration=restoration)
+    return seen[-1]
+
+
+@pytest.mark.parametrize("changes", [{}, {"degradation": "web", "unroll": "teacher-forced"}])
+def test_restoring_needs_degraded_pictures_and_an_unrolled_chain(changes: dict[str, Any]):
+    with pytest.raises(ValueError, match="restoring"):
+        _recipe(restoring=True, **changes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,11 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from deltasr.degradation.draws import derived_seed
+from deltasr.degradation.kinds import degrade as degrade_pictures
 from deltasr.training import crops as crops_module
 from deltasr.training.cache import CachedPicture, build_cache, degrade, find_pictures
-from deltasr.training.crops import Crops, Positions, oriented
+from deltasr.training.crops import Crops, Positions, drawn_strength, oriented
 
 
 @pytest.fixture
@@ -76,7 +79,7 @@ def test_an_epoch_covers_pictures_in_proportion_to_their_area(cached: list[Cache
 def test_workers_change_nothing(cached: list[CachedPicture]):
     def batches(workers: int) -> list[torch.Tensor]:
         loader = DataLoader(_crops(cached), batch_size=3, sampler=Positions(5, 17), num_workers=workers)
-        return [hr for _, hr in loader]
+        return [batch.hr for batch in loader]
 
     alone, shared = batches(0), batches(2)
     assert len(alone) == 4
@@ -89,7 +92,7 @@ def test_a_degradation_leaves_hr_as_it_is_and_depends_on_seed_and_position_alone
     assert forwards == _fingerprints(_crops(cached, degradation="realesrgan"), range(11, -1, -1))[::-1]
     assert forwards != _fingerprints(_crops(cached, degradation="realesrgan", seed=1), range(12))
     for position in range(12):
-        (lr, hr), (expected_lr, expected_hr) = degraded[position], plain[position]
+        (lr, hr, *_), (expected_lr, expected_hr, *_) = degraded[position], plain[position]
         assert torch.equal(hr, expected_hr)
         assert (lr.shape, lr.dtype) == (expected_lr.shape, torch.uint8)
         assert not torch.equal(lr, expected_lr)
@@ -99,7 +102,7 @@ def test_a_degradation_leaves_hr_as_it_is_and_depends_on_seed_and_position_alone
 def test_a_degraded_crop_is_that_of_the_turned_hr_crop(cached: list[CachedPicture]):
     crops = _crops(cached, degradation="area")
     for position in range(8):
-        lr, hr = crops[position]
+        lr, hr, *_ = crops[position]
         means = hr.float().unfold(1, 4, 4).unfold(2, 4, 4).mean(dim=(3, 4))
         assert (lr - means).abs().max() <= 0.5 + 1e-3
 
@@ -116,7 +119,7 @@ def test_each_position_has_chance_of_its_own(tmp_path: Path):
 def test_workers_do_not_change_a_degradation(cached: list[CachedPicture]):
     def batches(workers: int) -> list[torch.Tensor]:
         crops = _crops(cached, degradation="realesrgan")
-        return [lr for lr, _ in DataLoader(crops, batch_size=3, sampler=Positions(5, 11), num_workers=workers)]
+        return [batch.lr for batch in DataLoader(crops, batch_size=3, sampler=Positions(5, 11), num_workers=workers)]
 
     assert all(torch.equal(one, other) for one, other in zip(batches(0), batches(2), strict=True))
 
@@ -130,7 +133,7 @@ def test_lr_and_hr_show_the_same_place(cached: list[CachedPicture]):
     """Away from its borders, beyond which the kernel sees nothing, the LR crop is the HR crop's downscaling."""
     crops = _crops(cached)
     for position in range(30):
-        lr, hr = crops[position]
+        lr, hr, *_ = crops[position]
         assert lr.shape == (3, 8, 8)
         assert hr.shape == (3, 32, 32)
         assert lr.dtype == hr.dtype == torch.uint8
@@ -175,3 +178,67 @@ def test_a_quarter_of_the_files_of_a_process_is_kept_open_at_the_most(monkeypatc
     for limit, pictures in ((1_024, 128), (64, 16), (10**6, 8_192), (resource.RLIM_INFINITY, 8_192)):
         monkeypatch.setattr(resource, "getrlimit", lambda which, limit=limit: (limit, limit))
         assert crops_module._most_open() == pictures
+
+
+@pytest.fixture
+def taught(cached: list[CachedPicture], tmp_path: Path) -> list[CachedPicture]:
+    """The cached pictures, all but the last with a teacher's: HR, inverted."""
+    files = []
+    for number, picture in enumerate(cached[:-1]):
+        files.append(tmp_path / f"{number}.npy")
+        np.save(files[-1], 255 - picture.arrays()[0])
+    return [replace(picture, teacher_file=file) for picture, file in zip(cached, [*files, None], strict=True)]
+
+
+def test_a_teacher_s_crop_lies_where_the_picture_s_does(taught: list[CachedPicture]):
+    crops = Crops(taught, scale=4, crop=8, seed=0, teacher=1.0)
+    plain = Crops(taught, scale=4, crop=8, seed=0)
+    for position in range(crops.epoch_length):
+        crop, alone = crops[position], plain[position]
+        assert torch.equal(crop.lr, alone.lr)
+        assert torch.equal(crop.hr, alone.hr)
+        assert torch.equal(alone.hr, alone.target)
+        has_teacher = crops.picture_at(position) < len(taught) - 1
+        assert torch.equal(crop.target, 255 - crop.hr if has_teacher else crop.hr)
+
+
+def test_a_target_is_mixed_by_its_share(taught: list[CachedPicture]):
+    crops = Crops(taught, scale=4, crop=8, seed=0, teacher=0.25)
+    crop = crops[next(k for k in range(99) if crops.picture_at(k) == 0)]
+    assert crop.target.dtype == torch.uint8
+    expected = 0.75 * crop.hr.float() + 0.25 * (255 - crop.hr.float())
+    assert (expected - crop.target.float()).abs().max() <= 0.5
+
+
+def test_a_share_of_crops_is_cut_from_drawn_pictures(cached: list[CachedPicture]):
+    crops = Crops(cached[:3], scale=4, crop=8, seed=0, drawn=cached[3:], graphics=0.25)
+    plain = Crops(cached[:3], scale=4, crop=8, seed=0)
+    numbers = [crops.picture_at(position) for position in range(4_000)]
+    drawn = [number for number in numbers if number >= 3]
+    assert 0.22 < len(drawn) / len(numbers) < 0.28
+    assert set(drawn) == {3, 4}
+    assert all(number in (plain.picture_at(position), 3, 4) for position, number in enumerate(numbers))
+    place = numbers.index(4)
+    hr = np.array(cached[4].arrays()[0]).transpose(2, 0, 1)
+    assert np.isin(crops[place].hr.numpy(), hr).all()
+
+
+def test_a_web_crop_says_how_degraded_it_is(cached: list[CachedPicture]):
+    crops, clean = (_crops(cached, degradation=kind) for kind in ("web", "bicubic"))
+    strengths = [float(crops[position].restoration) for position in range(60)]
+    assert strengths == [pytest.approx(drawn_strength(0, position)) for position in range(60)]
+    assert all(float(clean[position].restoration) == 0 for position in range(4))
+    assert 10 < strengths.count(0.0) < 40
+    place = strengths.index(max(strengths))
+    expected = degrade_pictures(
+        crops[place].hr[None] / 255, kind="web", seed=derived_seed(0, f"degradation/{place}"), strength=strengths[place]
+    )
+    assert torch.equal(crops[place].lr, (expected[0] * 255).round().to(torch.uint8))
+
+
+def test_strengths_are_drawn_as_they_are_described():
+    drawn = np.array([drawn_strength(3, position) for position in range(20_000)])
+    assert abs((drawn == 0).mean() - 0.4) < 0.01
+    assert abs(((drawn > 0) & (drawn <= 0.5)).mean() - 0.45) < 0.01
+    assert drawn.max() < 1
+    assert abs(drawn[drawn > 0.5].mean() - 0.75) < 0.01

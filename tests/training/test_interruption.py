@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from safetensors.torch import load_file
 
@@ -26,6 +28,10 @@ SETTINGS = {
     "validate_every": 50,
     "save_every": 10,
 }
+
+
+def _settings(**changes: Any) -> list[str]:
+    return [argument for key, value in (SETTINGS | changes).items() for argument in ("--set", f"{key}={value}")]
 
 
 def _start(run: Path, pictures: Path, cache: Path, *more: str) -> subprocess.Popen[str]:
@@ -57,7 +63,7 @@ def _wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) -
 
 
 def test_killed_terminated_and_resumed(pictures: Path, decoded: Path, tmp_path: Path, assert_same: Any):
-    settings = [argument for key, value in SETTINGS.items() for argument in ("--set", f"{key}={value}")]
+    settings = _settings()
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     _finished(_start(whole, pictures, decoded, *settings))
 
@@ -74,9 +80,9 @@ def test_killed_terminated_and_resumed(pictures: Path, decoded: Path, tmp_path: 
     process.terminate()
     output = _finished(process)
     assert "resumed at" in output
-    assert "of 160 images; --resume goes on from there" in output
+    assert "of 160 crops; --resume goes on from there" in output
 
-    assert "160/160 images" in _finished(_start(parts, pictures, decoded, "--resume"))
+    assert "160/160 crops" in _finished(_start(parts, pictures, decoded, "--resume"))
     states = [torch.load(run / "state.pt", weights_only=True) for run in (whole, parts)]
     assert_same(*states)
     assert states[0]["images"] == 160
@@ -84,3 +90,38 @@ def test_killed_terminated_and_resumed(pictures: Path, decoded: Path, tmp_path: 
     assert_same(*released)
     assert released[0].keys() == DeltaDiff(size="tiny").state_dict().keys()
     assert [path.name for path in parts.iterdir() if path.name.startswith(".")] == []
+    logs = [[json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()] for run in (whole, parts)]
+    measured = {"seconds", "images_per_second"}
+    numbers = [[{key: line[key] for key in line.keys() - measured} for line in log] for log in logs]
+    assert numbers[0] == numbers[1]
+
+
+def test_a_killed_run_s_folder_is_not_locked_and_a_living_one_s_is(pictures: Path, decoded: Path, tmp_path: Path):
+    settings = _settings(images=100_000)
+    process = _start(tmp_path / "run", pictures, decoded, *settings)
+    _wait_until(lambda: _lines_of_metrics(tmp_path / "run") > 0, process)
+    for more in (["--resume"], settings):
+        second = _start(tmp_path / "run", pictures, decoded, *more)
+        output, _ = second.communicate(timeout=300)
+        assert second.returncode == 1
+        assert output.startswith("deltasr: ")
+        assert output.count("\n") == 1
+    process.kill()
+    process.communicate()
+    assert "resumed at" in _finished(_start(tmp_path / "run", pictures, decoded, "--resume", "--minutes", "0.001"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks up child processes in /proc")
+def test_a_worker_that_is_ended_ends_the_run_in_a_sentence(pictures: Path, decoded: Path, tmp_path: Path):
+    process = _start(tmp_path / "run", pictures, decoded, *_settings(images=100_000, workers=2))
+    _wait_until(lambda: _lines_of_metrics(tmp_path / "run") > 0, process)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    workers = [
+        int(child) for child in children if b"resource_tracker" not in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]
+    os.kill(workers[-1], signal.SIGTERM)
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 1
+    assert "Traceback" not in output
+    assert "deltasr: A process that prepares crops died (DataLoader worker" in output.splitlines()[-1]
+    assert "--resume goes on from the last saved state" in output.splitlines()[-1]

@@ -65,14 +65,14 @@ def test_the_first_step_that_is_not_finite_is_named(bad: float):
     window.add(_step(1.0, 1.0, 1.0))
     window.add(_step(1.0, bad, bad))
     window.add(_step(bad, bad, bad))
-    with pytest.raises(TrainingError, match="The loss step-2 is not finite in the step after 6 images"):
+    with pytest.raises(TrainingError, match="The loss step-2 is not finite in the step after 6 crops"):
         window.look(10, _one_process)
 
 
 def test_a_gradient_that_is_not_finite_is_named():
     window = Window(0)
     window.add(_step(1.0, 1.0, float("inf")))
-    with pytest.raises(TrainingError, match="The gradient is not finite in the step after 0 images"):
+    with pytest.raises(TrainingError, match="The gradient is not finite in the step after 0 crops"):
         window.look(2, _one_process)
 
 

@@ -60,6 +60,14 @@ def test_every_term_has_its_weight(rrdb: Rrdb, judges: Judges, distance: nn.Modu
     torch.testing.assert_close(loss.picture, picture)
 
 
+def test_pixels_alone_are_compared_with_the_target(rrdb: Rrdb, judges: Judges, batch: tuple[Tensor, Tensor]):
+    lr, hr = batch
+    objective = RrdbObjective(rrdb, RrdbRecipe(l1=0.5, l2=2.0, lpips=3.0, perceptual=0.25), judges)
+    mixed = objective(lr, hr, CHANCE, 1 - hr).terms
+    torch.testing.assert_close(mixed[:2], objective(lr, 1 - hr, CHANCE).terms[:2])
+    torch.testing.assert_close(mixed[2:], objective(lr, hr, CHANCE).terms[2:])
+
+
 def test_what_has_no_weight_is_no_term(rrdb: Rrdb, no_judges: Judges, batch: tuple[Tensor, Tensor]):
     objective = RrdbObjective(rrdb, RrdbRecipe(l1=0.0, l2=1.0), no_judges)
     assert objective.terms == ["l2"]

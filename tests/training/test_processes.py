@@ -48,7 +48,7 @@ def test_two_processes_share_a_batch(recipe: AnyRecipe, learn: Any, pictures: Pa
     assert done.returncode == 0, done.stderr
     assert "find_unused_parameters" not in done.stderr
     assert done.stdout.count("weights: ") == 1
-    assert done.stdout.count("8/8 images") == 1
+    assert done.stdout.count("8/8 crops") == 1
 
     expected, state = alone.state, torch.load(shared / "state.pt", weights_only=True)
     assert state["images"] == 8

@@ -9,13 +9,24 @@ from pathlib import Path
 from typing import Any, get_args
 
 import msgspec
+import msgspec.inspect
 import pytest
 
 from deltasr.errors import SettingError
 from deltasr.models.deltadiff import SIZES
 from deltasr.training.recipe_kinds import AnyRecipe, DeltaDiffRecipe, Recipe, Size
-from deltasr.training.recipe_values import checked, from_assignments, from_toml, ignored
+from deltasr.training.recipe_values import (
+    CHANGEABLE,
+    checked,
+    from_assignments,
+    from_toml,
+    ignored,
+    resumed,
+    to_toml,
+)
 from deltasr.training.recipes import DEFAULT_RECIPE, RECIPES, recipe_named
+
+replace = msgspec.structs.replace
 
 
 def _toml(tmp_path: Path, text: str) -> Path:
@@ -100,7 +111,7 @@ def test_assignments_read_numbers_booleans_and_lists():
         ("compile = 1", "'compile'"),
         ('compile = "true"', "'compile'"),
         ("learning_rate = -1.0", "'learning_rate'"),
-        ("learning_rate = inf", "learning_rate is not finite"),
+        ("learning_rate = inf", "cannot set 'learning_rate' to inf: expected `float` <= 100.0"),
         ("clip = nan", "'clip'"),
         ("loss = 3", "'loss'"),
         ('loss = "l3"', "cannot set 'loss' to 'l3': invalid enum value"),
@@ -124,6 +135,106 @@ def test_a_mistake_in_toml_is_named(text: str, words: str, tmp_path: Path):
         from_toml(DeltaDiffRecipe(), _toml(tmp_path, text))
     assert "recipe.toml" in str(error.value)
     assert words in str(error.value)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_survives_toml(name: str, tmp_path: Path):
+    file = _toml(tmp_path, to_toml(RECIPES[name]))
+    assert from_toml(None, file) == from_toml(RECIPES[name], file) == RECIPES[name]
+
+
+def test_a_file_without_a_system_changes_the_default_recipe(tmp_path: Path):
+    assert from_toml(None, _toml(tmp_path, "batch = 8")) == replace(RECIPES[DEFAULT_RECIPE], batch=8)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_system_of_a_file_chooses_its_plain_recipe(kind: type[Recipe], tmp_path: Path):
+    system = kind.__struct_config__.tag
+    recipe = from_toml(None, _toml(tmp_path, f'system = "{system}"\nbatch = 8'))
+    assert recipe == replace(RECIPES[DEFAULT_RECIPE] if kind is DeltaDiffRecipe else kind(), batch=8)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('system = "rrdb"', "is for the system 'rrdb', and the recipe trains 'deltadiff'; name another --recipe"),
+        ('system = "gan"', "sets 'system' to 'gan'; known are deltadiff, resshift, rrdb, vq"),
+        ("system = [1]", "sets 'system' to [1]; known are"),
+    ],
+)
+def test_another_system_than_the_recipe_s_is_told(text: str, words: str, tmp_path: Path):
+    with pytest.raises(SettingError) as error:
+        from_toml(DeltaDiffRecipe(), _toml(tmp_path, text))
+    assert words in str(error.value)
+
+
+def _numbers(kind: msgspec.inspect.Type) -> list[msgspec.inspect.IntType | msgspec.inspect.FloatType]:
+    """The numbers that a field may hold: itself, those in its lists, or its alternatives."""
+    if isinstance(kind, msgspec.inspect.IntType | msgspec.inspect.FloatType):
+        return [kind]
+    parts = getattr(kind, "item_types", None) or getattr(kind, "types", None) or [getattr(kind, "item_type", None)]
+    return [number for part in parts if part is not None for number in _numbers(part)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_number_has_a_least_and_a_largest_value(kind: type[Recipe]):
+    fields = msgspec.inspect.type_info(kind).fields
+    assert sum(bool(_numbers(field.type)) for field in fields) > 15
+    for field in fields:
+        for number in _numbers(field.type):
+            assert number.ge is not None or number.gt is not None, field.name
+            assert number.le is not None or number.lt is not None, field.name
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("seed", 2**70), ("batch", 10**12), ("workers", 10**6), ("images", 10**18), ("warmup", 10**18),
+        ("learning_rate", 10**400), ("learning_rate", 10**30), ("clip", float("inf")), ("clip", float("nan")),
+        ("validation_pictures", 10**400), ("steps", 10**9), ("crop", 2**40), ("shrink", 10**5),
+        ("save_every", 10**400), ("betas", [float("nan"), 0.9]), ("betas", [10**400, 0.9]),
+        ("step_weights", [10**400] * 4), ("step_weights", [1.0, 1.0, 1.0, float("inf")]),
+    ],
+)  # fmt: skip
+def test_numbers_beyond_their_bounds_are_named(key: str, value: Any, tmp_path: Path):
+    text = f"[{', '.join(map(str, value))}]" if isinstance(value, list) else str(value)
+    for read in (
+        lambda: from_toml(DeltaDiffRecipe(), _toml(tmp_path, f"{key} = {text}")),
+        lambda: from_assignments(DeltaDiffRecipe(), [f"{key}={text}"]),
+        lambda: checked(DeltaDiffRecipe(**{key: tuple(value) if isinstance(value, list) else value})),
+    ):
+        with pytest.raises(ValueError, match=key) as error:
+            read()
+        assert len(str(error.value)) < 350
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (f"batch = {'9' * 400}", "cannot set 'batch' to 9999"),
+        (f"batch = {'9' * 5000}", "is not valid TOML"),
+        (f"batch = 0x{'f' * 5000}", "cannot set 'batch' to a value too long to print: expected `int` <= 65536"),
+        (f"batch = [0x{'f' * 5000}]", "cannot set 'batch' to a value too long to print"),
+        (f"batch = {'[' * 5000}{']' * 5000}", "is nested too deeply"),
+        ("\0", "is not valid TOML"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_or_printed_is_told_in_a_sentence(text: str, words: str, tmp_path: Path):
+    with pytest.raises(SettingError) as error:
+        from_toml(DeltaDiffRecipe(), _toml(tmp_path, text))
+    assert words in str(error.value)
+    assert len(str(error.value)) < 350
+
+
+def test_a_resumed_run_changes_how_long_it_goes_on_and_nothing_that_it_learns_by():
+    changes = dict.fromkeys(CHANGEABLE, 32)
+    assert resumed(DeltaDiffRecipe(), changes) == replace(DeltaDiffRecipe(), **changes)
+    assert resumed(DeltaDiffRecipe(), {"images": "64"}).images == 64
+    for key in {field.name for field in msgspec.structs.fields(DeltaDiffRecipe)} - set(CHANGEABLE):
+        with pytest.raises(SettingError, match=f"A resumed run keeps '{key}' as it began; what can be set is images, "):
+            resumed(DeltaDiffRecipe(), {key: getattr(DeltaDiffRecipe(), key)})
+    with pytest.raises(SettingError, match="The resumed run cannot set 'images' to 0: expected `int` >= 1"):
+        resumed(DeltaDiffRecipe(), {"images": 0})
 
 
 def test_a_missing_file_is_named(tmp_path: Path):
@@ -175,7 +286,7 @@ def test_recipes_made_in_python_are_checked_too(changes: dict[str, Any]):
         ({"warmup": 320_000}, "warmup is not over"),
         ({"steps": 2, "p": 0.5}, "p has no effect"),
         ({"steps": 1, "eta_1": 0.1}, "eta_1 has no effect"),
-        ({"images": 1_605, "warmup": 0}, "the last 5 images"),
+        ({"images": 1_605, "warmup": 0}, "the last 5 crops"),
         ({"default_fidelity": 0.5}, "default_fidelity has no effect without dial"),
     ],
 )

@@ -53,6 +53,14 @@ def test_a_damaged_recipe_is_named(folder: RunFolder):
         folder.recipe()
 
 
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"batch": ' * 100_000, '{"batch": ' + "9" * 5_000 + "}"])
+def test_a_recipe_beyond_all_measure_is_named(text: str, folder: RunFolder):
+    folder.recipe_file.write_text(text)
+    with pytest.raises(TrainingError, match=r"recipe\.json cannot be read: ") as error:
+        folder.recipe()
+    assert len(str(error.value)) < 400
+
+
 def test_a_recipe_of_another_system_is_its_own_kind(tmp_path: Path):
     folder = RunFolder(tmp_path)
     folder.begin(RrdbRecipe(blocks=3), {})
@@ -113,6 +121,17 @@ def test_metrics_of_a_run_that_never_began_are_not_mixed_in(tmp_path: Path):
 def test_metrics_that_cannot_be_written_are_named(tmp_path: Path):
     with pytest.raises(TrainingError, match=r"metrics\.jsonl cannot be written"):
         RunFolder(tmp_path / "absent").log({})
+
+
+def test_files_of_a_run_that_cannot_be_written_are_named(tmp_path: Path):
+    (tmp_path / "file").touch()
+    folder = RunFolder(tmp_path / "file")
+    with pytest.raises(TrainingError, match=r"^The training state .*state\.pt cannot be written: "):
+        folder.save_state({})
+    with pytest.raises(TrainingError, match=r"^The list of pictures .*pictures\.json cannot be written: "):
+        folder.keep_pictures(PICTURES)
+    with pytest.raises(TrainingError, match=r"^The list of pictures .*held-out\.json cannot be written: "):
+        folder.keep_held_out(validation=[], test=[])
 
 
 def test_a_resumed_run_needs_the_pictures_it_began_with(folder: RunFolder):

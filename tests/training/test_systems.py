@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from deltasr.errors import CheckpointError, SettingError, TrainingError
 from deltasr.models import checkpoint
 from deltasr.models.autoencoder import Autoencoder
+from deltasr.models.catalogue import bundled_file
 from deltasr.models.deltadiff import DeltaDiff
 from deltasr.models.interpolation import Interpolation
 from deltasr.models.regression import Rrdb
@@ -49,6 +50,7 @@ def test_a_model_has_the_recipe_s_schedule():
         "eta_T": 0.9,
         "dial": False,
         "default_fidelity": 1.0,
+        "restoring": False,
         "consistent": True,
         "block": "residual",
         "shared": True,
@@ -80,6 +82,25 @@ def test_a_run_with_a_dial_can_start_from_weights_without_one(recipe: DeltaDiffR
         torch.testing.assert_close(model(lr, fidelity=0.0), before(lr))
 
 
+@pytest.mark.parametrize("name", ["rrdb-x4", "run", "run/model.safetensors"])
+def test_weights_to_start_from_have_a_name_a_run_s_folder_or_a_file(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    trained = checkpoint.load(bundled_file("rrdb-x4", ".safetensors"))
+    checkpoint.save(trained, "run/model.safetensors")
+    for initial in (name, Path(name)):
+        model = build_model(RrdbRecipe(), initial=initial)
+        assert all(torch.equal(value, trained.state_dict()[key]) for key, value in model.state_dict().items())
+
+
+def test_what_weights_can_start_from_is_told(recipe: Recipe, tmp_path: Path):
+    (tmp_path / "run").mkdir()
+    for initial in ("deltadiff-x5", tmp_path / "absent.safetensors", tmp_path / "run"):
+        with pytest.raises(CheckpointError, match=r"no checkpoint at .*; start from a .* one of deltadiff-x4, "):
+            build_model(recipe, initial=initial)
+
+
 def test_weights_of_another_network_are_refused(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     checkpoint.save(DeltaDiff(size="tiny", scale=2), tmp_path / "x2.safetensors")
     with pytest.raises(TrainingError, match=r"x2, tiny.*not the network that the recipe trains"):
@@ -88,7 +109,7 @@ def test_weights_of_another_network_are_refused(recipe: Recipe, tmp_path: Path, 
         build_model(recipe, initial=tmp_path / "absent.safetensors")
     monkeypatch.setattr(checkpoint, "load", lambda path: Interpolation(method="bicubic"))
     with pytest.raises(TrainingError, match="not the network"):
-        build_model(recipe, initial=tmp_path / "other.safetensors")
+        build_model(recipe, initial=tmp_path / "x2.safetensors")
 
 
 TINY_AUTOENCODER: dict[str, Any] = {"widths": (32, 32, 32), "blocks": 1, "codes": 16}

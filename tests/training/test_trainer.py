@@ -24,9 +24,11 @@ from deltasr.training import losses
 from deltasr.training import trainer as trainer_module
 from deltasr.training.cache import build_cache, find_pictures
 from deltasr.training.crops import Crops
+from deltasr.training.optimizer import learning_rate_factor
 from deltasr.training.recipe_kinds import AnyRecipe, DeltaDiffRecipe, Recipe
+from deltasr.training.run_folder import RunFolder
 from deltasr.training.systems import build_model
-from deltasr.training.validation import split, validate
+from deltasr.training.validation import Validation, split, validate
 
 replace = msgspec.structs.replace
 
@@ -40,7 +42,7 @@ def test_a_run_leaves_recipe_pictures_state_metrics_and_weights(learn: Any, reci
     run = learn(replace(recipe, save_every=4), display=recorder)
     names = {path.name for path in run.folder.iterdir()}
     texts = {"recipe.json", "pictures.json", "held-out.json", "metrics.jsonl"}
-    assert names == texts | {"state.pt", "model.safetensors", "tensorboard"}
+    assert names == texts | {"state.pt", "model.safetensors", "tensorboard", "run.lock"}
     written = (run.folder / "recipe.json").read_bytes()
     assert msgspec.json.decode(written, type=AnyRecipe) == replace(recipe, save_every=4)
     assert run.state["images"] == 12
@@ -52,7 +54,7 @@ def test_a_run_leaves_recipe_pictures_state_metrics_and_weights(learn: Any, reci
 def test_the_keys_of_a_state_never_change(learn: Any, recipe: Recipe):
     """Saved runs are resumed by later versions."""
     state = learn(replace(recipe, optimizer="muon")).state
-    assert set(state) == {"format", "model", "average", "optimizers", "images", "seconds", "random", "best"}
+    assert set(state) == {"format", "model", "average", "optimizers", "images", "seconds", "random", "best", "window"}
     assert state["format"] == 1
     assert state["model"].keys() == DeltaDiff(size="tiny").state_dict().keys()
     assert state["average"].keys() == {"n_averaged", *(f"module.{key}" for key in state["model"])}
@@ -146,7 +148,7 @@ def test_stopped_and_resumed_equals_uninterrupted(
     recorder.on_progress = lambda images: os.kill(os.getpid(), signal.SIGINT) if images == 6 else None
     second = learn(DeltaDiffRecipe(), "parts", resume=True, display=recorder)
     assert 6 <= second.state["images"] <= 8
-    assert recorder.notes[-2].endswith("of 13 images; --resume goes on from there")
+    assert recorder.notes[-2].endswith("of 13 crops; --resume goes on from there")
     parts = learn(DeltaDiffRecipe(), "parts", resume=True)
 
     assert_same(parts.state, whole.state)
@@ -169,6 +171,107 @@ def test_metrics_of_lost_steps_are_not_there_twice(learn: Any, recipe: Recipe):
     assert all(line["loss"] < 9 for line in _entries(run.folder, "train"))
 
 
+def test_a_stop_leaves_no_trace_in_the_log(learn: Any, recipe: Recipe, recorder: Any):
+    """Stopped in the middle of 20 steps, twice; means over those 20 are what they would have been."""
+    recipe = replace(recipe, images=84, validate_every=60, save_every=1_000)
+    whole = learn(recipe, "whole")
+    for resume in (False, True):
+        learn(recipe, "parts", resume=resume, minutes=1e-9)
+    learn(recipe, "parts", resume=True, display=recorder)
+    assert "resumed at 4 of 84 crops" in recorder.notes
+    lines = [_entries(run, kind) for run in (whole.folder, whole.folder.with_name("parts")) for kind in ("train",)]
+    assert [line["images"] for line in lines[0]] == [40, 60, 80, 84]
+    measured = {"seconds", "images_per_second"}
+    kept = [[{key: line[key] for key in line.keys() - measured} for line in run] for run in lines]
+    assert kept[0] == kept[1]
+    assert all(line["seconds"] > 0 and line["images_per_second"] > 0 for line in lines[1])
+
+
+def test_a_run_goes_on_for_longer(learn: Any, recipe: Recipe, recorder: Any, assert_same: Any):
+    """Its weights are what the new length gives from where it stood: the learning rate follows the new course."""
+    shorter = learn(recipe)
+    assert shorter.state["images"] == 12
+    longer = learn(recipe, resume=True, changes={"images": 24, "save_every": 8, "workers": 1}, display=recorder)
+    assert longer.state["images"] == 24
+    assert "resumed at 12 of 24 crops" in recorder.notes
+    changed = replace(recipe, images=24, save_every=8, workers=1)
+    assert RunFolder(longer.folder).recipe() == changed
+    facts = checkpoint.read_header(longer.folder / "model.safetensors").training
+    assert msgspec.convert(facts["recipe"], AnyRecipe) == changed
+    lines = {line["images"]: line for line in _entries(longer.folder, "train")}
+    assert list(lines) == [12, 16, 24]
+    assert lines[12]["learning_rate"] == 0
+    for images in (16, 24):
+        assert lines[images]["learning_rate"] == recipe.learning_rate * learning_rate_factor(images, changed)
+
+
+def test_a_run_cannot_become_shorter_than_it_is(learn: Any, recipe: Recipe):
+    run = learn(recipe, minutes=1e-9)
+    learn(recipe, resume=True, changes={"images": 6})
+    assert run.state["images"] == 6
+    with pytest.raises(SettingError, match="has learnt from 6 crops, and images is 4; set images to at least as many"):
+        learn(recipe, resume=True, changes={"images": 4})
+    assert RunFolder(run.folder).recipe().images == 6
+    with pytest.raises(SettingError, match="A resumed run keeps 'crop' as it began"):
+        learn(recipe, resume=True, changes={"crop": 8})
+
+
+def test_with_more_patience_a_stopped_run_goes_on_and_with_none_its_best_weights_are_forgotten(
+    learn: Any, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+):
+    scores = iter((32.0, 31.0, 30.0, 29.0, 28.0))
+    monkeypatch.setattr(trainer_module, "validate", lambda *_, **__: Validation(bicubic=25.0, steps=(next(scores),)))
+    run = learn(replace(recipe, patience=1, validate_every=2))
+    assert run.state["images"] == 4
+    learn(recipe, resume=True, changes={"patience": 3})
+    assert run.state["images"] == 8
+    assert run.state["best"]["images"] == 2
+    learn(recipe, resume=True, changes={"patience": 0, "images": 10})
+    assert run.state["best"]["weights"] is None
+    assert checkpoint.read_header(run.folder / "model.safetensors").training["images"] == 10
+
+
+def test_two_cannot_train_into_one_folder(learn: Any, recipe: Recipe, recorder: Any, tmp_path: Path):
+    """Not a new run and not a resumed one; the folder is free again as soon as the first has ended."""
+    refused: list[str] = []
+
+    def second(images: int) -> None:
+        for options in ({"resume": True}, {"resume": True, "changes": {"images": 20}}):
+            with pytest.raises(TrainingError) as error:
+                learn(recipe, **options)
+            refused.append(str(error.value))
+
+    recorder.on_progress = second
+    learn(recipe, display=recorder)
+    assert set(refused) == {
+        f"Another training writes to {tmp_path / 'run'}; wait until it ends, or name another folder."
+    }
+    learn(recipe, resume=True)
+    with RunFolder(tmp_path / "new").locked(), pytest.raises(TrainingError, match="Another training writes to"):
+        learn(recipe, "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_largest_seed_trains(learn: Any, recipe: Recipe):
+    assert learn(replace(recipe, seed=2**63 - 1, lpips=0.0, unroll="teacher-forced")).state["images"] == 12
+
+
+def test_what_a_killed_run_left_in_its_folder_goes(learn: Any, recipe: Recipe, leftover: Any):
+    run = learn(recipe, minutes=1e-9)
+    left = leftover(run.folder)
+    learn(recipe, resume=True)
+    assert not left.exists()
+
+
+def test_memory_that_runs_out_is_told(learn: Any, recipe: Recipe, monkeypatch: pytest.MonkeyPatch):
+    def step(*arguments: Any) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 10 bytes")
+
+    monkeypatch.setattr(trainer_module.Learner, "step", step)
+    with pytest.raises(TrainingError, match="Memory ran out; begin a run with a smaller batch or crop"):
+        learn(recipe)
+
+
 def test_a_run_that_is_complete_can_be_resumed(learn: Any, recipe: Recipe, assert_same: Any):
     run = learn(recipe)
     before = run.state
@@ -185,7 +288,7 @@ def test_a_run_of_an_earlier_version_can_be_resumed(learn: Any, recipe: Recipe, 
     del values["system"], values["patience"], values["shrink"]
     (run.folder / "recipe.json").write_text(json.dumps(values))
     state = run.state
-    del state["best"]
+    del state["best"], state["window"]
     torch.save(state, run.folder / "state.pt")
     assert_same(learn(recipe, resume=True).state, whole.state)
 
@@ -234,7 +337,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_overwrites_nothing(
 ):
     """In the third step, of four terms each, after two that were saved."""
     _loss_that_fails(monkeypatch, 4 + 4 + 2, failure)
-    with pytest.raises(TrainingError, match=f"{words} in the step after 4 images"):
+    with pytest.raises(TrainingError, match=f"{words} in the step after 4 crops"):
         learn(replace(recipe, save_every=4))
     state = torch.load(tmp_path / "run" / "state.pt", weights_only=True)
     assert state["images"] == 4
@@ -328,5 +431,5 @@ def test_the_same_pictures_may_have_moved(learn: Any, recipe: Recipe, pictures: 
 @pytest.mark.parametrize("package", ["accelerate", "tensorboard"])
 def test_a_missing_package_is_named(package: str, learn: Any, recipe: Recipe, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(TrainingError, match=rf"Training needs {package}: pip install 'deltasr\[train\]'"):
+    with pytest.raises(TrainingError, match=rf"Training needs {package}: pip install -e '\.\[train\]'"):
         learn(recipe)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
-from contextlib import suppress
-from typing import NoReturn
 
 from cyclopts import App
 
@@ -14,12 +11,16 @@ from deltasr import __version__, environment, interruption
 from deltasr.cli.degrade import degrade_command
 from deltasr.cli.evaluate import evaluate_command
 from deltasr.cli.experiment import experiment_command
+from deltasr.cli.graphics import graphics_command
 from deltasr.cli.import_ import import_command
+from deltasr.cli.messages import complain, unfailing_streams
 from deltasr.cli.models import info_command, models_command
 from deltasr.cli.steps import steps_command
 from deltasr.cli.train import train_command
 from deltasr.cli.upscale import upscale_command
 from deltasr.errors import DeltasrError
+
+_INTERRUPTED = 130
 
 app = App(
     name="deltasr",
@@ -35,11 +36,15 @@ app.command(evaluate_command, name="evaluate")
 app.command(train_command, name="train")
 app.command(import_command, name="import")
 app.command(degrade_command, name="degrade")
+app.command(graphics_command, name="graphics")
 app.command(experiment_command, name="experiment")
+app.register_install_completion_command()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit: 0 when all went well, 1 when something failed, 130 after Ctrl-C.
+
+    Messages that cannot be printed fail the command too, but only when all its work is done.
 
     Without `arguments` they are the process's own, which after Ctrl-C ends at once: the interpreter would spend half a
     second of processor time, several beside other work, on taking apart what torch has loaded.
@@ -47,25 +52,36 @@ def main(arguments: Sequence[str] | None = None) -> None:
     environment.let_threads_sleep()
     if arguments is None:
         interruption.listen()
+    with unfailing_streams() as (output, errors):
+        status = _status(arguments)
+        output.flush()
+        if output.failure is not None:
+            complain(_unprinted(output.failure))
+        errors.flush()
+        for stream in (output, errors):
+            if stream.failure is not None:
+                status = status or 1
+                stream.abandon()
+    if status == _INTERRUPTED and arguments is None:
+        os._exit(_INTERRUPTED)
+    raise SystemExit(status)
+
+
+def _status(arguments: Sequence[str] | None) -> int:
+    """Run a command, and say what went wrong in a sentence."""
     try:
         status = app(arguments, result_action="return_value")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        print("deltasr: what reads the output closed it before the end", file=sys.stderr)
-        sys.exit(1)
     except DeltasrError as error:
-        print(f"deltasr: {error}", file=sys.stderr)
-        sys.exit(1)
+        complain(str(error))
+        return 1
+    except SystemExit as refused:  # by cyclopts, of arguments that it does not know
+        return refused.code if isinstance(refused.code, int) else int(refused.code is not None)
     except BaseException as error:
         if not _came_from_ctrl_c(error):
             raise
-    else:
-        sys.exit(status if isinstance(status, int) else 0)
-    print("deltasr: interrupted", file=sys.stderr)
-    if arguments is None:
-        _end_at_once(130)
-    sys.exit(130)
+        complain("interrupted")
+        return _INTERRUPTED
+    return status if isinstance(status, int) else 0
 
 
 def _came_from_ctrl_c(error: BaseException | None) -> bool:
@@ -75,9 +91,7 @@ def _came_from_ctrl_c(error: BaseException | None) -> bool:
     return error is not None
 
 
-def _end_at_once(status: int) -> NoReturn:
-    """End the process without taking apart what is loaded; what was printed is out."""
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            stream.flush()
-    os._exit(status)
+def _unprinted(failure: OSError) -> str:
+    if isinstance(failure, BrokenPipeError):
+        return "what reads the output closed it before the end"
+    return f"standard output cannot be written ({failure.strerror}), so messages are missing; all else was done"

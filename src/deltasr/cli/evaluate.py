@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from deltasr.cli.rows import labels_of, rows_of
+from deltasr.cli.messages import plain
+from deltasr.cli.rows import folders_of, labels_of, restoration_for, rows_of
 
 if TYPE_CHECKING:
     from deltasr.evaluation.benchmark import Measurement, PerceptualMetric
@@ -30,6 +31,7 @@ def evaluate_command(
     lpips_net: Annotated[list[Literal["alex", "squeeze"]] | None, _Repeatable] = None,
     metric: Annotated[list[Literal["niqe", "musiq", "clipiqa"]] | None, _Repeatable] = None,
     fidelity: Annotated[list[float] | None, _Repeatable] = None,
+    restoration: float | Literal["auto"] = "auto",
     consistency: bool | None = None,
     ensemble: Annotated[bool, Parameter(negative=())] = False,
     device: str = "auto",
@@ -39,13 +41,13 @@ def evaluate_command(
 ) -> None:
     """Measure models over sets of pictures: PSNR-Y, SSIM-Y, LPIPS and LR-PSNR.
 
-    Results are saved as 8-bit PNG and scored from the file. The table has a row a model, and a group of
-    columns a set.
+    Results are scored as an 8-bit PNG file holds them. The table has a row for each model, and a group of
+    columns for each set.
 
     Parameters
     ----------
     models
-        Names in the catalogue (see `deltasr models`) or checkpoint files.
+        Names in the catalogue (see `deltasr models`), checkpoint files, or folders of training runs.
     hr
         Folder of HR pictures, or one that holds a folder HR and perhaps one such as LR_x4. Repeat it for several
         sets.
@@ -71,6 +73,8 @@ def evaluate_command(
     fidelity
         For models with a dial, from 0, the most natural pictures, to 1, the most faithful ones. Repeat it for a row,
         such as deltadiff-x4@0.5, for each. Models without a dial have one row all the same.
+    restoration
+        For models that restore, how degraded the LR pictures are, from 0 (clean) to 1; auto estimates it from each one.
     consistency
         Project results onto the pictures that downscale to the input. By default as the model asks.
     ensemble
@@ -79,7 +83,8 @@ def evaluate_command(
     device
         auto, cpu, cuda or mps.
     save
-        Keep the results, in SAVE/ROW/SET; the row is the model, or such as MODEL@0.5.
+        Keep the results as 8-bit PNG, in SAVE/ROW/SET; the row is the model, or such as MODEL@0.5. Characters that
+        a folder cannot have in its name become _.
     csv
         Write the scores of each image to this file, with the wall-clock seconds of its upscaling.
     markdown
@@ -104,7 +109,9 @@ def evaluate_command(
     perceptual: dict[str, PerceptualMetric] = {**modules, **find_no_reference(metric or [])}
     labels = labels_of([*models, *map(str, results)])
     loaded = [(label, catalogue.load(name)) for label, name in zip(labels, models, strict=False)]
+    told = restoration_for([model for _, model in loaded], restoration)
     rows = rows_of(loaded, fidelity, taken=labels[len(models) :], ensemble=ensemble)
+    kept = {} if save is None else folders_of([label for label, _, _ in rows])
     ready = [
         (label, [_results_of(folder, benchmark, sets) for benchmark in sets])
         for label, folder in zip(labels[len(models) :], results, strict=True)
@@ -116,13 +123,13 @@ def evaluate_command(
             upscaler = Upscaler(model, device=device, consistency=consistency, ensemble=ensemble)
             for benchmark, border in zip(sets, borders, strict=True):
                 measured += measure_upscaling(
-                    partial(upscaler.upscale, fidelity=level),
+                    partial(upscaler.upscale, fidelity=level, restoration=told if model.restoring else "auto"),
                     benchmark,
                     model=label,
                     scale=model.scale,
                     border=border,
                     perceptual=perceptual,
-                    save=save and save / label / benchmark.name,
+                    save=save and save / kept[label] / benchmark.name,
                     on_measured=advance,
                 )
         for label, folders in ready:
@@ -138,7 +145,8 @@ def evaluate_command(
                 )
 
     table = to_markdown(measured) + (f"- {note}\n" if note else "")
-    print(table, end="")
+    for line in table.splitlines():
+        print(plain(line))
     if csv is not None:
         write_report(to_csv(measured), csv)
     if markdown is not None:

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from deltasr.cli.messages import plain
+
 _Repeatable = Parameter(negative=(), consume_multiple=False)
 
 
@@ -94,12 +96,13 @@ def experiment_command(
         only=tuple(only or ()),
         checkpoints=_checkpoints(checkpoint or []),
         device=device,
-        say=lambda text: print(text, flush=True),
+        say=lambda text: print(plain(text), flush=True),
     )
     folder, _ = catalogue.run(name, settings)
     print()
     print((folder / "table.md").read_text(encoding="utf-8"), end="")
-    print(f"\n{folder}: table.md, table.csv and plots")
+    print()
+    print(plain(f"{folder}: table.md, table.csv and plots"))
 
 
 def _listed() -> str:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from deltasr.cli.messages import plain
+
 
 def import_command(
     *files: Path,
@@ -41,4 +43,4 @@ def import_command(
     from deltasr.models.published import import_published
 
     import_published(files, output, name=as_, half=half)
-    print(f"{output}: {as_}, {output.stat().st_size / 1e6:.0f} MB")
+    print(plain(f"{output}: {as_}, {output.stat().st_size / 1e6:.0f} MB"))

@@ -2,48 +2,125 @@
 
 from __future__ import annotations
 
+import json
+import re
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
 
-def models_command() -> None:
-    """List the models that have a name; a checkpoint's path works wherever a name does."""
+from cyclopts import Parameter
+
+from deltasr.cli.messages import plain
+
+if TYPE_CHECKING:
+    from deltasr.models.facts import Facts
+
+_RELATIVE_LINK = re.compile(r"!?\[([^\]]*)\]\((?!\w+:)[^)]*\)")
+
+
+def models_command(*, json_: Annotated[bool, Parameter(name="--json", negative=())] = False) -> None:
+    """List the models that have a name; a checkpoint's path works wherever a name does.
+
+    Parameters
+    ----------
+    json_
+        Print them as JSON: a list of objects with name, description, scale, default_fidelity (null for a model
+        without a dial) and default (whether it is the one that is taken unless another is named).
+    """
     from deltasr.models import catalogue
 
-    width = max(map(len, catalogue.names()))
     dials = catalogue.dials()
+    if json_:
+        print(json.dumps([_listed(name, dials.get(name)) for name in catalogue.names()], indent=2))
+        return
+    width = max(map(len, catalogue.names()))
     for name in catalogue.names():
         default = "  (default)" if name == catalogue.DEFAULT else ""
         dial = f"; --fidelity 0 to 1, {dials[name]:g} unless given" if name in dials else ""
         print(f"{name:<{width}}  {catalogue.describe(name).description}{dial}{default}")
 
 
-def info_command(model: str, /) -> None:
+def info_command(model: str, /, *, json_: Annotated[bool, Parameter(name="--json", negative=())] = False) -> None:
     """Print what is known of a model: its facts, and the model card of bundled weights.
 
     Parameters
     ----------
     model
-        A name in the catalogue, a checkpoint, or a file that spandrel recognises.
+        A name in the catalogue, a checkpoint, a training run's folder, or a file that spandrel recognises.
+    json_
+        Print it as one JSON object, the card as Markdown.
     """
-    import json
+    from deltasr.models import catalogue
+    from deltasr.models.facts import told_by
 
-    from deltasr.models import catalogue, checkpoint
-
-    loaded = catalogue.load(model)
-    parameters = sum(weight.numel() for weight in loaded.parameters())
-    reach = loaded.receptive_field
-    field = "not known to be bounded" if reach is None else f"{reach} LR pixels to each side"
-    print(f"{loaded.name}: {loaded.description}")
-    print(f"scale {loaded.scale}, {parameters:,} parameters, receptive field {field}")
-    if loaded.dial:
-        print(f"--fidelity 0 (most natural) to 1 (most faithful), {loaded.default_fidelity:g} unless given")
-    if model not in catalogue.names():
-        if not loaded.architecture:
-            return
-        header = checkpoint.read_header(model)
-        print(f"architecture {header.architecture} {json.dumps(header.arguments)}")
-        if header.training:
-            print(f"training {json.dumps(header.training, indent=2)}")
+    facts = catalogue.facts(model) or told_by(catalogue.load(model))
+    card = _card(model)
+    if json_:
+        print(json.dumps(_as_object(facts, card), indent=2))
         return
-    card = catalogue.describe(model).card
-    if card is not None and card.exists():
+    reach = facts.receptive_field
+    field = "not known to be bounded" if reach is None else f"{reach} LR pixels to each side"
+    print(plain(f"{facts.name}: {facts.description}"))
+    print(f"scale {facts.scale}, {facts.parameters:,} parameters, receptive field {field}")
+    if facts.dial:
+        print(f"--fidelity 0 (most natural) to 1 (most faithful), {facts.default_fidelity:g} unless given")
+    if facts.restoring:
+        print("--restoration 0 (clean pictures) to 1 (ruined ones), estimated from each picture unless given")
+    if card is not None:
         print()
-        print(card.read_text(encoding="utf-8").rstrip())
+        _print_markdown(card)
+    elif facts.header is not None:
+        print(plain(f"architecture {facts.header.architecture} {json.dumps(facts.header.arguments)}"))
+        if facts.header.training:
+            print(f"training {json.dumps(facts.header.training, indent=2)}")
+
+
+def _listed(name: str, default_fidelity: float | None) -> dict[str, Any]:
+    from deltasr.models import catalogue
+
+    facts = catalogue.facts(name)
+    assert facts is not None, "named models are known without being loaded"
+    return {
+        "name": name,
+        "description": catalogue.describe(name).description,
+        "scale": facts.scale,
+        "default_fidelity": default_fidelity,
+        "default": name == catalogue.DEFAULT,
+    }
+
+
+def _as_object(facts: Facts, card: str | None) -> dict[str, Any]:
+    header = facts.header
+    return {
+        "name": facts.name,
+        "description": facts.description,
+        "scale": facts.scale,
+        "parameters": facts.parameters,
+        "receptive_field": facts.receptive_field,
+        "default_fidelity": facts.default_fidelity if facts.dial else None,
+        "restoring": facts.restoring,
+        "architecture": None if header is None else header.architecture,
+        "arguments": None if header is None else header.arguments,
+        "training": None if header is None else header.training,
+        "card": card,
+    }
+
+
+def _card(model: str) -> str | None:
+    """The card of a bundled model, its links into the repository, which lead nowhere from here, as their text."""
+    from deltasr.models import catalogue
+
+    card = catalogue.describe(model).card if model in catalogue.names() else None
+    if card is None or not card.exists():
+        return None
+    return _RELATIVE_LINK.sub(r"\1", card.read_text(encoding="utf-8")).rstrip()
+
+
+def _print_markdown(text: str) -> None:
+    """Rendered on a terminal, as it is elsewhere."""
+    if not sys.stdout.isatty():
+        print(text)
+        return
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    Console().print(Markdown(text))

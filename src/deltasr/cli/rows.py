@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from deltasr.models.base import Model
+
+_UNSAFE = re.compile(r"[/\\:\x00-\x1f\x7f-\x9f]")
 
 
 def labels_of(names: Sequence[str]) -> list[str]:
@@ -27,6 +30,26 @@ def labels_of(names: Sequence[str]) -> list[str]:
         if labels.count(label) > 1:
             raise SettingError(f"{name} is given twice; name each model and each folder of results once.")
     return labels
+
+
+def folders_of(labels: Sequence[str]) -> dict[str, str]:
+    """The name of the folder of each row's results: the label, without what would lead out of the folder around it.
+
+    Raises:
+        SettingError: two rows would have one folder.
+    """
+    from deltasr.errors import SettingError
+
+    names = {label: _folder_name(label) for label in labels}
+    for label, name in names.items():
+        if list(names.values()).count(name) > 1:
+            raise SettingError(f"The results of {label} and of another row would be in one folder, {name}; rename one.")
+    return names
+
+
+def _folder_name(label: str) -> str:
+    name = _UNSAFE.sub("_", label)
+    return name if name.strip(". ") else "_" * max(1, len(name))
 
 
 def rows_of(
@@ -62,3 +85,20 @@ def rows_of(
         if labels.count(label) > 1:
             raise SettingError(f"Two rows would be called {label}; give each --fidelity once, or rename a folder.")
     return rows
+
+
+def restoration_for(models: Sequence[Model], restoration: float | Literal["auto"]) -> float | Literal["auto"]:
+    """What models that restore are told of how degraded pictures are.
+
+    Raises:
+        SettingError: it is neither `auto` nor in [0, 1], or no model restores.
+    """
+    from deltasr.errors import SettingError
+    from deltasr.inference.conditions import require_restoration
+
+    restoring = [model for model in models if model.restoring]
+    if restoration != "auto" and not restoring:
+        raise SettingError("--restoration is for models that restore, and none of these does; leave it out.")
+    for model in restoring:
+        require_restoration(model, restoration)
+    return restoration

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from deltasr.cli.messages import plain
+
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
+    from deltasr.models.base import Model
     from deltasr.models.deltadiff import DeltaDiff
 
 _LARGEST_SIDE = 256
@@ -36,7 +39,7 @@ def steps_command(
     output
         The strip, a PNG or any other writable format.
     model
-        A DeltaDiff model: a name in the catalogue, or a checkpoint.
+        A DeltaDiff model on the LR grid: a name in the catalogue, a checkpoint, or a training run's folder.
     fidelity
         From 0, the most natural picture, to 1, the most faithful one, for models with a dial. By default the
         model's own.
@@ -56,14 +59,29 @@ def steps_command(
         raise PictureError(f"{output} exists; name another output or pass --overwrite.")
     loaded = catalogue.load(model)
     if not isinstance(loaded, DeltaDiff):
-        raise ModelError(f"{model} works in one pass and has no steps to show; choose a DeltaDiff model.")
+        raise ModelError(f"{model} {_instead(loaded)}; choose a DeltaDiff model on the LR grid, such as deltadiff-x4.")
     require_fidelity(loaded, fidelity)
     pixels = read_rgb8(picture)
     left, top, width, height = _shown(crop, pixels, picture)
     panels = _panels(loaded, pixels[top : top + height, left : left + width], fidelity)
     for note in write_picture(picture_from(_side_by_side(panels)), output):
-        print(note)
-    print(f"{output}: the upsampled input and {len(panels) - 1} steps, left to right")
+        print(plain(note))
+    print(plain(f"{output}: the upsampled input and {len(panels) - 1} steps, left to right"))
+
+
+def _instead(model: Model) -> str:
+    """What a model is that has no steps, or none that are shown here."""
+    from deltasr.models.external import External
+    from deltasr.models.ldm import LatentDiffusion
+    from deltasr.models.resshift import ResShift
+
+    if isinstance(model, ResShift):
+        return f"is a ResShift model, whose {model.schedule.steps} steps are not shown here"
+    if isinstance(model, LatentDiffusion):
+        return f"is a latent diffusion model, whose {model.steps} steps are not shown here"
+    if isinstance(model, External):
+        return "is a model of another program, whose steps are not known"
+    return "works in one pass and has no steps to show"
 
 
 def _shown(crop: tuple[int, int, int, int] | None, pixels: np.ndarray, picture: Path) -> tuple[int, int, int, int]:

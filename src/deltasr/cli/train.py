@@ -27,8 +27,9 @@ def train_command(
     config: Path | None = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
     resume: Annotated[bool, Parameter(negative=())] = False,
-    init: Path | None = None,
+    init: str | None = None,
     first_stage: Path | None = None,
+    teacher: Annotated[tuple[str, ...], Parameter(negative=())] = (),
     networks: Path | None = None,
     cache: Path | None = None,
     minutes: float | None = None,
@@ -46,15 +47,20 @@ def train_command(
     recipe
         A named recipe; deltadiff-tiny-x4 by default. An unknown name lists them all.
     config
-        TOML file of recipe values that replace the named recipe's.
+        TOML file of recipe values that replace the named recipe's, such as --show-recipe prints.
     set_
         A recipe value as key=value, applied after --config; repeat it for more.
     resume
-        Go on with the run in the output folder, with its own recipe.
+        Go on with the run in the output folder, with its own recipe; --set can change images, patience,
+        validate_every, save_every and workers.
     init
-        Checkpoint whose weights to start from, for a new run.
+        Weights to start a new run from: a bundled model such as deltadiff-x4, a checkpoint, or a run's folder.
     first_stage
         Checkpoint with the trained autoencoder, for recipes whose first_stage is vq.
+    teacher
+        An upscaler to learn from: a name in the catalogue, a checkpoint, or any other model's file (.onnx, .pth,
+        .safetensors). Repeat it for the mean of several. The recipe's key teacher says how much of the target is
+        theirs; all of it, where that is 0. Their pictures are made once, into the cache.
     networks
         Weights of the networks that LPIPS and perceptual losses look through: a file or a folder of them.
     cache
@@ -64,9 +70,10 @@ def train_command(
     device
         'auto' takes an accelerator where there is one.
     show_recipe
-        Print the recipe that would be trained, and stop.
+        Print the recipe that would be trained, as TOML, and stop.
     """
     from deltasr.errors import SettingError
+    from deltasr.training.recipe_values import from_assignments
 
     if minutes is not None and not minutes > 0:
         raise SettingError(f"--minutes {minutes:g} is no time to train; give a number above 0.")
@@ -74,13 +81,18 @@ def train_command(
 
     let_bf16_run()
     chosen = _chosen(output, recipe, config, set_, resume, {"--init": init, "--first-stage": first_stage})
+    if resume and teacher:
+        raise SettingError("--resume goes on with the run as it began; leave --teacher out.")
+    if teacher and not chosen.teacher:
+        chosen = from_assignments(chosen, ["teacher=1"])
     if show_recipe:
-        import msgspec
+        from deltasr.training.recipe_values import to_toml
 
-        print(msgspec.json.format(msgspec.json.encode(chosen), indent=2).decode())
+        print(to_toml(chosen), end="")
         return
     if data is None:
         raise SettingError("Training needs a folder of pictures: deltasr train PICTURES --output RUN.")
+    from deltasr.training.recipe_values import assigned
     from deltasr.training.trainer import Options, train
 
     options = Options(
@@ -88,8 +100,10 @@ def train_command(
         cache=cache or output.parent / "cache",
         run=output,
         resume=resume,
+        changes=assigned(set_) if resume else {},
         initial=init,
         first_stage=first_stage,
+        teachers=teacher,
         networks=networks,
         minutes=minutes,
         device=device,
@@ -113,23 +127,22 @@ def _chosen(
     config: Path | None,
     assignments: tuple[str, ...],
     resume: bool,
-    beginnings: dict[str, Path | None],
+    beginnings: dict[str, object],
 ) -> Recipe:
     from deltasr.errors import SettingError
-    from deltasr.training.recipe_values import from_assignments, from_toml
+    from deltasr.training.recipe_values import assigned, from_assignments, from_toml, resumed
     from deltasr.training.recipes import DEFAULT_RECIPE, recipe_named
 
     if resume:
-        given = {"--recipe": name, "--config": config, "--set": assignments or None, **beginnings}
-        for option, value in given.items():
+        for option, value in {"--recipe": name, "--config": config, **beginnings}.items():
             if value is not None:
                 raise SettingError(f"--resume goes on with the run as it began; leave {option} out.")
         from deltasr.training.run_folder import RunFolder
 
-        return RunFolder(output).recipe()
-    chosen = recipe_named(name or DEFAULT_RECIPE)
-    chosen = from_toml(chosen, config) if config is not None else chosen
-    return from_assignments(chosen, list(assignments))
+        return resumed(RunFolder(output).recipe(), assigned(assignments))
+    chosen = recipe_named(name) if name is not None else None
+    chosen = from_toml(chosen, config) if config is not None else chosen or recipe_named(DEFAULT_RECIPE)
+    return from_assignments(chosen, assignments)
 
 
 class _ConsoleDisplay:
@@ -170,18 +183,32 @@ class _ConsoleDisplay:
         elif done == total:
             self.note(f"decoded {total:,} {'picture' if total == 1 else 'pictures'}")
 
+    def teaching(self, share: float) -> None:
+        self._show_share("teachers' pictures", share)
+
+    def drawing(self, share: float) -> None:
+        self._show_share("drawn pictures", share)
+
+    def _show_share(self, what: str, share: float) -> None:
+        if self._is_terminal:
+            self._show(what, round(100 * share), 100, "")
+        elif time.monotonic() - self._last_line >= _SECONDS_BETWEEN_LINES or share >= 1:
+            self._last_line = time.monotonic()
+            self.note(f"{what}: {share:.0%}")
+
     def progress(self, images: int, total: int, rate: float, loss: float) -> None:
-        facts = f"{rate:.1f} images/s, loss {loss:.5f}, {_duration((total - images) / rate)} to go"
+        facts = f"{rate:.1f} crops/s, loss {loss:.5f}, {_duration((total - images) / rate)} to go"
         if self._is_terminal:
             self._show("training", images, total, facts)
         elif time.monotonic() - self._last_line >= _SECONDS_BETWEEN_LINES or images >= total:
             self._last_line = time.monotonic()
-            self.note(f"{images:,}/{total:,} images, {facts}")
+            self.note(f"{images:,}/{total:,} crops, {facts}")
 
     def validation(self, images: int, result: Validation) -> None:
         steps = " ".join(f"{value:.3f}" for value in result.steps)
         rest = "" if result.natural is None else f"at fidelity 0 {result.natural:.3f}, "
-        self.note(f"validation at {images:,} images: PSNR-Y per step {steps} dB ({rest}bicubic {result.bicubic:.3f})")
+        rest += "" if result.degraded is None else f"of degraded pictures {result.degraded:.3f}, "
+        self.note(f"validation at {images:,} crops: PSNR-Y per step {steps} dB ({rest}bicubic {result.bicubic:.3f})")
 
     def note(self, text: str) -> None:
         if self._is_terminal:

@@ -13,7 +13,8 @@ class Operation:
     """One operation.
 
     Attributes:
-        name: `blur`, `resize`, `noise` or `jpeg`.
+        name: `blur`, `resize`, `noise` or `jpeg`; `cut` where a border was made for it; `web`, before all others, for
+            the strength of that kind.
         values: what was drawn for it and what follows from that, by name; lengths are in pixels of the picture as
             it was then, angles in radians, noise levels in 8-bit levels.
     """
@@ -35,9 +36,14 @@ def resize_to(size: tuple[int, int], filter_: str, **drawn: Value) -> Operation:
     return Operation("resize", {"filter": filter_, **drawn, "size": f"{size[1]}x{size[0]}"})
 
 
-def compression(quality: int) -> Operation:
-    """A JPEG compression."""
-    return Operation("jpeg", {"quality": quality})
+def compression(quality: int, *, subsampling: str | None = None, offset: tuple[int, int] | None = None) -> Operation:
+    """A JPEG compression, with what else was drawn for it."""
+    values: dict[str, Value] = {"quality": quality}
+    if subsampling is not None:
+        values["subsampling"] = subsampling
+    if offset is not None:
+        values |= {"rows_above": offset[0], "columns_before": offset[1]}
+    return Operation("jpeg", values)
 
 
 def _written(value: Value) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from deltasr.degradation.draws import generator_for
 from deltasr.degradation.history import History, resize_to
 from deltasr.degradation.realesrgan import RealESRGAN
 from deltasr.degradation.resizing import Method, resize
+from deltasr.degradation.web import Web
 from deltasr.errors import SettingError
 
 
@@ -81,6 +82,9 @@ KINDS: dict[str, Kind] = {
     "bsrgan": Kind(
         description="blurs, shrinking, noises and JPEG in random order: BSRGAN", degradation=_bsrgan, random=True
     ),
+    "web": Kind(
+        description="from clean over JPEG to Real-ESRGAN, by a strength from 0 to 1", degradation=Web(), random=True
+    ),
 }
 """Name to degradation."""
 
@@ -96,7 +100,23 @@ def kind_named(name: str) -> Kind:
     return KINDS[name]
 
 
-def degrade(hr: Tensor, *, kind: str | Degradation, scale: int = 4, seed: int = 0) -> Tensor:
+def degradation_of(kind: str | Degradation, strength: float | None = None) -> Degradation:
+    """The degradation of a name, or the one given; with a strength, if it takes one.
+
+    Raises:
+        SettingError: the name does not exist, or the strength is out of range or for a degradation that has none.
+    """
+    degradation = kind_named(kind).degradation if isinstance(kind, str) else kind
+    if strength is None:
+        return degradation
+    if not isinstance(degradation, Web):
+        raise SettingError(f"The degradation {kind} has no strength; leave it out, or choose web.")
+    return replace(degradation, strength=strength)
+
+
+def degrade(
+    hr: Tensor, *, kind: str | Degradation, scale: int = 4, seed: int = 0, strength: float | None = None
+) -> Tensor:
     """Make LR pictures from HR ones.
 
     Each picture is degraded in its own way: the i-th one's depends on `seed` and i, and on nothing else in the
@@ -109,23 +129,24 @@ def degrade(hr: Tensor, *, kind: str | Degradation, scale: int = 4, seed: int = 
             `RealESRGAN(second_order_probability=1.0)`.
         scale: a whole factor, at least 1.
         seed: any whole number; deterministic kinds pass over it.
+        strength: of `web`, from 0 (clean) to 1 (as `realesrgan`); None draws one for each picture.
 
     Returns:
         (N, 3, H // scale, W // scale) in [0, 1], same type and device, not rounded to 8 bits.
 
     Raises:
-        SettingError: the kind does not exist, the scale is below 1, or the pictures have another shape or type or
-            are smaller than the scale.
+        SettingError: the kind does not exist, the scale is below 1, the strength is out of range or not for this kind,
+            or the pictures have another shape or type or are smaller than the scale.
     """
-    return degrade_and_tell(hr, kind=kind, scale=scale, seed=seed)[0]
+    return degrade_and_tell(hr, kind=kind, scale=scale, seed=seed, strength=strength)[0]
 
 
 @torch.no_grad()
 def degrade_and_tell(
-    hr: Tensor, *, kind: str | Degradation, scale: int = 4, seed: int = 0
+    hr: Tensor, *, kind: str | Degradation, scale: int = 4, seed: int = 0, strength: float | None = None
 ) -> tuple[Tensor, list[History]]:
     """As `degrade`: the same LR pictures, and for each of them what it went through."""
-    degradation = kind_named(kind).degradation if isinstance(kind, str) else kind
+    degradation = degradation_of(kind, strength)
     if scale < 1:
         raise SettingError(f"A picture cannot shrink by {scale}; give a whole factor of at least 1.")
     if hr.ndim != 4 or hr.shape[1] != 3 or not hr.is_floating_point() or not len(hr):

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from deltasr.arguments import is_whole, shown
 from deltasr.errors import SettingError
 
 _BLOCK = 64
@@ -38,8 +39,8 @@ class NoiseField:
     left: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.seed <= _LARGEST_SEED:
-            raise SettingError(f"{self.seed} is not a seed; give a whole number from 0 to {_LARGEST_SEED}.")
+        if not (is_whole(self.seed) and 0 <= self.seed <= _LARGEST_SEED):
+            raise SettingError(f"{shown(self.seed)} is not a seed; give a whole number from 0 to {_LARGEST_SEED}.")
         if self.top < 0 or self.left < 0:
             raise SettingError(f"Noise begins at row 0 and column 0, not at {self.top}, {self.left}.")
 

@@ -1,12 +1,11 @@
 """Scores for a whole set: of what an upscaler makes, or of results that are ready.
 
-Results are scored from their 8-bit files, never from the tensors they came from: the numbers are of what
+Results are scored as their 8-bit files hold them, never from the tensors they came from: the numbers are of what
 people get.
 """
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -81,7 +80,7 @@ def measure_upscaling(
     save: Path | None = None,
     on_measured: Callable[[Measurement], None] | None = None,
 ) -> list[Measurement]:
-    """Upscales every picture of a set, saves the results as 8-bit PNG and scores the files.
+    """Upscales every picture of a set and scores the results, rounded to 8 bits.
 
     Args:
         upscale: from an 8-bit LR picture (grey or RGB) to its result; for instance an `Upscaler`'s method.
@@ -91,30 +90,31 @@ def measure_upscaling(
         border: pixels to leave out on each side for PSNR-Y and SSIM-Y, 0 for whole images; by default the
             scale.
         perceptual: further metrics by name.
-        save: the folder to keep the results in; by default they are scored and thrown away.
+        save: the folder to keep the results in, as 8-bit PNG; by default they are scored and thrown away.
         on_measured: called after each picture.
 
     Returns:
         One measurement a picture, in the set's order.
 
     Raises:
-        PictureError: a picture cannot be read, does not fit its partner, or a result has the wrong size.
+        PictureError: a picture cannot be read, does not fit its partner, or a result has the wrong size or cannot be
+            kept.
     """
     score = partial(_score, model=model, dataset=benchmark.name, border=border, perceptual=perceptual or {})
-    with tempfile.TemporaryDirectory(prefix="deltasr-") as temporary:
-        folder = save or Path(temporary)
-        _make(folder)
-        measured = []
-        for pair in benchmark.pairs:
-            example = _load(pair, scale)
-            started = time.perf_counter()
-            result = upscale(example.lr)
-            seconds = time.perf_counter() - started
-            path = folder / f"{pair.name}.png"
-            write_picture(Picture(pixels=as_8_bits(result.pixels)), path)
-            measured.append(score(path, example, seconds=seconds))
-            if on_measured is not None:
-                on_measured(measured[-1])
+    if save is not None:
+        _make(save)
+    measured = []
+    for pair in benchmark.pairs:
+        example = _load(pair, scale)
+        started = time.perf_counter()
+        result = upscale(example.lr)
+        seconds = time.perf_counter() - started
+        pixels = as_8_bits(result.pixels)
+        if save is not None:
+            write_picture(Picture(pixels=pixels), save / f"{pair.name}.png")
+        measured.append(score(pixels, example, name=f"{model}'s result", seconds=seconds))
+        if on_measured is not None:
+            on_measured(measured[-1])
     return measured
 
 
@@ -153,7 +153,8 @@ def measure_results(
     score = partial(_score, model=model, dataset=benchmark.name, border=border, perceptual=perceptual or {})
     measured = []
     for pair, path in zip(benchmark.pairs, results, strict=True):
-        measured.append(score(path, _load(pair, scale)))
+        example = _load(pair, scale)
+        measured.append(score(as_8_bits(read_picture(path).pixels), example, name=str(path)))
         if on_measured is not None:
             on_measured(measured[-1])
     return measured
@@ -179,7 +180,8 @@ def _load(pair: Pair, scale: int) -> _Example:
         levels = (downscale(hr, scale) * 255).round().to(torch.uint8)[0].permute(1, 2, 0).numpy()
         lr = Picture(pixels=np.ascontiguousarray(levels[..., : pixels.shape[2]]))
     else:
-        lr = Picture(pixels=as_8_bits(read_picture(pair.lr).pixels))
+        read = read_picture(pair.lr)
+        lr = Picture(pixels=as_8_bits(read.pixels), compression=read.compression)
         if (lr.height * scale, lr.width * scale) != (height, width):
             raise PictureError(
                 f"{pair.lr} has {lr.width}x{lr.height} pixels, which is not {pair.hr}'s {width}x{height} "
@@ -189,20 +191,21 @@ def _load(pair: Pair, scale: int) -> _Example:
 
 
 def _score(
-    path: Path,
+    pixels: NDArray[np.uint8],
     example: _Example,
     *,
+    name: str,
     model: str,
     dataset: str,
     border: int | None,
     perceptual: Mapping[str, PerceptualMetric],
     seconds: float | None = None,
 ) -> Measurement:
-    sr, hr, scale = _tensor(as_8_bits(read_picture(path).pixels)), example.hr, example.scale
+    sr, hr, scale = _tensor(pixels), example.hr, example.scale
     height, width = sr.shape[-2:]
     if sr.shape != hr.shape:
         raise PictureError(
-            f"{path} has {width}x{height} pixels, but {example.pair.hr} at scale {scale} needs "
+            f"{name} has {width}x{height} pixels, but {example.pair.hr} at scale {scale} needs "
             f"{hr.shape[-1]}x{hr.shape[-2]}; give results of that size."
         )
     border = scale if border is None else border
@@ -218,7 +221,7 @@ def _score(
                 border=border,
                 psnr_y=psnr_y(sr, hr, border=border).item(),
                 ssim_y=ssim_y(sr, hr, border=border).item(),
-                lr_psnr=lr_psnr(sr, _tensor(example.lr.pixels), scale=scale).item(),
+                lr_psnr=lr_psnr(sr, _tensor(as_8_bits(example.lr.pixels)), scale=scale).item(),
                 perceptual={name: metric(sr, hr).item() for name, metric in perceptual.items()},
                 libraries={name: m.library for name, m in perceptual.items() if isinstance(m, NoReference)},
                 seconds=seconds,

@@ -23,6 +23,7 @@ class Line:
         operations: what it went through, in order, separated by `; `.
         sha256: of the LR picture's pixels: rows from the top, RGB, 8 or 16 bits (low byte first) each.
         hr_sha256: the same of the HR picture it was made from, before anything was cut off.
+        strength: that was asked for; None where none was.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Line:
     operations: str
     sha256: str
     hr_sha256: str
+    strength: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +47,9 @@ class Degraded:
     notes: tuple[str, ...]
 
 
-def degrade_picture(picture: Picture, *, name: str, kind: str, scale: int, seed: int) -> Degraded:
+def degrade_picture(
+    picture: Picture, *, name: str, kind: str, scale: int, seed: int, strength: float | None = None
+) -> Degraded:
     """Degrade one picture of a set; the result is the same whatever else is in the set.
 
     Args:
@@ -54,16 +58,18 @@ def degrade_picture(picture: Picture, *, name: str, kind: str, scale: int, seed:
         kind: a name in `degradation.KINDS`.
         scale: a whole factor, at least 1. Rows at the bottom and columns at the right beyond a multiple are left out.
         seed: of the set.
+        strength: as `degradation.degrade` takes it.
 
     Raises:
-        SettingError: there is no such kind, or the scale is not possible for this picture.
+        SettingError: there is no such kind, or the scale is not possible for this picture or the strength for the
+            kind.
     """
     notes = []
     if picture.alpha is not None:
         picture = replace(picture, pixels=fill_transparent(picture.pixels, picture.alpha), alpha=None)
         notes.append("Its transparency was left out.")
     hr = picture.to_tensor()
-    lr, (history,) = degrade_and_tell(hr, kind=kind, scale=scale, seed=derived_seed(seed, name))
+    lr, (history,) = degrade_and_tell(hr, kind=kind, scale=scale, seed=derived_seed(seed, name), strength=strength)
     height, width = lr.shape[-2:]
     if (height * scale, width * scale) != (picture.height, picture.width):
         notes.append(f"It was cut to {width * scale}x{height * scale} pixels, multiples of {scale}.")
@@ -80,8 +86,9 @@ def degrade_picture(picture: Picture, *, name: str, kind: str, scale: int, seed:
         operations="; ".join(map(str, history)),
         sha256=_sha256(pixels),
         hr_sha256=_sha256(np.broadcast_to(picture.pixels, (*picture.pixels.shape[:2], 3))),
+        strength=strength,
     )
-    return Degraded(picture=replace(picture, pixels=pixels, notes=()), line=line, notes=tuple(notes))
+    return Degraded(picture=replace(picture, pixels=pixels, notes=(), compression=None), line=line, notes=tuple(notes))
 
 
 def _sha256(pixels: np.ndarray) -> str:

@@ -12,13 +12,18 @@ from deltasr.errors import PictureError, SettingError
 from deltasr.evaluation.degraded import Line
 
 _COLUMNS = [field.name for field in fields(Line)]
+_STRENGTH = "strength"
+"""The column that only lists of pictures with a strength have."""
+
 _NUMBERS = ("scale", "seed", "width", "height")
 
 
 def to_csv(lines: Sequence[Line]) -> str:
     """A header and a line a picture, sorted by name."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+    told = any(line.strength is not None for line in lines)
+    columns = [column for column in _COLUMNS if told or column != _STRENGTH]
+    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(asdict(line) for line in sorted(lines, key=lambda line: line.name))
     return text.getvalue()
@@ -39,7 +44,7 @@ def read_list(path: Path) -> list[Line]:
         raise SettingError(f"{path} is not text; give a list that deltasr degrade --list wrote.") from error
     reader = csv.DictReader(io.StringIO(text), strict=True)
     try:
-        if reader.fieldnames != _COLUMNS:
+        if list(reader.fieldnames or ()) not in (_COLUMNS, [column for column in _COLUMNS if column != _STRENGTH]):
             raise ValueError(f"its columns are not {', '.join(_COLUMNS)}")
         lines = [_line(row) for row in reader]
     except (ValueError, csv.Error) as error:
@@ -66,6 +71,7 @@ def difference(listed: Line, made: Line) -> str | None:
 
 def _line(row: dict[str, str]) -> Line:
     if None in row or None in row.values():
-        raise ValueError(f"it has not {len(_COLUMNS)} cells")
+        raise ValueError(f"it has not {len(row)} cells")
     numbers = {name: int(row[name]) for name in _NUMBERS}
-    return Line(**{**row, **numbers})  # type: ignore[arg-type]
+    strength = float(row[_STRENGTH]) if row.get(_STRENGTH) else None
+    return Line(**{**row, **numbers, _STRENGTH: strength})  # type: ignore[arg-type]

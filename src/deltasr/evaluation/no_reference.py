@@ -85,7 +85,7 @@ def _pyiqa(title: str) -> ModuleType:
         return importlib.import_module("pyiqa")
     except Exception as error:  # it brings some thirty packages, each with a way of failing of its own
         if isinstance(error, ModuleNotFoundError) and error.name == "pyiqa":
-            raise ModelError(f"{title} needs the pyiqa package: pip install 'deltasr[iqa]'.") from error
+            raise ModelError(f"{title} needs the pyiqa package: pip install -e '.[iqa]'.") from error
         raise ModelError(
             f"pyiqa is installed but cannot be imported ({reason(error)}); install builds of torch and torchvision "
             "that belong together, both from PyTorch's own index."

@@ -5,15 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import math
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from deltasr.errors import PictureError
 from deltasr.evaluation.benchmark import Measurement
 from deltasr.evaluation.no_reference import LOWER_IS_BETTER
+from deltasr.files import write_whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,18 +78,9 @@ def write_report(text: str, path: Path) -> None:
     """Writes a report; it appears under its name only when it is complete.
 
     Raises:
-        PictureError: the file cannot be written.
+        OutputError: the file cannot be written.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            partial.write_text(text, encoding="utf-8", newline="")
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise PictureError(f"{path} cannot be written ({error.strerror}); choose another place.") from error
+    write_whole(path, text, what="The report")
 
 
 def _columns(measurements: Sequence[Measurement]) -> list[_Column]:
@@ -127,7 +117,7 @@ def _as_column(name: str) -> str:
 
 def _notes(groups: dict[str, list[Measurement]]) -> list[str]:
     notes = [_set_note(name, group) for name, group in groups.items()]
-    notes.append("PSNR-Y (dB) and SSIM-Y: BT.601 luma, 16-235, of the saved 8-bit RGB results; means over images.")
+    notes.append("PSNR-Y (dB) and SSIM-Y: BT.601 luma, 16-235, of the 8-bit RGB results; means over images.")
     measurements = [m for group in groups.values() for m in group]
     if any(name.startswith("LPIPS") for name in _perceptual_names(measurements)):
         notes.append("LPIPS: version 0.1, whole images, lower is better.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -57,7 +58,7 @@ def find_set(hr: Path | str, lr: Path | str | None = None) -> BenchmarkSet:
         hr = hr / "HR"
     truths = _pictures(hr)
     inputs: Sequence[Path | None] = partners(truths, Path(lr)) if lr is not None else [None] * len(truths)
-    folder = hr.resolve()
+    folder = Path(os.path.abspath(hr))  # noqa: PTH100 - a link to a folder has its own name, not the folder's
     return BenchmarkSet(
         name=folder.parent.name if folder.name.lower() == "hr" else folder.name,
         pairs=tuple(Pair(name=h.stem, hr=h, lr=low) for h, low in zip(truths, inputs, strict=True)),

@@ -14,7 +14,9 @@ from deltasr.experiments import (
     deltadiff_table_1,
     deltadiff_table_2,
     dial,
+    estimator,
     ingredients,
+    jpeg,
     photo,
     report_1,
     report_2,
@@ -26,13 +28,14 @@ from deltasr.experiments import (
     resshift_table_1,
     resshift_table_2,
     small_models,
+    spectrum,
     teacher_forcing,
 )
 from deltasr.experiments.experiment import Experiment, Result, Settings, TestSet
 from deltasr.experiments.measuring import shown
 from deltasr.experiments.plots import require_matplotlib
 from deltasr.experiments.tables import to_csv, to_markdown
-from deltasr.models.checkpoint import write_whole
+from deltasr.files import write_whole
 from deltasr.training.cache import find_pictures
 
 EXPERIMENTS: dict[str, Experiment] = {
@@ -50,6 +53,9 @@ EXPERIMENTS: dict[str, Experiment] = {
         ingredients,
         dial,
         photo,
+        estimator,
+        jpeg,
+        spectrum,
         report_1,
         report_2,
         report_3,
@@ -97,7 +103,7 @@ def run(name: str, settings: Settings) -> tuple[Path, Result]:
     result = experiment.run(settings)
     folder = settings.output / name
     for plot, content in result.plots.items():
-        write_whole(folder / f"{plot}.png", content)
+        write_whole(folder / f"{plot}.png", content, what="The plot")
     write_report(to_csv(result.table), folder / "table.csv")
     write_report(report(experiment, result, settings), folder / "table.md")
     write_report(json.dumps(_facts(experiment, result, settings), indent=2) + "\n", folder / "settings.json")

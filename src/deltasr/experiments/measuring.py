@@ -17,6 +17,7 @@ from deltasr.evaluation.report import psnr_of_mean_error
 from deltasr.experiments.experiment import Settings, TestSet
 from deltasr.experiments.plots import Panel, Series
 from deltasr.experiments.tables import THIS_RUN, Column, Row, Value
+from deltasr.inference.conditions import Restoration
 from deltasr.inference.upscaler import Upscaler
 from deltasr.models.base import Model
 
@@ -77,19 +78,34 @@ class Meter:
         found, self._without_lpips = find_lpips(settings.lpips)
         self.perceptual: Mapping[str, nn.Module] = {**found, **(further or {})}
 
-    def measure(self, label: str, model: Model, *, fidelity: float | None = None) -> list[Scores]:
-        """Scores on each set, in their order; `fidelity` is for models with a dial.
+    def measure(
+        self,
+        label: str,
+        model: Model,
+        *,
+        fidelity: float | None = None,
+        restoration: Restoration = "auto",
+        sets: Sequence[TestSet] | None = None,
+    ) -> list[Scores]:
+        """Scores on each set, in their order.
+
+        Args:
+            label: what is measured, for who waits.
+            model: upscales the sets.
+            fidelity: for models with a dial.
+            restoration: for models that restore.
+            sets: in place of the experiment's, for instance the same pictures in other files.
 
         Raises:
             PictureError: a picture cannot be read or does not fit its partner.
-            SettingError: the fidelity is not possible, or the model has no dial.
+            SettingError: the fidelity or the restoration is not possible, or the model has no such dial.
         """
         upscaler = Upscaler(model, device=self.settings.device)
         scores = []
-        for test_set in self.sets:
+        for test_set in self.sets if sets is None else sets:
             self.settings.say(f"measuring {label} on {test_set.benchmark.name}")
             measured = measure_upscaling(
-                partial(upscaler.upscale, fidelity=fidelity),
+                partial(upscaler.upscale, fidelity=fidelity, restoration=restoration),
                 test_set.benchmark,
                 model=label,
                 scale=model.scale,

@@ -8,11 +8,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deltasr.errors import SettingError
 from deltasr.evaluation.degraded import Line, degrade_picture
 from deltasr.evaluation.sets import Pair
+from deltasr.experiments.details import SCALE, enlarged, middle, spread
 from deltasr.experiments.experiment import Experiment, Result, Settings, TestSet
 from deltasr.experiments.measuring import SCORE_COLUMNS, SET, Meter, perception_panels, shown, squeeze_lpips
 from deltasr.experiments.plots import Strip, draw_panels, draw_strips
@@ -30,10 +30,8 @@ FIDELITIES = (0.0, 0.5, 1.0)
 """Where the dial of a model for photos is measured."""
 
 _BASELINE, _CLEAN = "bicubic", catalogue.DEFAULT
-_KIND, _SEED, _SCALE = "realesrgan", 1, 4
+_KIND, _SEED = "realesrgan", 1
 _STRIPS = 3
-_SIDE = 36
-"""LR pixels of the part of a picture that a strip shows."""
 
 _MODEL, _FIDELITY = "model", "fidelity"
 _COLUMNS = (Column(title=_MODEL), Column(title=_FIDELITY), *SCORE_COLUMNS)
@@ -60,7 +58,7 @@ def _run(settings: Settings) -> Result:
         sets, lines = _degraded(settings, Path(folder))
         meter = Meter(replace(settings, sets=sets), further=further)
         rows = [row for name, entrant in entrants.items() for row in _rows(name, entrant, meter)]
-        pairs = _spread(sets[0].benchmark.pairs)
+        pairs = spread(sets[0].benchmark.pairs, _STRIPS)
         strips = [_strip(pair, entrants, settings) for pair in pairs]
     rows.sort(key=lambda row: str(row.cells[SET]))
     panels = perception_panels(rows, label=_MODEL, caption=_FIDELITY)
@@ -112,7 +110,7 @@ def _degraded(settings: Settings, folder: Path) -> tuple[tuple[TestSet, ...], di
 
 def _degraded_pairs(pairs: Sequence[Pair], folder: Path) -> Iterator[tuple[Pair, Line]]:
     for pair in pairs:
-        made = degrade_picture(read_picture(pair.hr), name=pair.name, kind=_KIND, scale=_SCALE, seed=_SEED)
+        made = degrade_picture(read_picture(pair.hr), name=pair.name, kind=_KIND, scale=SCALE, seed=_SEED)
         lr = folder / f"{pair.name}.png"
         write_picture(made.picture, lr)
         yield replace(pair, lr=lr), made.line
@@ -129,13 +127,6 @@ def _rows(name: str, entrant: _Entrant, meter: Meter) -> list[Row]:
     return rows
 
 
-def _spread(pairs: Sequence[Pair]) -> list[Pair]:
-    """At most three of the pairs, the first and the last among them."""
-    if len(pairs) <= _STRIPS:
-        return list(pairs)
-    return [pairs[0], pairs[len(pairs) // 2], pairs[-1]]
-
-
 def _projected(entrants: Mapping[str, _Entrant]) -> str:
     """Which results are projected onto their input: to a degraded one, that is to be faithful to its faults."""
     names = [name for name, entrant in entrants.items() if entrant.model.consistent]
@@ -147,10 +138,10 @@ def _strip(pair: Pair, entrants: Mapping[str, _Entrant], settings: Settings) -> 
     assert pair.lr is not None
     settings.say(f"upscaling {pair.name} for the strips")
     lr = read_rgb8(pair.lr)
-    window = _middle(lr)
+    window = middle(lr)
     pictures = [
         ("HR", read_rgb8(pair.hr)[window]),
-        ("LR", lr.repeat(_SCALE, axis=0).repeat(_SCALE, axis=1)[window]),
+        ("LR", enlarged(lr)[window]),
     ]
     for name, entrant in entrants.items():
         upscaler = Upscaler(entrant.model, device=settings.device)
@@ -159,13 +150,6 @@ def _strip(pair: Pair, entrants: Mapping[str, _Entrant], settings: Settings) -> 
             result = upscaler.upscale(lr, fidelity=fidelity)
             pictures.append((caption, result.pixels[window].astype(np.uint8)))
     return Strip(label=pair.name, pictures=pictures)
-
-
-def _middle(lr: NDArray[np.uint8]) -> tuple[slice, slice]:
-    """Rows and columns of a result, `_SCALE` times as large as an LR picture, that a strip shows."""
-    starts = [max(0, (side - _SIDE) // 2) for side in lr.shape[:2]]
-    rows, columns = (slice(start * _SCALE, (start + _SIDE) * _SCALE) for start in starts)
-    return rows, columns
 
 
 EXPERIMENT = Experiment(

@@ -21,6 +21,8 @@ _PANEL = (5.0, 3.8)
 """Width and height of a panel with axes, in inches."""
 _PICTURE = 1.3
 """Side of a picture in a strip, in inches."""
+_MAP = 2.4
+"""Side of a map, in inches."""
 _DPI = 110
 _PUBLISHED_MARKERS = "sDv^<>ph"
 """In turn, so that published points are told apart though all are hollow and black."""
@@ -65,6 +67,16 @@ class Strip:
 
     label: str
     pictures: Sequence[tuple[str, NDArray[np.uint8]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Map:
+    """Ratios over a square of two numbers, (N, N), NaN for none; rows and columns begin at one end, in even steps, and
+    stop a step before the other."""
+
+    title: str
+    values: NDArray[np.float64]
+    ends: tuple[float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +146,40 @@ def draw_strips(strips: Sequence[Strip], *, title: str) -> bytes:
     return _png(figure)
 
 
+def draw_maps(rows: Sequence[Sequence[Map]], *, title: str, middle: float, largest: float) -> bytes:
+    """Rows of maps with one scale of colours, logarithmic about its middle, as a PNG.
+
+    Args:
+        rows: of maps.
+        title: above them all.
+        middle: the ratio that is white.
+        largest: the ratio of the deepest red; as far below the middle is the deepest blue.
+
+    Raises:
+        SettingError: matplotlib is not installed.
+    """
+    columns = max(map(len, rows))
+    figure = _figure((_MAP * columns + 0.8, (_MAP + 0.2) * len(rows) + 0.4))
+    grid = figure.subplots(len(rows), columns, squeeze=False)
+    from matplotlib.colors import LogNorm
+
+    norm = LogNorm(middle**2 / largest, largest)
+    for axes_row, row in zip(grid, rows, strict=True):
+        for axes in axes_row[len(row) :]:
+            axes.set_axis_off()
+        for axes, one in zip(axes_row, row, strict=False):
+            low, high = one.ends
+            first, last = (end - (high - low) / len(one.values) / 2 for end in (low, high))
+            drawn = axes.imshow(one.values, cmap="RdBu_r", norm=norm, extent=(first, last, last, first))
+            axes.set_title(one.title, fontsize=8)
+            axes.tick_params(labelsize=6)
+    bar = figure.colorbar(drawn, ax=grid, extend="both", ticks=(middle**2 / largest, middle, largest), format="%g")
+    bar.ax.minorticks_off()
+    bar.ax.tick_params(labelsize=7)
+    figure.suptitle(title, fontsize=10)
+    return _png(figure)
+
+
 def require_matplotlib() -> None:
     """Make sure that plots can be drawn, before hours go into what they would show.
 
@@ -174,7 +220,7 @@ def _figure(size: tuple[float, float]) -> Figure:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise SettingError(
-            "Experiments draw their plots with matplotlib; install it with pip install 'deltasr[experiments]'."
+            "Experiments draw their plots with matplotlib; install it with pip install -e '.[experiments]'."
         ) from error
     return Figure(figsize=size, dpi=_DPI, layout="constrained")
 

@@ -8,19 +8,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deltasr.imaging.formats import READABLE_SUFFIXES, WRITABLE_FORMATS
+from deltasr.imaging.limits import DEFAULT_MAX_PIXELS
 
 if TYPE_CHECKING:
     from deltasr.imaging.alpha import fill_transparent
     from deltasr.imaging.picture import Metadata, Picture
     from deltasr.imaging.read import read_picture, read_rgb8
     from deltasr.imaging.sources import picture_from
-    from deltasr.imaging.write import write_picture
+    from deltasr.imaging.write import encode_picture, write_picture
 
 __all__ = [
+    "DEFAULT_MAX_PIXELS",
     "READABLE_SUFFIXES",
     "WRITABLE_FORMATS",
     "Metadata",
     "Picture",
+    "encode_picture",
     "fill_transparent",
     "picture_from",
     "read_picture",
@@ -31,6 +34,7 @@ __all__ = [
 _HOMES = {
     "Metadata": "picture",
     "Picture": "picture",
+    "encode_picture": "write",
     "fill_transparent": "alpha",
     "picture_from": "sources",
     "read_picture": "read",

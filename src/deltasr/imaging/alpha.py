@@ -7,27 +7,45 @@ import numpy as np
 from deltasr.imaging.colour import row_blocks
 
 _BLOCK_VALUES = 1 << 20
+_LEVELS = 255
+"""Of 8 bits, in which most premultiplied colours are rounded, also those of files that have 16 now."""
 
 
 def fill_transparent(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Give fully transparent pixels the colour of the visible ones around them, so that none bleeds in.
+    """Give transparent pixels the colour of the more opaque ones around them, so that none bleeds in.
 
-    Pull-push interpolation (Gortler et al., "The Lumigraph", 1996): colours are averaged, weighted by alpha,
-    into ever smaller pictures; on the way back each empty pixel takes its colour from the next smaller
-    picture. Beyond its result it needs memory for float pictures of a quarter of the pixels and less.
+    Nearly transparent pixels hold rounding noise where a file was made from premultiplied colours of 8 bits, 127
+    levels of it where alpha is 1 of 255, and a model would sharpen it into view. Each pixel is therefore drawn
+    towards its surroundings by at most the error that rounding can have made, 255 / alpha - 1 levels of 8 bits. Over
+    any ground that changes what is seen by less than one level.
+
+    The surroundings come from pull-push interpolation (Gortler et al., "The Lumigraph", 1996): colours are averaged,
+    weighted by alpha, into ever smaller pictures; on the way back each pixel takes from the next smaller picture what
+    its own weight lacks. Beyond its result it needs memory for float pictures of a quarter of the pixels and less.
 
     Args:
         pixels: (H, W, C), uint8 or uint16, not premultiplied.
         alpha: (H, W) of the same type.
 
     Returns:
-        An array like `pixels`, equal to it wherever `alpha` is not zero; `pixels` itself if no pixel is
-        transparent or none is visible.
+        An array like `pixels`, equal to it wherever `alpha` is full; `pixels` itself if it is so everywhere or no
+        pixel is visible.
     """
-    if alpha.all() or not alpha.any():
+    full = np.iinfo(alpha.dtype).max
+    if alpha.min() == full or not alpha.any():
         return pixels
     result = pixels.copy()
-    _fill(result, alpha)
+    around, weight = _halved(pixels, alpha)
+    _fill(around, weight)
+    for rows in row_blocks(pixels):
+        partly = alpha[rows] < full
+        if partly.any():
+            guess = _doubled_rows(around, rows.start, rows.stop, pixels.shape[1])[partly]
+            own = pixels[rows][partly].astype(np.float32)
+            opacity = alpha[rows][partly, None] / np.float32(full)
+            with np.errstate(divide="ignore"):
+                error = full / _LEVELS * (1 / opacity - 1)
+            result[rows][partly] = np.rint(own + np.clip(guess - own, -error, error))
     return result
 
 
@@ -42,16 +60,17 @@ def over_white(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 
 def _fill(colour: np.ndarray, weight: np.ndarray) -> None:
-    """Fill `colour` (h, w, C) in place where `weight` (h, w) is zero, from its own smaller versions."""
-    if weight.all():
+    """Fill float `colour` (h, w, C) in place as far as `weight` (h, w), of 1 at most, is too small."""
+    if weight.min() >= 1 or weight.size == 1:
         return
     smaller, smaller_weight = _halved(colour, weight)
     _fill(smaller, smaller_weight)
     for rows in row_blocks(colour):
-        empty = weight[rows] == 0
-        if empty.any():
-            guess = _doubled_rows(smaller, rows.start, rows.stop, colour.shape[1])[empty]
-            colour[rows][empty] = np.rint(guess) if colour.dtype.kind == "u" else guess
+        lacking = weight[rows] < 1
+        if lacking.any():
+            guess = _doubled_rows(smaller, rows.start, rows.stop, colour.shape[1])[lacking]
+            trust = weight[rows][lacking, None]
+            colour[rows][lacking] = guess + trust * (colour[rows][lacking] - guess)
 
 
 def _halved(colour: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import pyvips
@@ -22,10 +23,10 @@ def row_blocks(array: np.ndarray) -> Iterator[slice]:
         yield slice(top, min(top + rows, len(array)))
 
 
-def as_8_bits(array: np.ndarray) -> np.ndarray:
+def as_8_bits(array: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:
     """uint16 over 0..65535 as uint8, v / 257 rounded to the nearest; uint8 is returned as it is."""
     if array.dtype == np.uint8:
-        return array
+        return cast("NDArray[np.uint8]", array)
     result = np.empty(array.shape, np.uint8)
     for rows in row_blocks(array):
         result[rows] = (array[rows].astype(np.uint32) * 255 + 32895) >> 16

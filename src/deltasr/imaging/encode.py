@@ -7,7 +7,7 @@ that could not be stored.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -46,37 +46,56 @@ def _encode(
     rewrite_head: Callable[[bytes], bytes | None],
 ) -> None:
     """Stream libvips' bytes into `file`, the first ones through `rewrite_head` as soon as it has enough."""
-    pyvips = libvips.load()
     head: bytes | None = b""
-    failure: OSError | None = None
 
     def write(piece: bytes) -> int:
-        # An exception must not leave a callback that C code calls: it would be printed and forgotten.
-        nonlocal head, failure
-        if interruption.asked():
-            return -1
-        piece = bytes(piece)
-        try:
-            if head is None:
-                file.write(piece)
-            else:
-                head += piece
-                rewritten = rewrite_head(head)
-                if rewritten is not None:
-                    file.write(rewritten)
-                    head = None
-        except OSError as error:
-            failure = error
-            return -1
+        nonlocal head
+        if head is None:
+            file.write(piece)
+            return len(piece)
+        head += piece
+        rewritten = rewrite_head(head)
+        if rewritten is not None:
+            file.write(rewritten)
+            head = None
         return len(piece)
 
+    _stream(save, write=write)
+
+
+def _stream(save: Callable[[pyvips.TargetCustom], None], **handlers: Callable[..., Any]) -> None:
+    """Run a libvips encoder on a target whose `write`, and where it needs them `read` and `seek`, are ours.
+
+    Raises:
+        OSError: a handler's own, or libvips' complaint as one.
+    """
+    pyvips = libvips.load()
+    failure: OSError | None = None
+
+    def guarded(handler: Callable[..., Any], failed: object) -> Callable[..., Any]:
+        # An exception must not leave a callback that C code calls: it would be printed and forgotten.
+        def call(*arguments: Any) -> Any:
+            nonlocal failure
+            if interruption.asked():
+                return failed
+            try:
+                return handler(*arguments)
+            except OSError as error:
+                failure = error
+                return failed
+
+        return call
+
     target = pyvips.TargetCustom()
-    target.on_write(write)
+    for name, handler in handlers.items():
+        getattr(target, f"on_{name}")(guarded(handler, b"" if name == "read" else -1))
     try:
         save(target)
     except pyvips.Error as error:
         interruption.check()
         raise failure or _as_os_error(error) from error
+    if failure is not None:
+        raise failure
 
 
 def _tiff(picture: Picture, file: BinaryIO, _quality: int) -> list[str]:
@@ -88,17 +107,19 @@ def _tiff(picture: Picture, file: BinaryIO, _quality: int) -> list[str]:
     for key, value in (("icc-profile-data", metadata.icc), ("xmp-data", metadata.xmp)):
         if value:
             image.set_type(pyvips.GValue.blob_type, key, value)
-    try:
-        image.tiffsave_target(
-            pyvips.Target.new_to_descriptor(file.fileno()),
+    _stream(
+        lambda target: image.tiffsave_target(
+            target,
             compression="deflate",
             predictor="horizontal",
             bigtiff=picture.pixels.nbytes * 4 // 3 > _LARGEST_CLASSIC_TIFF,
             resunit="inch",
             keep=pyvips.ForeignKeep.ICC | pyvips.ForeignKeep.XMP,
-        )
-    except pyvips.Error as error:
-        raise _as_os_error(error) from error
+        ),
+        write=lambda piece: file.write(piece),
+        read=lambda size: file.read(size),
+        seek=lambda offset, whence: file.seek(offset, whence),
+    )
     if tiff.add_tags(file, metadata.exif, resolution_known=metadata.resolution is not None):
         return []
     return ["TIFF over 4 GB cannot hold the EXIF data."] if metadata.exif else []

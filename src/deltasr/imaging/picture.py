@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deltasr.errors import PictureError
 from deltasr.imaging.colour import as_8_bits
@@ -13,6 +15,14 @@ from deltasr.imaging.colour import as_8_bits
 if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
+
+
+Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+"""Samples over the whole range of their type."""
+
+
+OWN_TEXT = "deltasr:"
+"""What begins the keywords of text that deltasr adds to results itself; a format that holds no text loses nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +45,22 @@ class Metadata:
     resolution: tuple[float, float] | None = None
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True)
+class Compression:
+    """How a JPEG file holds its pixels.
+
+    Attributes:
+        luma_table: the 64 quantisation steps of the luma (of red, in files without luma), row by row, at least 1.
+        subsampling: of the colour: `4:4:4`, `4:2:2` or `4:2:0`; None for others and for grey.
+    """
+
+    luma_table: tuple[int, ...]
+    subsampling: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Picture:
-    """A picture as arrays, upright, not premultiplied.
+    """A picture as arrays, upright, not premultiplied. A notebook shows it.
 
     Attributes:
         pixels: (H, W, 3) RGB or (H, W, 1) grey, uint8 or uint16 over the type's whole range, in the colour
@@ -45,18 +68,23 @@ class Picture:
         alpha: (H, W) of the same type, 0 for transparent; None for a picture without alpha.
         metadata: profile, EXIF and the like.
         notes: one sentence for each thing of the source that had to be converted or left out.
+        compression: of the JPEG file that the pixels were read from, unchanged but for turning; None for all others.
 
     Raises:
         PictureError: the arrays do not have these shapes and types.
     """
 
-    pixels: np.ndarray
-    alpha: np.ndarray | None = None
+    pixels: Pixels
+    alpha: Pixels | None = None
     metadata: Metadata = field(default_factory=Metadata)
     notes: tuple[str, ...] = ()
+    compression: Compression | None = None
 
     def __post_init__(self) -> None:
         pixels, alpha = self.pixels, self.alpha
+        for given in (pixels, alpha):
+            if given is not None and not hasattr(given, "dtype"):
+                raise PictureError(f"A {type(given).__name__} is not a NumPy array; imaging.picture_from takes more.")
         if pixels.ndim != 3 or pixels.shape[2] not in (1, 3) or 0 in pixels.shape:
             raise PictureError(f"Pixels of shape {pixels.shape} are no picture; give (H, W, 3) or (H, W, 1).")
         if pixels.dtype not in (np.uint8, np.uint16):
@@ -66,6 +94,17 @@ class Picture:
                 f"Alpha of shape {alpha.shape} and type {alpha.dtype} does not fit pixels of shape "
                 f"{pixels.shape} and type {pixels.dtype}; give (H, W) of the same type."
             )
+
+    def __repr__(self) -> str:
+        colour = "grey" if self.channels == 1 else "RGB"
+        alpha = "" if self.alpha is None else " with alpha"
+        return f"<Picture: {self.width} x {self.height} pixels, {colour}{alpha}, {self.bits} bits>"
+
+    def _repr_png_(self) -> bytes:
+        """The picture as notebooks show it: a PNG."""
+        from deltasr.imaging.write import encode_picture
+
+        return encode_picture(self)
 
     @property
     def height(self) -> int:
@@ -86,6 +125,31 @@ class Picture:
     def bits(self) -> int:
         """Bits per channel: 8 or 16."""
         return 8 * int(self.pixels.dtype.itemsize)
+
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        format: str | None = None,
+        quality: int | None = None,
+        strip: bool = False,
+    ) -> list[str]:
+        """Write the picture to a file, which appears whole or not at all.
+
+        Args:
+            path: where to; its suffix names the format unless `format` does.
+            format, quality, strip: as `write_picture` takes them.
+
+        Returns:
+            One sentence for each thing that the format could not hold.
+
+        Raises:
+            SettingError: the format cannot be written, or the quality is out of range.
+            PictureError: the picture is too large for the format, or the file cannot be written.
+        """
+        from deltasr.imaging.write import write_picture
+
+        return write_picture(self, path, format=format, quality=quality, strip=strip)
 
     def to_tensor(self) -> Tensor:
         """The colour as a float32 tensor (1, 3, H, W) in [0, 1]; grey is repeated, alpha left out."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+import math
 import struct
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deltasr.errors import PictureError
+from deltasr.errors import PictureError, reason
 from deltasr.imaging import exif as exif_block
-from deltasr.imaging import libvips, tiff
+from deltasr.imaging import jpeg, libvips, tiff
 from deltasr.imaging.assemble import assemble
 from deltasr.imaging.colour import CMYK_NOTE, cmyk_to_srgb
 from deltasr.imaging.picture import Metadata, Picture
@@ -28,28 +31,42 @@ def picture_from_pillow(image: Image.Image) -> Picture:
     Raises:
         PictureError: the image cannot be decoded, or is of a mode without 8 or 16 bit grey or colour.
     """
-    info = image.info
     try:
-        exif = info.get("exif") or _tiff_exif(image)
+        tiff_exif = _tiff_exif(image)
         image.load()
-    except OSError as error:
-        raise PictureError(f"The Pillow image cannot be read: {error}.") from error
-    icc, notes = info.get("icc_profile"), []
+    except (OSError, ValueError, SyntaxError, MemoryError) as error:
+        raise PictureError(f"The Pillow image cannot be read: {reason(error)}.") from error
+    notes: list[str] = []
+    icc = _block(image, ("icc_profile",), "ICC profile", notes)
+    exif = _block(image, ("exif",), "EXIF data", notes) or tiff_exif
+    xmp = _block(image, ("xmp", _XMP_KEYWORD), "XMP packet", notes)
     if image.mode == "CMYK":
-        samples, icc = _cmyk_samples(image)
-        notes = [CMYK_NOTE]
+        samples, icc = _cmyk_samples(image, icc)
+        notes.append(CMYK_NOTE)
     else:
         samples = _samples(image)
     text = getattr(image, "text", {}) if image.format == "PNG" else {}
-    xmp = info.get("xmp") or info.get(_XMP_KEYWORD)
     metadata = Metadata(
         icc=icc,
         exif=exif,
-        xmp=xmp.encode() if isinstance(xmp, str) else xmp,
+        xmp=xmp,
         text={str(key): str(value) for key, value in text.items() if key != _XMP_KEYWORD},
-        resolution=_resolution(info.get("dpi")),
+        resolution=_resolution(image.info.get("dpi")),
     )
-    return assemble(samples, metadata, notes=notes)
+    return replace(assemble(samples, metadata, notes=notes), compression=jpeg.compression_of(image))
+
+
+def _block(image: Image.Image, keys: tuple[str, ...], what: str, notes: list[str]) -> bytes | None:
+    """The bytes that an image's `info`, into which anybody may write anything, holds under the first of `keys`."""
+    found: Any = next((image.info[key] for key in keys if image.info.get(key) is not None), None)
+    if found is None or isinstance(found, bytes):
+        return found or None
+    if isinstance(found, str):
+        return found.encode("utf-8", "surrogateescape")
+    with suppress(Exception):  # anything may come out of a type that is not known
+        return bytes(found.tobytes())
+    notes.append(f"Its {what}, a {type(found).__name__} instead of bytes, could not be used and were left out.")
+    return None
 
 
 def _tiff_exif(image: Image.Image) -> bytes | None:
@@ -69,24 +86,31 @@ def _samples(image: Image.Image) -> np.ndarray:
     if image.mode.startswith("I;16"):
         return np.asarray(image).astype(np.uint16)
     if image.mode in ("P", "PA", "L", "RGB") and "transparency" in image.info:
-        image = image.convert("LA" if image.mode == "L" else "RGBA")
+        try:
+            image = image.convert("LA" if image.mode == "L" else "RGBA")
+        except (TypeError, ValueError) as error:
+            raise PictureError(f"The transparency of the Pillow image cannot be used: {reason(error)}.") from error
     image = image.convert(_PLAIN_MODES.get(image.mode, image.mode))
     if image.mode not in ("L", "LA", "RGB", "RGBA"):
         raise PictureError(f"A Pillow image of mode {image.mode} is not supported; convert it to RGB or I;16 first.")
     return np.array(image)
 
 
-def _cmyk_samples(image: Image.Image) -> tuple[np.ndarray, bytes]:
+def _cmyk_samples(image: Image.Image, profile: bytes | None) -> tuple[np.ndarray, bytes]:
     """The image in sRGB, (H, W, 3), and sRGB's ICC profile."""
     pyvips = libvips.load()
     inks = pyvips.Image.new_from_array(np.asarray(image)).copy(interpretation="cmyk")
-    if profile := image.info.get("icc_profile"):
+    if profile:
         inks.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
     converted = cmyk_to_srgb(inks)
     return converted.numpy(), bytes(converted.get("icc-profile-data"))
 
 
-def _resolution(dpi: tuple[float, float] | None) -> tuple[float, float] | None:
-    if not dpi or min(dpi) <= 0:
+def _resolution(dpi: object) -> tuple[float, float] | None:
+    """Dots per millimetre from what an image's `info` holds: two numbers, or one for both; None for anything else."""
+    pair = dpi if isinstance(dpi, tuple | list) else (dpi, dpi)
+    try:
+        across, down = (float(value) / 25.4 for value in pair)
+    except (TypeError, ValueError, ZeroDivisionError):
         return None
-    return float(dpi[0]) / 25.4, float(dpi[1]) / 25.4
+    return (across, down) if 0 < across < math.inf and 0 < down < math.inf else None

@@ -17,9 +17,11 @@ _LONGEST_TEXT = 1 << 26
 def read_chunks(file: BinaryIO) -> tuple[dict[str, str], tuple[float, float] | None, int]:
     """The text (XMP excepted), the resolution in dots per millimetre and the number of frames of a PNG file.
 
-    Chunks that are damaged are left out; texts of one keyword are joined by line breaks.
+    Chunks that are damaged are left out, and so are texts beyond 64 MiB in all; texts of one keyword are joined by line
+    breaks.
     """
     text: dict[str, str] = {}
+    room = _LONGEST_TEXT
     resolution, frames = None, 1
     file.seek(_SIGNATURE_SIZE)
     while len(head := file.read(8)) == 8:
@@ -34,30 +36,31 @@ def read_chunks(file: BinaryIO) -> tuple[dict[str, str], tuple[float, float] | N
             resolution = (across / 1000, down / 1000) if unit == 1 and across and down else None
         elif kind == b"acTL" and size == 8:
             frames = struct.unpack(">I", data[:4])[0]
-        elif parsed := _parse_text(kind, data):
+        elif parsed := _parse_text(kind, data, room):
             keyword, value = parsed
+            room -= len(value)
             text[keyword] = f"{text[keyword]}\n{value}" if keyword in text else value
     text.pop(_XMP_KEYWORD, None)
     return text, resolution, frames
 
 
-def _parse_text(kind: bytes, data: bytes) -> tuple[str, str] | None:
+def _parse_text(kind: bytes, data: bytes, room: int) -> tuple[str, str] | None:
     try:
         keyword, rest = data.split(b"\0", 1)
         if kind == b"tEXt":
             return keyword.decode("latin-1"), rest.decode("latin-1")
         if kind == b"zTXt":
-            return keyword.decode("latin-1"), _inflate(rest[1:]).decode("latin-1")
+            return keyword.decode("latin-1"), _inflate(rest[1:], room).decode("latin-1")
         compressed = rest[0] == 1
         _, _, value = rest[2:].split(b"\0", 2)
-        return keyword.decode("latin-1"), (_inflate(value) if compressed else value).decode("utf-8")
+        return keyword.decode("latin-1"), (_inflate(value, room) if compressed else value).decode("utf-8")
     except (ValueError, IndexError, zlib.error):
         return None
 
 
-def _inflate(data: bytes) -> bytes:
+def _inflate(data: bytes, room: int) -> bytes:
     inflater = zlib.decompressobj()
-    result = inflater.decompress(data, _LONGEST_TEXT)
+    result = inflater.decompress(data, max(room, 1))
     if not inflater.eof:
         raise ValueError("compressed text is cut short or too long")
     return result

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
+import io
 import os
-import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
-from deltasr.errors import PictureError, SettingError
+from deltasr import files
+from deltasr.errors import PictureError, SettingError, reason
 from deltasr.imaging import exif as exif_block
 from deltasr.imaging import jpeg, png
 from deltasr.imaging.alpha import over_white
 from deltasr.imaging.colour import as_8_bits, profile_fits
 from deltasr.imaging.encode import ENCODERS
 from deltasr.imaging.formats import FORMATS, Format, format_named
-from deltasr.imaging.picture import Metadata, Picture
+from deltasr.imaging.picture import OWN_TEXT, Metadata, Picture
 
 DEFAULT_QUALITY = 95
 
 
 def write_picture(
     picture: Picture,
-    path: str | os.PathLike[str],
+    target: str | os.PathLike[str] | BinaryIO,
     *,
     format: str | None = None,
     quality: int | None = None,
@@ -40,7 +40,8 @@ def write_picture(
 
     Args:
         picture: what to write.
-        path: where to; its suffix names the format unless `format` does. The folder must exist.
+        target: a path, whose suffix names the format unless `format` does, and whose folder must exist; or a file
+            object opened for writing bytes, which gets the whole file at once.
         format: one of `WRITABLE_FORMATS`, or a suffix.
         quality: 1 to 100, for JPEG and WebP; 95 unless given; WebP is lossless at 100.
         strip: leave out profile, EXIF, XMP, text and resolution.
@@ -52,24 +53,56 @@ def write_picture(
         SettingError: the format cannot be written, or the quality is out of range.
         PictureError: the picture is too large for the format, or the file cannot be written.
     """
-    path = Path(path)
-    target = _target_format(path, format)
+    if isinstance(target, str | os.PathLike):
+        path = Path(target)
+        save = _saver(picture, path, _format_of(path, format), quality=quality, strip=strip)
+        with files.whole(path, error=PictureError) as file:
+            return save(file)
+    name = target.name if isinstance(getattr(target, "name", None), str) else "The given file object"
+    if format is None:
+        raise SettingError(f"{name} has no suffix to name a format; give one of {', '.join(FORMATS)}.")
+    whole = io.BytesIO()
+    notes = _saver(picture, name, format_named(format), quality=quality, strip=strip)(whole)
+    try:
+        target.write(whole.getbuffer())
+        target.flush()
+    except (OSError, ValueError) as error:
+        raise PictureError(f"{name} cannot be written: {getattr(error, 'strerror', None) or reason(error)}.") from error
+    return notes
+
+
+def encode_picture(picture: Picture, format: str = "png", *, quality: int | None = None, strip: bool = False) -> bytes:
+    """The bytes of the file that `write_picture` would write.
+
+    What the format cannot hold is converted as there; to be told, give `write_picture` a file object.
+
+    Raises:
+        SettingError: the format cannot be written, or the quality is out of range.
+        PictureError: the picture is too large for the format.
+    """
+    content = io.BytesIO()
+    write_picture(picture, content, format=format, quality=quality, strip=strip)
+    return content.getvalue()
+
+
+def _saver(
+    picture: Picture, name: str | Path, target: Format, *, quality: int | None, strip: bool
+) -> Callable[[BinaryIO], list[str]]:
+    """What writes the picture into an open file and tells what was lost; `name` is the file's, for messages."""
     if quality is not None and not 1 <= quality <= 100:
         raise SettingError(f"The quality is {quality}; it goes from 1 to 100.")
     if max(picture.width, picture.height) > target.largest_side:
         raise PictureError(
-            f"{path} cannot be written: {target.title} holds at most {target.largest_side} pixels a side, "
+            f"{name} cannot be written: {target.title} holds at most {target.largest_side} pixels a side, "
             f"and the picture is {picture.width} x {picture.height}; choose PNG or TIFF."
         )
-    picture, notes = _fitted(picture, target, strip=strip)
+    fitted, notes = _fitted(picture, target, strip=strip)
     if quality is not None and target.name not in ("jpeg", "webp"):
         notes.append(f"{target.title} is lossless: the quality setting has no effect.")
-    with _complete_or_absent(path) as file:
-        notes += ENCODERS[target.name](picture, file, quality or DEFAULT_QUALITY)
-    return notes
+    return lambda file: notes + ENCODERS[target.name](fitted, file, quality or DEFAULT_QUALITY)
 
 
-def _target_format(path: Path, name: str | None) -> Format:
+def _format_of(path: Path, name: str | None) -> Format:
     if name is not None:
         return format_named(name)
     if not path.suffix:
@@ -122,27 +155,8 @@ def _fitted_metadata(picture: Picture, target: Format) -> tuple[Metadata, list[s
         icc = exif = xmp = None
     homeless = [key for key in text if target.name != "png" or not png.storable_keyword(key)]
     if homeless:
-        lost.append(f"the text of {', '.join(homeless)}")
+        told = [key for key in homeless if not key.startswith(OWN_TEXT)]
+        lost += [f"the text of {', '.join(told)}"] if told else []
         text = {key: value for key, value in text.items() if key not in homeless}
     fitted = replace(metadata, exif=exif, xmp=xmp, icc=icc, text=text)
     return fitted, [f"{target.title} cannot hold {thing}." for thing in lost]
-
-
-@contextmanager
-def _complete_or_absent(path: Path) -> Iterator[BinaryIO]:
-    """A new file beside `path` that takes its name at the end, and is removed when anything goes wrong."""
-    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
-    if path.is_dir():
-        raise PictureError(f"{path} cannot be written: it is a folder.")
-    try:
-        try:
-            with temporary.open("x+b") as file:
-                yield file
-            temporary.replace(path)
-        finally:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-    except FileNotFoundError as error:
-        raise PictureError(f"{path} cannot be written: the folder {path.parent} does not exist.") from error
-    except OSError as error:
-        raise PictureError(f"{path} cannot be written: {error.strerror or error}.") from error

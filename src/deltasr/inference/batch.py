@@ -1,124 +1,122 @@
-"""Many files: which result goes where, and one after the other without one stopping the rest."""
+"""What is asked of every picture of an upscale, and the work on one of them: from a file to a file.
+
+All of it travels to other processes: a `Request` pickles, and the work is a function of this module.
+"""
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from deltasr.errors import DeltasrError, PictureError, SettingError
-from deltasr.imaging import READABLE_SUFFIXES, read_picture, write_picture
+from deltasr.arguments import is_number, is_whole, shown
+from deltasr.errors import PictureError, SettingError
+from deltasr.imaging import limits
 from deltasr.imaging.formats import format_named
-from deltasr.inference.upscaler import Upscaler
+from deltasr.inference import sizes
+from deltasr.planning import Existing, Job, Outcome, run_jobs
+
+if TYPE_CHECKING:
+    from deltasr.imaging import Picture
+    from deltasr.inference.upscaler import Upscaler
+    from deltasr.models.base import Model
+    from deltasr.models.facts import Facts
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
-    """One picture to read, and the file its result goes to."""
+class Request:
+    """What is asked of every picture of an upscale.
 
-    source: Path
-    target: Path
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What became of one input.
+    At most one of a scale, a size (width, height or both) and a longest side; without any, the model's own factor.
 
     Attributes:
-        source: the input.
-        status: whether its result was written, was there already, or could not be made.
-        target: where its result is; None where none was planned.
-        reason: for people, of a failure.
-        notes: what the result's format or the input's could not keep, one sentence each.
-        size: (height, width) of the result, where it was made.
-        seconds: from reading to writing.
-    """
-
-    source: Path
-    status: Literal["done", "skipped", "failed"]
-    target: Path | None = None
-    reason: str = ""
-    notes: tuple[str, ...] = ()
-    size: tuple[int, int] = (0, 0)
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """The jobs, in order; the inputs that cannot become jobs; and how many files in folders are no pictures."""
-
-    jobs: list[Job] = field(default_factory=list)
-    failures: list[Outcome] = field(default_factory=list)
-    ignored: int = 0
-
-
-def plan_jobs(inputs: Iterable[Path], output: Path, *, output_format: str | None = None) -> Plan:
-    """Find the pictures, and a place for each result.
-
-    A file's result goes to `output`, if that is named like a picture and the file is the only input, or into
-    the folder `output`. A folder is searched for pictures by suffix, and its tree is mirrored in `output`;
-    hidden files are left out, and so is `output` itself where it lies inside. Results keep the suffix of
-    their source, `.png` where that cannot be written.
-
-    Args:
-        inputs: files and folders.
-        output: a file or a folder; folders need not exist.
-        output_format: the format of all results, one of `imaging.WRITABLE_FORMATS` or a suffix.
+        scale: a factor above 0.
+        width, height: of the result, in pixels. With one of them the other follows, in the picture's aspect ratio; with
+            both the result has exactly that size.
+        max_side: pixels of the result's longer side; the other follows.
+        seed: of the noise, for models that draw any.
+        fidelity: for models with a dial, in [0, 1]; None for the model's own.
+        restoration: for models that restore, how degraded pictures are, in [0, 1], or `auto`.
+        output_format, quality, strip: as `imaging.write_picture` takes them.
+        max_pixels: the most that a picture may have, as `imaging.read_picture` takes it.
 
     Raises:
-        SettingError: the format cannot be written, or several results would go to one file.
+        SettingError: a value is out of its range, or they exclude each other.
     """
-    inputs = list(inputs)
-    suffix = None if output_format is None else format_named(output_format).suffixes[0]
-    single = len(inputs) == 1 and not inputs[0].is_dir() and bool(output.suffix) and not output.is_dir()
-    if single:
-        format_named(output_format or output.suffix)
-    elif output.is_file() or (output.suffix.lower() in READABLE_SUFFIXES and not output.is_dir()):
-        raise SettingError(f"{output} is a file's name, but there is more than one result; name a folder.")
-    failures: list[Outcome] = []
-    pairs: list[tuple[Path, Path]] = []
-    ignored = 0
-    for given in inputs:
-        if given.is_dir():
-            files, others, unreadable = _pictures_below(given, output)
-            pairs += [(file, file.relative_to(given)) for file in files]
-            if not files and not unreadable:
-                failures.append(_failed(given, f"{given} holds no pictures."))
-            ignored += others
-            failures += unreadable
-        elif given.exists():
-            pairs.append((given, Path(given.name)))
-        else:
-            failures.append(_failed(given, f"{given} does not exist."))
-    wanted = [(source, output if single else output / _renamed(relative, suffix)) for source, relative in pairs]
-    jobs, clashes = _without_clashes(wanted)
-    return Plan(jobs=jobs, failures=failures + clashes, ignored=ignored)
+
+    scale: float | None = None
+    width: int | None = None
+    height: int | None = None
+    max_side: int | None = None
+    seed: int = 0
+    fidelity: float | None = None
+    restoration: float | Literal["auto"] = "auto"
+    output_format: str | None = None
+    quality: int | None = None
+    strip: bool = False
+    max_pixels: int = limits.DEFAULT_MAX_PIXELS
+
+    def __post_init__(self) -> None:
+        sized = self.width is not None or self.height is not None
+        if [self.scale is not None, sized, self.max_side is not None].count(True) > 1:
+            raise SettingError(
+                "A scale, a longest side, and a width or height exclude each other; ask for one of the three."
+            )
+        sizes.require_possible(self.scale, None)
+        for name, side in (("width", self.width), ("height", self.height), ("longest side", self.max_side)):
+            if side is not None and not (is_whole(side) and side >= 1):
+                raise SettingError(f"A {name} of {shown(side)} pixels is not possible; give 1 or more.")
+        if self.quality is not None and not 1 <= self.quality <= 100:
+            raise SettingError(f"A quality of {self.quality} is out of range; it goes from 1 to 100.")
+        if self.fidelity is not None and not (is_number(self.fidelity) and 0 <= self.fidelity <= 1):
+            raise SettingError(f"A fidelity of {shown(self.fidelity)} is not possible; give a number from 0 to 1.")
+        if self.restoration != "auto" and not (is_number(self.restoration) and 0 <= self.restoration <= 1):
+            raise SettingError(
+                f"A restoration of {shown(self.restoration)} is not possible; give a number from 0 to 1, or auto."
+            )
+        if self.output_format is not None:
+            format_named(self.output_format)
+        limits.require_possible(self.max_pixels)
+
+    def size_of(self, height: int, width: int) -> tuple[int, int] | None:
+        """The (height, width) asked for of a picture of a height and width; None where a factor decides it."""
+        if self.width is not None and self.height is not None:
+            return self.height, self.width
+        if self.width is not None:
+            return _in_proportion(height, self.width, width), self.width
+        if self.height is not None:
+            return self.height, _in_proportion(width, self.height, height)
+        if self.max_side is None:
+            return None
+        if width >= height:
+            return _in_proportion(height, self.max_side, width), self.max_side
+        return self.max_side, _in_proportion(width, self.max_side, height)
+
+    def mark(self, own_scale: int) -> str:
+        """What a result's name says of it beside its source: `x4`, `x1.5`, `w1920`, `h1080`, `1920x1080`, `max4096`."""
+        if self.width is not None and self.height is not None:
+            return f"{self.width}x{self.height}"
+        sides = {"w": self.width, "h": self.height, "max": self.max_side}
+        named = [f"{name}{side}" for name, side in sides.items() if side is not None]
+        return named[0] if named else f"x{own_scale if self.scale is None else self.scale:g}"
 
 
-def run_jobs(
+def upscale_files(
     upscaler: Upscaler,
     jobs: Iterable[Job],
+    request: Request,
     *,
-    scale: float | None = None,
-    seed: int = 0,
-    fidelity: float | None = None,
-    output_format: str | None = None,
-    quality: int | None = None,
-    strip: bool = False,
-    existing: Literal["fail", "skip", "overwrite"] = "fail",
+    existing: Existing = "fail",
     progress: Callable[[Job, float], None] = lambda job, share: None,
 ) -> Iterator[Outcome]:
     """Upscale one file after the other; what goes wrong with one is its outcome and stops nothing.
 
     Args:
         upscaler: does the work.
-        jobs: from `plan_jobs`.
-        scale, seed, fidelity: as `Upscaler.upscale` takes them.
-        output_format, quality, strip: as `imaging.write_picture` takes them.
+        jobs: from `planning.plan_jobs`.
+        request: what is asked of each.
         existing: what happens where a result is there already.
         progress: told the share of a job that is done.
 
@@ -128,101 +126,108 @@ def run_jobs(
     Raises:
         SettingError: a setting is wrong for every file.
     """
+    work = partial(upscale_file, upscaler=upscaler, request=request, progress=progress)
+    return run_jobs(jobs, work, existing=existing)
 
-    def upscaled(job: Job) -> Outcome:
-        started = time.monotonic()
-        picture = read_picture(job.source)
-        size = upscaler.result_size(picture, scale)
-        _check_size(job.target, size, output_format)
-        result = upscaler.upscale(picture, scale=scale, seed=seed, fidelity=fidelity, progress=partial(progress, job))
-        job.target.parent.mkdir(parents=True, exist_ok=True)
-        lost = write_picture(result, job.target, format=output_format, quality=quality, strip=strip)
-        seconds = time.monotonic() - started
-        notes = (*picture.notes, *lost)
-        return Outcome(source=job.source, target=job.target, status="done", notes=notes, size=size, seconds=seconds)
 
-    for job in jobs:
-        if job.target.exists() and existing == "skip":
-            yield Outcome(source=job.source, target=job.target, status="skipped")
-            continue
-        if job.target.exists() and existing == "fail":
-            reason = f"{job.target} exists already; choose --overwrite or --skip-existing, or another output."
-            yield _failed(job.source, f"{job.source}: {reason}")
-            continue
-        try:
-            yield upscaled(job)
-        except SettingError:
+def upscale_file(
+    job: Job,
+    *,
+    upscaler: Upscaler,
+    request: Request,
+    progress: Callable[[Job, float], None] = lambda job, share: None,
+) -> Outcome:
+    """Upscale the picture of one file into another, whose folder is made.
+
+    Raises:
+        PictureError, ModelError, SettingError, OSError, MemoryError: the picture cannot be read, upscaled or written.
+    """
+    from deltasr.imaging import read_picture, write_picture
+
+    started = time.monotonic()
+    picture = read_picture(job.source, max_pixels=request.max_pixels)
+    result = upscale_picture(
+        picture,
+        upscaler=upscaler,
+        request=request,
+        format_name=request.output_format or job.target.suffix,
+        progress=partial(progress, job),
+    )
+    job.target.parent.mkdir(parents=True, exist_ok=True)
+    lost = write_picture(result, job.target, format=request.output_format, quality=request.quality, strip=request.strip)
+    return Outcome(
+        source=job.source,
+        target=job.target,
+        status="done",
+        notes=(*result.notes, *lost),
+        size=(result.height, result.width),
+        seconds=time.monotonic() - started,
+    )
+
+
+def upscale_picture(
+    picture: Picture,
+    *,
+    upscaler: Upscaler,
+    request: Request,
+    format_name: str,
+    progress: Callable[[float], None] | None = None,
+) -> Picture:
+    """Upscale a picture as asked, if the format that it is meant for can hold the result.
+
+    Raises:
+        PictureError: it cannot, or the result does not fit into memory.
+        ModelError, SettingError: as `Upscaler.upscale`.
+    """
+    size = _result_size(upscaler.model, picture, request, format_name)
+    asked = None if request.size_of(picture.height, picture.width) is None else size
+    return upscaler.upscale(
+        picture,
+        scale=request.scale,
+        size=asked,
+        seed=request.seed,
+        fidelity=request.fidelity,
+        restoration=request.restoration,
+        progress=progress,
+    )
+
+
+def foresee_file(job: Job, *, model: Facts, request: Request) -> Outcome:
+    """What `upscale_file` would write, without the upscaling and without torch; the picture is read all the same.
+
+    Raises:
+        PictureError, SettingError, OSError, MemoryError: the picture cannot be read, or the result not be written.
+    """
+    from deltasr.imaging import read_picture
+
+    picture = read_picture(job.source, max_pixels=request.max_pixels)
+    size = _result_size(model, picture, request, request.output_format or job.target.suffix)
+    return Outcome(source=job.source, target=job.target, status="planned", notes=picture.notes, size=size)
+
+
+def _in_proportion(side: int, asked: int, of: int) -> int:
+    """The side that keeps the aspect ratio where another one, `of`, becomes what is asked."""
+    return max(1, round(side * asked / of))
+
+
+def _result_size(model: Model | Facts, picture: Picture, request: Request, format_name: str) -> tuple[int, int]:
+    """The (height, width) of a picture's result.
+
+    Raises:
+        PictureError: the format cannot hold it, or the size that was asked for is not possible for this picture.
+        SettingError: the factor is not possible with this model.
+    """
+    asked = request.size_of(picture.height, picture.width)
+    try:
+        size = sizes.sizes_of_passes(model, (picture.height, picture.width), scale=request.scale, size=asked)[-1]
+    except SettingError as error:
+        if asked is None:
             raise
-        except (DeltasrError, OSError, MemoryError) as error:
-            yield _failed(job.source, _named(error, job))
-
-
-def _failed(source: Path, reason: str) -> Outcome:
-    return Outcome(source=source, status="failed", reason=reason)
-
-
-def _named(error: BaseException, job: Job) -> str:
-    text = str(error) or type(error).__name__
-    return text if str(job.source) in text else f"{job.source}: {text}"
-
-
-def _check_size(target: Path, size: tuple[int, int], output_format: str | None) -> None:
-    format_ = format_named(output_format or target.suffix)
+        raise PictureError(str(error)) from error
+    format_ = format_named(format_name)
     if max(size) > format_.largest_side:
         raise PictureError(
             f"A result of {size[1]}x{size[0]} pixels is too large for {format_.title}, which holds "
             f"{format_.largest_side} a side; choose --output-format png."
         )
-
-
-def _renamed(relative: Path, suffix: str | None) -> Path:
-    if suffix is None and relative.suffix.lower() in READABLE_SUFFIXES:
-        return relative
-    return relative.with_suffix(suffix or ".png")
-
-
-def _pictures_below(folder: Path, output: Path) -> tuple[list[Path], int, list[Outcome]]:
-    """The pictures in a folder's tree in order, the number of other files, and the folders that cannot be read."""
-    pictures: list[Path] = []
-    others = 0
-    unreadable: list[Outcome] = []
-
-    def refused(error: OSError) -> None:
-        unreadable.append(_failed(Path(error.filename), f"{error.filename} cannot be read: {error.strerror}."))
-
-    results = output.resolve()
-    for root, folders, files in os.walk(folder, onerror=refused):
-        here = Path(root)
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and (here / name).resolve() != results)
-        for name in sorted(files):
-            if Path(name).suffix.lower() in READABLE_SUFFIXES and not name.startswith("."):
-                pictures.append(here / name)
-            else:
-                others += 1
-    return pictures, others, unreadable
-
-
-def _without_clashes(wanted: list[tuple[Path, Path]]) -> tuple[list[Job], list[Outcome]]:
-    """Jobs whose results have a file each, none of them an input; the others, as failures. Repeated inputs are one."""
-    sources = {_key(source) for source, _ in wanted}
-    taken: dict[str, Path] = {}
-    jobs: list[Job] = []
-    failures: list[Outcome] = []
-    for source, target in wanted:
-        first = taken.get(_key(target))
-        taken.setdefault(_key(target), source)
-        if first is not None and _key(first) == _key(source):
-            continue
-        if first is not None:
-            reason = f"its result would be {target}, and so would that of {first}; give them one at a time"
-            failures.append(_failed(source, f"{source}: {reason}, or without --output-format."))
-        elif _key(target) in sources:
-            reason = f"its result would be {target}, which is an input; name another output folder."
-            failures.append(_failed(source, f"{source}: {reason}"))
-        else:
-            jobs.append(Job(source=source, target=target))
-    return jobs, failures
-
-
-def _key(path: Path) -> str:
-    return os.path.normcase(path.resolve())
+    return size

@@ -41,18 +41,30 @@ def resize_matrix(length: int, size: int) -> Tensor:
     return torch.zeros(size, length, dtype=torch.float64).scatter_add_(1, indices, weights)
 
 
-def project(sr: Tensor, lr: Tensor, *, iterations: int = ITERATIONS) -> Tensor:
+_NO_LONGER = 0.1
+"""The restoration from which on nothing is projected: the input's faults, which nobody wants back, outweigh it."""
+
+
+def share_at(restoration: Tensor) -> Tensor:
+    """How much of the projection is right for pictures that are degraded so far, both (N,): 1 at 0, falling evenly."""
+    return (1 - restoration / _NO_LONGER).clamp(0, 1)
+
+
+def project(sr: Tensor, lr: Tensor, *, iterations: int = ITERATIONS, share: Tensor | None = None) -> Tensor:
     """Move a result to a picture beside it that has values in [0, 1] and downscales to the input.
 
     Args:
         sr: (N, C, s h, s w), float32, values in [0, 1].
         lr: (N, C, h, w), float32, values in [0, 1]: the input that belongs to `sr`.
         iterations: how often at most; see `ITERATIONS`. Where nothing is clamped, one is enough.
+        share: how far to go there, for each picture, (N,) in [0, 1]; None for all the way.
 
     Returns:
         (N, C, s h, s w) in [0, 1]. `imresize` to (h, w) and a clamp give `lr` back, to a small part of an
         8-bit level but for a few values beside saturated edges.
     """
+    if share is not None and not share.any():
+        return sr
     batch, channels, height, width = lr.shape
     scale = sr.shape[-1] // width
     target = lr.reshape(batch * channels, 1, height, width)
@@ -68,7 +80,8 @@ def project(sr: Tensor, lr: Tensor, *, iterations: int = ITERATIONS) -> Tensor:
             current = _up(rows @ residual @ columns, scale).add_(ahead).clamp_(0, 1)
             ahead = current if iteration == 0 else torch.lerp(previous, current, 1 + _MOMENTUM)
             previous = current
-    return F.pixel_shuffle(previous, scale).reshape(sr.shape)
+    projected = F.pixel_shuffle(previous, scale).reshape(sr.shape)
+    return projected if share is None or share.min() == 1 else torch.lerp(sr, projected, share[:, None, None, None])
 
 
 @lru_cache(maxsize=16)

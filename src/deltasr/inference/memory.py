@@ -5,13 +5,13 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from math import isqrt
-from pathlib import Path
 from typing import Any
 
-import psutil
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
+
+from deltasr import free_memory
 
 MINIMUM_TILE = 32
 """The smallest tile, in LR pixels, that running out of memory leads to."""
@@ -39,19 +39,7 @@ def free_bytes(device: torch.device) -> int:
         return torch.cuda.mem_get_info(device)[0] + unused
     if device.type == "mps":
         return max(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory(), 0)
-    available, limit = int(psutil.virtual_memory().available), _cgroup_bytes()
-    return available if limit is None else min(available, limit)
-
-
-def _cgroup_bytes(folder: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """What a container may still take: its limit less what it holds beyond the page cache."""
-    try:
-        limit = int((folder / "memory.max").read_text())
-        used = int((folder / "memory.current").read_text())
-        statistics = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
-    except (OSError, ValueError):
-        return None
-    return max(limit - used + int(statistics.get("inactive_file", 0)), 0)
+    return free_memory.free_bytes()
 
 
 class _LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]

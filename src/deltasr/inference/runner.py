@@ -8,7 +8,7 @@ from typing import Protocol
 from torch import Tensor
 
 from deltasr import interruption
-from deltasr.inference.memory import MINIMUM_TILE, is_out_of_memory
+from deltasr.inference.memory import is_out_of_memory
 from deltasr.inference.tiling import Axis, Span
 
 
@@ -28,19 +28,21 @@ def run_tiles(
     columns: Axis,
     *,
     tile: int,
+    smallest: int,
     sink: Sink,
     before_retry: Callable[[], None],
     report: Callable[[float], None],
 ) -> None:
     """Compute all tiles, from the top left to the bottom right.
 
-    When memory runs out, the row of tiles begins again with tiles of half the side, down to `MINIMUM_TILE`;
+    When memory runs out, the row of tiles begins again with tiles of half the side, down to `smallest`;
     the rows above it stay.
 
     Args:
         compute: makes one tile's values (K, rows, columns) from its spans.
         rows, columns: the picture's axes.
         tile: LR pixels a side, at first.
+        smallest: LR pixels a side that no tile goes below.
         sink: takes the values.
         before_retry: called between running out of memory and the next attempt.
         report: told the share of the picture that is done, after every tile.
@@ -52,10 +54,11 @@ def run_tiles(
     start = 0
     while start < rows.length:
         row = rows.first(tile, start)
-        if _run_row(compute, row, columns, tile=tile, sink=sink, report=lambda s: report(s / rows.length)):
+        again = tile > smallest
+        if _run_row(compute, row, columns, tile=tile, again=again, sink=sink, report=lambda s: report(s / rows.length)):
             start = row.core.stop
         else:
-            tile = max(tile // 2, MINIMUM_TILE)
+            tile = max(tile // 2, smallest)
             before_retry()
 
 
@@ -65,10 +68,11 @@ def _run_row(
     columns: Axis,
     *,
     tile: int,
+    again: bool,
     sink: Sink,
     report: Callable[[float], None],
 ) -> bool:
-    """One row of tiles; False when memory ran out and smaller tiles may help."""
+    """One row of tiles; False when memory ran out and it may be tried again."""
     try:
         sink.start_row(row)
         for column in columns.spans(tile):
@@ -78,7 +82,7 @@ def _run_row(
             report(row.core.start + (row.core.stop - row.core.start) * column.core.stop / columns.length)
         sink.end_row(row)
     except (MemoryError, RuntimeError) as error:
-        if tile <= MINIMUM_TILE or not is_out_of_memory(error):
+        if not (again and is_out_of_memory(error)):
             raise
         return False
     return True

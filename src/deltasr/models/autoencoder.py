@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypedDict
 
+from msgspec import Meta
 from torch import Tensor
 
 from deltasr.models.base import Model, SizeRequirements, complete_arguments
+from deltasr.models.limits import Blocks, Channels, ChannelsByLevel
 from deltasr.nets.vq_autoencoder import VQAutoencoder
+
+
+class VQLimits(TypedDict, total=False):
+    """What a checkpoint's header may say of a VQ autoencoder."""
+
+    widths: ChannelsByLevel
+    blocks: Blocks
+    latent_channels: Channels
+    codes: Annotated[int, Meta(ge=1, le=1 << 20)]
+
+
+class AutoencoderLimits(TypedDict, total=False):
+    """What a checkpoint's header may say."""
+
+    autoencoder: VQLimits | None
 
 
 class Autoencoder(Model):
@@ -22,6 +39,7 @@ class Autoencoder(Model):
     """
 
     architecture: ClassVar[str] = "vq"
+    limits = AutoencoderLimits
     scale = 1
 
     def __init__(self, *, autoencoder: Mapping[str, Any] | None = None) -> None:

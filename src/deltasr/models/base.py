@@ -38,11 +38,16 @@ class Model(nn.Module):
         scale: the factor from LR to HR.
         size_requirements: the LR sizes it accepts.
         receptive_field: how far, in LR pixels, one result pixel can see; None where it is not bounded or not known.
+        tiled: whether its results may be made tile by tile; where not, an `Upscaler` shows it whole pictures unless
+            told otherwise.
+        dtypes: the types that it computes in, of `float32`, `bfloat16` and `float16`; those of 16 bits by autocast.
         stochastic: whether results depend on noise, and `forward` also takes `noise`: a `diffusion.noise.NoiseField`,
             which lies over the whole picture. All other models are deterministic.
         dial: whether results depend on how faithful they shall be, and `forward` also takes `fidelity`: None, a number
             in [0, 1], from the most natural picture to the most faithful one, or a tensor (N,) of such numbers.
         default_fidelity: what a model with a dial takes where `fidelity` is None.
+        restoring: whether results depend on how degraded the LR picture is, and `forward` also takes `restoration`:
+            None for a clean one, a number in [0, 1] (`degradation.web`), or a tensor (N,) of such numbers.
         consistent: whether an `Upscaler` projects its results onto the pictures that downscale to the input, unless
             told otherwise (`inference.consistency`).
     """
@@ -50,14 +55,20 @@ class Model(nn.Module):
     architecture: ClassVar[str] = ""
     """The name under which checkpoints record this class; empty for models that have no checkpoints."""
 
+    limits: ClassVar[Any] = dict[str, Any]
+    """A `TypedDict` of bounds on `arguments()` as a checkpoint's header may state them (`models.limits`)."""
+
     name: str = ""
     description: str = ""
     scale: int = 4
     size_requirements: SizeRequirements = SizeRequirements()
     receptive_field: int | None = None
+    tiled: bool = True
+    dtypes: tuple[str, ...] = ("float32", "bfloat16", "float16")
     stochastic: bool = False
     dial: bool = False
     default_fidelity: float = 1.0
+    restoring: bool = False
     consistent: bool = False
 
     def forward(self, lr: Tensor) -> Tensor:

@@ -1,30 +1,42 @@
-"""Every model that has a name: an explicit list, and the one function that loads them."""
+"""Every model that has a name: an explicit list, and the one function that loads them.
+
+The list itself is light; torch is loaded with the first model.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
+from deltasr.arguments import is_path, shown
+from deltasr.errors import CheckpointError, ModelError
+from deltasr.models.facts import Facts, facts_of
+from deltasr.models.header import is_foreign, read_header
+from deltasr.models.methods import METHODS
 
-from deltasr.errors import ModelError
-from deltasr.models import checkpoint
-from deltasr.models.base import Model
-from deltasr.models.interpolation import METHODS, Interpolation
+if TYPE_CHECKING:
+    import torch
+
+    from deltasr.models.base import Model
 
 DEFAULT = "deltadiff-x4"
 
 BUNDLED: dict[str, str] = {
-    "deltadiff-x4": "DeltaDiff x4, tiny: four deterministic steps on the LR grid, no autoencoder",
+    "deltadiff-x4": "DeltaDiff x4, tiny: four deterministic steps on the LR grid, for clean pictures and for JPEGs",
     "deltadiff-photo-x4": "DeltaDiff x4, tiny, for pictures off the web: JPEG blocks, blur, noise",
     "rrdb-x4": "RRDB x4, 2 blocks: one pass, trained for fidelity",
     "rrdb-gan-x4": "RRDB x4, 2 blocks: one pass, trained further for realism, with a discriminator and LPIPS",
 }
 """Models whose weights come with the package, as `weights/NAME.safetensors` with the card `weights/NAME.md`."""
+
+_CLASSICAL_SCALE = 4
+_RUN_WEIGHTS = "model.safetensors"
+_PIPELINE_INDEX = "model_index.json"
 
 COUNTERPARTS: dict[str, str] = {"rrdb-x4": "rrdb-gan-x4"}
 """Models trained for fidelity, each with the one trained from it for realism: pairs to blend (`models.blend`)."""
@@ -53,9 +65,17 @@ def bundled_file(name: str, suffix: str) -> Path:
 
 
 def _load_bundled(name: str) -> Model:
+    from deltasr.models import checkpoint
+
     model = checkpoint.load(bundled_file(name, ".safetensors"))
     model.name = name
     return model
+
+
+def _interpolation(name: str) -> Model:
+    from deltasr.models.interpolation import Interpolation
+
+    return Interpolation(method=name)
 
 
 def _entries() -> dict[str, Entry]:
@@ -69,8 +89,8 @@ def _entries() -> dict[str, Entry]:
         for name, description in BUNDLED.items()
     ]
     classical = [
-        Entry(name=name, description=f"x4 {what}", build=partial(Interpolation, method=name))
-        for name, (_, _, what) in METHODS.items()
+        Entry(name=name, description=f"x{_CLASSICAL_SCALE} {method.description}", build=partial(_interpolation, name))
+        for name, method in METHODS.items()
     ]
     return {entry.name: entry for entry in (*bundled, *classical)}
 
@@ -103,34 +123,78 @@ def pair_of(name: str) -> tuple[str, str] | None:
 
 def dials() -> dict[str, float]:
     """The bundled models that have a fidelity dial, each with its default, as the headers of their checkpoints say."""
-    headers = {name: checkpoint.read_header(bundled_file(name, ".safetensors")) for name in BUNDLED}
-    return {
-        name: header.arguments["default_fidelity"] for name, header in headers.items() if header.arguments.get("dial")
-    }
+    arguments = {name: read_header(bundled_file(name, ".safetensors")).arguments for name in BUNDLED}
+    return {name: its["default_fidelity"] for name, its in arguments.items() if its.get("dial")}
+
+
+def facts(name_or_path: str | os.PathLike[str]) -> Facts | None:
+    """What is known of a model without loading it, or torch; None where only loading it tells.
+
+    Raises:
+        ModelError, CheckpointError: as `load`, as far as it can be told without loading.
+    """
+    place = _place(name_or_path)
+    if isinstance(place, Path):
+        return None if place.is_dir() or is_foreign(place) else facts_of(place)
+    if place.name in METHODS:
+        reach, _ = METHODS[place.name]
+        description, scale = place.description, _CLASSICAL_SCALE
+        return Facts(name=place.name, description=description, scale=scale, receptive_field=reach)
+    known = facts_of(bundled_file(place.name, ".safetensors"))
+    return None if known is None else replace(known, name=place.name)
 
 
 def load(name_or_path: str | os.PathLike[str] = DEFAULT, *, device: str | torch.device = "cpu") -> Model:
     """A model by its name in the catalogue or by the path of a checkpoint, in evaluation mode.
 
     Args:
-        name_or_path: one of `names()`, a checkpoint, any other weights file that spandrel recognises, or the folder of
-            a latent diffusion pipeline.
+        name_or_path: one of `names()`, a checkpoint, the folder of a training run, any other weights file that
+            spandrel recognises, or the folder of a latent diffusion pipeline.
         device: where to put it.
 
     Raises:
-        ModelError: there is no such name, or the file needs spandrel (`models.external`), or the folder diffusers
-            (`models.ldm`).
+        ModelError: there is no such name, it is neither a name nor a path, or the file needs spandrel
+            (`models.external`), or the folder diffusers (`models.ldm`).
         CheckpointError: there is no such file, or it cannot be read, or its weights do not fit its model.
     """
-    name = os.fspath(name_or_path)
-    if name not in _CATALOGUE and Path(name).is_dir():
+    place = _place(name_or_path)
+    if isinstance(place, Entry):
+        return place.build().to(device).eval()
+    if place.is_dir():
         from deltasr.models import ldm
 
-        return ldm.load(name, device=device)
-    if name not in _CATALOGUE and (Path(name).suffix or Path(name).exists()):
-        if checkpoint.is_foreign(name):
-            from deltasr.models import external
+        return ldm.load(place, device=device)
+    if place.suffix.lower() == ".onnx":
+        from deltasr.models import onnx
 
-            return external.load(name, device=device)
-        return checkpoint.load(name, device=device)
-    return describe(name).build().to(device).eval()
+        return onnx.load(place).to(device).eval()
+    if is_foreign(place):
+        from deltasr.models import external
+
+        return external.load(place, device=device)
+    from deltasr.models import checkpoint
+
+    return checkpoint.load(place, device=device)
+
+
+def _place(name_or_path: str | os.PathLike[str]) -> Entry | Path:
+    """The entry of a name, or where the model of a path lies: a file, or the folder of a pipeline.
+
+    Raises:
+        ModelError: there is no such name, or it is neither a name nor a path.
+        CheckpointError: a folder holds neither a run's weights nor a pipeline.
+    """
+    if not is_path(name_or_path):
+        raise ModelError(f"{shown(name_or_path)} is no model's name and no path; give one of {', '.join(_CATALOGUE)}.")
+    name = os.fspath(name_or_path)
+    path = Path(name)
+    if name in _CATALOGUE or not (path.suffix or path.exists()):
+        return describe(name)
+    if not path.is_dir() or (path / _PIPELINE_INDEX).exists():
+        return path
+    if not (path / _RUN_WEIGHTS).exists():
+        raise CheckpointError(
+            f"{path} is a folder without {_PIPELINE_INDEX} of a diffusers pipeline or {_RUN_WEIGHTS} of a training "
+            "run; give such a folder, or a checkpoint's file."
+        )
+    return path / _RUN_WEIGHTS

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,47 +11,23 @@ import msgspec
 import torch
 from torch import Tensor
 
-from deltasr.errors import CheckpointError, ModelError
+from deltasr.arguments import shown
+from deltasr.errors import CheckpointError, reason
+from deltasr.files import write_whole
 from deltasr.models.autoencoder import Autoencoder
 from deltasr.models.base import Model
 from deltasr.models.deltadiff import DeltaDiff
+from deltasr.models.header import HEADER_KEY, Header, is_foreign, read_header
+from deltasr.models.limits import no_larger_than, require_within
 from deltasr.models.regression import Rrdb
 from deltasr.models.resshift import ResShift
 
-_HEADER_KEY = "deltasr"
-_FORMAT = 1
+__all__ = ["ARCHITECTURES", "Header", "build", "is_foreign", "load", "misfit", "read_header", "save"]
 
 ARCHITECTURES: dict[str, type[Model]] = {
     model.architecture: model for model in (DeltaDiff, ResShift, Rrdb, Autoencoder)
 }
 """Every class that checkpoints may name."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Header:
-    """What a checkpoint says of itself.
-
-    Attributes:
-        architecture: a name in `ARCHITECTURES`.
-        arguments: the keyword arguments of its class.
-        name: what the model calls itself.
-        description: one line.
-        training: how the weights came about (recipe, images seen, ...), as JSON values.
-        format: version of this header.
-    """
-
-    architecture: str
-    arguments: dict[str, Any]
-    name: str
-    description: str
-    training: dict[str, Any] = field(default_factory=dict)
-    format: int = _FORMAT
-
-
-class _Version(msgspec.Struct):
-    """The one field that headers of every format have."""
-
-    format: int = _FORMAT
 
 
 def save(
@@ -79,8 +53,8 @@ def save(
     if model.architecture not in ARCHITECTURES:
         raise CheckpointError(f"{type(model).__name__} models cannot be saved: they have no checkpoint format.")
     weights = model.state_dict() if state is None else state
-    if reason := misfit(model.state_dict(), weights):
-        raise CheckpointError(f"{os.fspath(path)} was not written, because its weights do not fit the model: {reason}.")
+    if why := misfit(model.state_dict(), weights):
+        raise CheckpointError(f"{os.fspath(path)} was not written, because its weights do not fit the model: {why}.")
     header = Header(
         architecture=model.architecture,
         arguments=model.arguments(),
@@ -89,73 +63,8 @@ def save(
         training=training or {},
     )
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
-    content = serialise(tensors, metadata={_HEADER_KEY: msgspec.json.encode(header).decode()})
-    write_whole(Path(path), content)
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write bytes to `path`, and make its folder, so that the name shows either the old content or all of the new.
-
-    Raises:
-        CheckpointError: the file cannot be written.
-    """
-    partial = path.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with partial.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be written: {error.strerror or error}.") from error
-
-
-def is_foreign(path: str | os.PathLike[str]) -> bool:
-    """Whether there is a file of weights that are not deltasr's: safetensors without our header, or another format."""
-    try:
-        return _HEADER_KEY not in _metadata(path)
-    except CheckpointError:
-        return Path(path).is_file() and Path(path).suffix != ".safetensors"
-
-
-def _metadata(path: str | os.PathLike[str]) -> dict[str, str]:
-    """The texts in the header of a safetensors file."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(os.fspath(path), framework="pt") as file:
-            return file.metadata() or {}
-    except FileNotFoundError as error:
-        raise CheckpointError(f"There is no checkpoint at {os.fspath(path)}.") from error
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{os.fspath(path)} is not a readable safetensors file ({error}).") from error
-
-
-def read_header(path: str | os.PathLike[str]) -> Header:
-    """The header of a checkpoint, without its weights.
-
-    Raises:
-        CheckpointError: the file is missing, is no safetensors file, or was not written by this deltasr or an
-            earlier one.
-    """
-    metadata = _metadata(path)
-    if _HEADER_KEY not in metadata:
-        raise CheckpointError(f"{os.fspath(path)} has no deltasr header, so the model it belongs to is not known.")
-    try:
-        written_as = msgspec.json.decode(metadata[_HEADER_KEY], type=_Version).format
-        if written_as > _FORMAT:
-            raise CheckpointError(
-                f"{os.fspath(path)} was written by a newer deltasr (format {written_as}, not {_FORMAT}); "
-                "update deltasr."
-            )
-        return msgspec.json.decode(metadata[_HEADER_KEY], type=Header)
-    except msgspec.MsgspecError as error:
-        raise CheckpointError(f"The header of {os.fspath(path)} is damaged ({error}).") from error
+    content = serialise(tensors, metadata={HEADER_KEY: msgspec.json.encode(header).decode()})
+    write_whole(Path(path), content, what="The checkpoint", error=CheckpointError)
 
 
 def build(header: Header, source: str) -> Model:
@@ -166,13 +75,16 @@ def build(header: Header, source: str) -> Model:
     """
     if header.architecture not in ARCHITECTURES:
         raise CheckpointError(
-            f"{source} holds a '{header.architecture}' model, which this deltasr does not know; update deltasr."
+            f"{source} holds a '{shown(header.architecture)}' model, which this deltasr does not know; update deltasr."
         )
+    architecture = ARCHITECTURES[header.architecture]
     try:
-        model = ARCHITECTURES[header.architecture](**header.arguments)
-    except (TypeError, ValueError, ModelError) as error:
-        reason = str(error).rstrip(".")
-        raise CheckpointError(f"The arguments in the header of {source} do not fit its model ({reason}).") from error
+        require_within(header.arguments, architecture.limits)
+        model = architecture(**header.arguments)
+    except Exception as error:  # every network has its own way of failing on numbers that do not fit together
+        raise CheckpointError(
+            f"The arguments in the header of {source} do not fit its model ({reason(error)})."
+        ) from error
     model.name, model.description = header.name, header.description
     return model
 
@@ -186,7 +98,7 @@ def misfit(expected: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> str
         if found != needed:
             return f"'{name}' has the shape {found}, not {needed}"
     unknown = [name for name in weights if name not in expected]
-    return f"'{unknown[0]}' has no place in it" if unknown else None
+    return f"'{shown(unknown[0])}' has no place in it" if unknown else None
 
 
 def load(path: str | os.PathLike[str], *, device: str | torch.device = "cpu") -> Model:
@@ -199,12 +111,21 @@ def load(path: str | os.PathLike[str], *, device: str | torch.device = "cpu") ->
     Raises:
         CheckpointError: the file cannot be read, or its weights do not fit its model.
     """
-    from safetensors.torch import load_file
-
     source = os.fspath(path)
-    model = build(read_header(path), source)
-    weights = load_file(source)
-    if reason := misfit(model.state_dict(), weights):
-        raise CheckpointError(f"The weights in {source} do not fit its model: {reason}.")
+    header = read_header(path)
+    with torch.device("cpu"), no_larger_than(Path(path).stat().st_size):
+        model = build(header, source)
+    weights = _weights(source)
+    if why := misfit(model.state_dict(), weights):
+        raise CheckpointError(f"The weights in {source} do not fit its model: {why}.")
     model.load_state_dict(weights)
     return model.to(device).eval()
+
+
+def _weights(source: str) -> dict[str, Tensor]:
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(source)
+    except Exception as error:  # safetensors, torch and the file system fail each in their own way
+        raise CheckpointError(f"The weights in {source} cannot be read ({reason(error)}).") from error

@@ -14,16 +14,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar, TypedDict
 
 import torch
+from msgspec import Meta
 from torch import Tensor
 
 from deltasr.diffusion.process import per_picture
 from deltasr.diffusion.sampling import StepCallback, sample
-from deltasr.diffusion.schedule import geometric_schedule
+from deltasr.diffusion.schedule import Schedule, geometric_schedule
 from deltasr.errors import ModelError, SettingError
 from deltasr.models.base import Model
+from deltasr.models.limits import Share, Steps
 from deltasr.nets import first_stage
 from deltasr.nets.blocks import BLOCKS
 from deltasr.nets.residual_net import ResidualNet
@@ -49,6 +51,24 @@ _CENTRE = 0.5
 _FEATURES = ("once", "every-step")
 
 
+class DeltaDiffLimits(TypedDict, total=False):
+    """What a checkpoint's header may say."""
+
+    size: str
+    scale: int
+    steps: Steps
+    p: Annotated[float, Meta(gt=0, le=100)]
+    eta_1: Share
+    eta_T: Share
+    dial: bool
+    default_fidelity: Share
+    restoring: bool
+    consistent: bool
+    block: str
+    shared: bool
+    features: str
+
+
 class DeltaDiff(Model):
     """Super-resolution by deterministic residual shifting on the LR grid.
 
@@ -59,6 +79,7 @@ class DeltaDiff(Model):
         p, eta_1, eta_T: its shape (`diffusion.schedule.geometric_schedule`).
         dial: whether results depend on the fidelity that is asked for.
         default_fidelity: what is asked for where nothing is said, in [0, 1].
+        restoring: whether results depend on how degraded the LR picture is said to be.
         consistent: whether results are projected onto the pictures that downscale to the input unless told otherwise,
             which is right for pictures that were made small by clean downscaling.
         block: what the network is stacked of, a name in `nets.blocks.BLOCKS`.
@@ -72,6 +93,7 @@ class DeltaDiff(Model):
     """
 
     architecture: ClassVar[str] = "deltadiff"
+    limits = DeltaDiffLimits
 
     def __init__(
         self,
@@ -84,6 +106,7 @@ class DeltaDiff(Model):
         eta_T: float = 0.99,
         dial: bool = False,
         default_fidelity: float = 1.0,
+        restoring: bool = False,
         consistent: bool = True,
         block: str = "residual",
         shared: bool = True,
@@ -103,11 +126,12 @@ class DeltaDiff(Model):
         dimensions = SIZES[size]
         self.size, self.p, self.eta_1, self.eta_T = size, p, eta_1, eta_T
         self.scale, self.consistent = scale, consistent
-        self.dial, self.default_fidelity = dial, default_fidelity
+        self.dial, self.default_fidelity, self.restoring = dial, default_fidelity, restoring
         self.block, self.shared, self.features = block, shared, features
         self.name = f"deltadiff-{size}-x{scale}"
         self.description = f"DeltaDiff x{scale}, {size}: {steps} deterministic steps on the LR grid, no autoencoder"
         self.description += ", a dial from fidelity to realism" if dial else ""
+        self.description += ", and one for degraded pictures" if restoring else ""
         self.schedule = geometric_schedule(steps=steps, p=p, kappa=0.0, eta_1=eta_1, eta_T=eta_T)
         self.upsample = first_stage.BicubicCode(scale=scale)
         self.net = ResidualNet(
@@ -115,7 +139,7 @@ class DeltaDiff(Model):
             encoder_blocks=dimensions.encoder_blocks,
             body_blocks=dimensions.body_blocks,
             code_channels=3 * scale**2,
-            dial=dial,
+            dials=dial + restoring,
             block=block,
             bodies=1 if shared else steps,
             encodes_state=features == "every-step",
@@ -133,6 +157,7 @@ class DeltaDiff(Model):
             "eta_T": self.eta_T,
             "dial": self.dial,
             "default_fidelity": self.default_fidelity,
+            "restoring": self.restoring,
             "consistent": self.consistent,
             "block": self.block,
             "shared": self.shared,
@@ -144,6 +169,7 @@ class DeltaDiff(Model):
             "size": self.size,
             "scale": self.scale,
             "dial": self.dial,
+            "restoring": self.restoring,
             "block": self.block,
             "bodies": 1 if self.shared else self.schedule.steps,
             "features": self.features,
@@ -152,44 +178,72 @@ class DeltaDiff(Model):
     def adopt(self, other: Model) -> bool:
         """Take over the weights of a model of the same network, and say whether it is one.
 
-        It may lack the dial that this one has, whose positions then all give its results until training parts them.
+        It may lack dials that this one has: wherever those stand, results are its own until training parts them. Or
+        it may have dials while this one has none, which is then what the other is at fidelity 1 and restoration 0.
         """
-        if not isinstance(other, DeltaDiff) or not self.dial or other.dial:
+        if not isinstance(other, DeltaDiff) or self._dials() == other._dials():
             return super().adopt(other)
-        if other.net_arguments() | {"dial": True} != self.net_arguments():
+        dials = {"dial": self.dial, "restoring": self.restoring}
+        if other.net_arguments() | dials != self.net_arguments():
             return False
-        self.net.adopt(other.net.state_dict())
+        if not self._dials():
+            self.net.become(other.net, asked=list(other._dials().values()))
+        elif other._dials().keys() <= self._dials().keys():
+            order = list(self._dials())
+            self.net.adopt(other.net.state_dict(), places=[order.index(name) for name in other._dials()])
+        else:
+            return False
         return True
 
+    def _dials(self) -> dict[str, float]:
+        """The dials in their order, each with its most faithful place for a clean picture."""
+        dials = {"fidelity": 1.0} if self.dial else {}
+        return dials | ({"restoration": 0.0} if self.restoring else {})
+
     def predictor(
-        self, lr: Tensor, fidelity: float | Tensor | None = None
+        self,
+        lr: Tensor,
+        fidelity: float | Tensor | None = None,
+        restoration: float | Tensor | None = None,
+        schedule: Schedule | None = None,
     ) -> tuple[Tensor, Callable[[Tensor, int | Tensor], Tensor]]:
         """`y_0` and `f_theta` for a batch of LR pictures, their features computed once unless every step has its own.
 
         Args:
             lr: (N, 3, h, w) in [0, 1].
             fidelity: in [0, 1], for all pictures or for each, (N,); None for the default. Of no effect without a dial.
+            restoration: how degraded they are, in [0, 1], for all or for each, (N,); None for 0. Of no effect on a
+                model that does not restore.
+            schedule: the shifting sequence that `t` counts in; None for the model's own.
 
         Returns:
             `y_0`, the code of the bicubic upsampling, (N, 3 scale^2, h, w); and the function (x_t, t) -> prediction
             of the code of `x_0`, same shape. `t` is a step, or one for each picture, (N,); where steps have bodies of
             their own, the same for all.
         """
+        sequence = self.schedule if schedule is None else schedule
         y_0 = self.upsample(lr)
-        wanted = None
-        if self.dial:
-            fidelity = self.default_fidelity if fidelity is None else fidelity
-            wanted = torch.as_tensor(fidelity, dtype=torch.float32, device=lr.device).view(-1)
+        asked = self._asked(lr, fidelity, restoration)
         centred = lr - _CENTRE
-        once = self.net.encode(centred, wanted) if self.features == "once" else None
+        once = self.net.encode(centred, asked) if self.features == "once" else None
 
         def predict(x_t: Tensor, t: int | Tensor) -> Tensor:
-            eta = per_picture(self.schedule.eta, torch.as_tensor(t).view(-1), y_0)
+            eta = per_picture(sequence.eta, torch.as_tensor(t).view(-1), y_0)
             residual = torch.where(eta < 1, (x_t - y_0) / (1 - eta), 0.0)
-            features = self.net.encode(centred, wanted, residual) if once is None else once
-            return y_0 + residual + self.net(residual, features, eta.flatten(), wanted, self._body(t))
+            features = self.net.encode(centred, asked, residual) if once is None else once
+            return y_0 + residual + self.net(residual, features, eta.flatten(), asked, self._body(t))
 
         return y_0, predict
+
+    def _asked(self, lr: Tensor, fidelity: float | Tensor | None, restoration: float | Tensor | None) -> Tensor | None:
+        """Where the dials stand, (N or 1, dials); None for a model without."""
+        fidelity = self.default_fidelity if fidelity is None else fidelity
+        places = [fidelity] * self.dial + [0.0 if restoration is None else restoration] * self.restoring
+        if not places:
+            return None
+        columns = [torch.as_tensor(place, dtype=torch.float32, device=lr.device).view(-1) for place in places]
+        rows = max(map(len, columns))
+        return torch.stack([column.expand(rows) for column in columns], dim=1)
 
     def _body(self, t: int | Tensor) -> int:
         """Which of the network's bodies a step runs."""
@@ -209,12 +263,16 @@ class DeltaDiff(Model):
         return first_stage.encode(picture, self.scale)
 
     def forward(
-        self, lr: Tensor, callback: StepCallback | None = None, fidelity: float | Tensor | None = None
+        self,
+        lr: Tensor,
+        callback: StepCallback | None = None,
+        fidelity: float | Tensor | None = None,
+        restoration: float | Tensor | None = None,
     ) -> Tensor:
         """Upscale (N, 3, h, w) in [0, 1] to (N, 3, scale h, scale w) in [0, 1].
 
         `callback` sees (t, x_t, prediction of x_0) at each step, both as codes; `decode` turns them into pictures.
-        `fidelity` is that of `predictor`.
+        `fidelity` and `restoration` are those of `predictor`.
         """
-        y_0, predict = self.predictor(lr, fidelity)
+        y_0, predict = self.predictor(lr, fidelity, restoration)
         return self.decode(sample(predict, y_0, self.schedule, callback=callback)).clamp(0, 1)

@@ -6,6 +6,7 @@ that architecture's code. Files are read here, not by spandrel: tensors only, wh
 
 from __future__ import annotations
 
+import copy
 import os
 import warnings
 from collections.abc import Mapping
@@ -16,15 +17,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from deltasr.arguments import shown
 from deltasr.errors import CheckpointError, ModelError, reason
 from deltasr.models import published
 from deltasr.models.base import Model, SizeRequirements
+from deltasr.models.limits import no_larger_than
 from deltasr.models.pytorch_file import read_tensors
 
 if TYPE_CHECKING:
     from spandrel import ImageModelDescriptor
 
 _PURPOSES = ("SR", "Restoration")
+_DEEPEST = 10
 
 
 class External(Model):
@@ -47,12 +51,24 @@ class External(Model):
         self.size_requirements = SizeRequirements(
             minimum=max(needs.minimum, 1), multiple_of=needs.multiple_of, square=needs.square
         )
+        self.tiled = descriptor.tiling.name == "SUPPORTED"
+        halves = {"bfloat16": descriptor.supports_bfloat16, "float16": descriptor.supports_half}
+        self.dtypes = ("float32", *(dtype for dtype, supported in halves.items() if supported))
         self.net = descriptor.model
         self._descriptor = descriptor
 
     def forward(self, lr: Tensor) -> Tensor:
         """Upscale (N, 3, h, w) in [0, 1] to (N, 3, scale h, scale w) in [0, 1]."""
         return torch.cat([self._descriptor(picture.clone()) for picture in torch.split(lr, 1)])
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> External:
+        return External(copy.deepcopy(self._descriptor, memo), name=self.name).train(self.training)
+
+    def __reduce__(self) -> str:
+        raise ModelError(
+            f"The model {self.name} cannot be pickled, since spandrel's descriptions of models cannot; "
+            "load its file by deltasr.load where it is needed."
+        )
 
 
 def load(path: str | os.PathLike[str], *, device: str | torch.device = "cpu") -> Model:
@@ -71,7 +87,7 @@ def load(path: str | os.PathLike[str], *, device: str | torch.device = "cpu") ->
     state = _read(file)
     spandrel = _spandrel(file)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), torch.device("cpu"), no_larger_than(file.stat().st_size):
             warnings.simplefilter("ignore")  # they concern the architectures' authors
             descriptor = spandrel.ModelLoader().load_from_state_dict(state)
     except spandrel.UnsupportedModelError as error:
@@ -108,7 +124,7 @@ def _spandrel(file: Path) -> ModuleType:
         _refuse_published(file)
         if isinstance(error, ModuleNotFoundError) and error.name == "spandrel":
             raise ModelError(
-                f"{file} is not a deltasr checkpoint, and other models need spandrel: pip install 'deltasr[interop]'."
+                f"{file} is not a deltasr checkpoint, and other models need spandrel: pip install -e '.[interop]'."
             ) from error
         raise ModelError(
             f"spandrel is installed but cannot be imported ({reason(error)}); "
@@ -129,4 +145,8 @@ def _refuse_published(file: Path) -> None:
 def _first_name(state: Mapping[str, Any]) -> str:
     """The first entry's name, inside of all that wraps it."""
     name, value = next(iter(state.items()))
-    return _first_name(value) if isinstance(value, Mapping) and value else str(name)
+    for _ in range(_DEEPEST):
+        if not (isinstance(value, Mapping) and value):
+            break
+        name, value = next(iter(value.items()))
+    return shown(name)

@@ -12,6 +12,7 @@ from torch import Tensor
 from deltasr.degradation.bicubic import imresize
 from deltasr.errors import ModelError
 from deltasr.models.base import Model
+from deltasr.models.methods import METHODS
 
 Upsampling = Callable[[Tensor, int], Tensor]
 """(N, 3, h, w) in [0, 1] and a factor to (N, 3, scale h, scale w), perhaps beyond [0, 1]."""
@@ -47,21 +48,20 @@ def _lanczos(lr: Tensor, scale: int) -> Tensor:
     return _with_pillow(lr, scale, filter_name="LANCZOS")
 
 
-METHODS: dict[str, tuple[Upsampling, int, str]] = {
-    "nearest": (_nearest, 1, "nearest neighbour"),
-    "bilinear": (_bilinear, 1, "bilinear interpolation"),
-    "bicubic": (_bicubic, 2, "bicubic interpolation as MATLAB's imresize does it, in floating point"),
-    "bicubic-pillow": (_bicubic_pillow, 2, "Pillow's bicubic interpolation, in 8 bits"),
-    "lanczos": (_lanczos, 3, "Pillow's Lanczos interpolation (three lobes), in 8 bits"),
+_UPSAMPLINGS: dict[str, Upsampling] = {
+    "nearest": _nearest,
+    "bilinear": _bilinear,
+    "bicubic": _bicubic,
+    "bicubic-pillow": _bicubic_pillow,
+    "lanczos": _lanczos,
 }
-"""Name to function, reach in LR pixels, and description. Pillow works in 8 bits: it rounds its input, too."""
 
 
 class Interpolation(Model):
     """Classical interpolation by a whole factor.
 
     Args:
-        method: a name in `METHODS`.
+        method: a name in `models.methods.METHODS`.
         scale: the factor, a whole number.
 
     Raises:
@@ -72,7 +72,8 @@ class Interpolation(Model):
         super().__init__()
         if method not in METHODS:
             raise ModelError(f"There is no interpolation called '{method}'; choose one of {', '.join(METHODS)}.")
-        self.upsampling, self.receptive_field, what = METHODS[method]
+        self.upsampling = _UPSAMPLINGS[method]
+        self.receptive_field, what = METHODS[method]
         self.name = method
         self.scale = scale
         self.description = f"x{scale} {what}"

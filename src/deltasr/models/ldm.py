@@ -14,14 +14,18 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import torch
+from msgspec import Meta
 from torch import Tensor
 
+from deltasr.arguments import require_shallow, shown
 from deltasr.diffusion.noise import NoiseField
 from deltasr.errors import CheckpointError, ModelError, SettingError, reason
 from deltasr.models.base import Model, SizeRequirements
+from deltasr.models.limits import Blocks, Channels, ChannelsByLevel, no_larger_than, require_within
+from deltasr.models.pytorch_file import read_tensors
 
 if TYPE_CHECKING:
     from diffusers import DDIMScheduler, UNet2DModel, VQModel
@@ -31,7 +35,32 @@ DEFAULT_STEPS = 100
 
 _PIPELINE = "LDMSuperResolutionPipeline"
 _PARTS = {"unet": "UNet2DModel", "vqvae": "VQModel", "scheduler": "DDIMScheduler"}
+_CONFIGS = {"unet": "config.json", "vqvae": "config.json", "scheduler": "scheduler_config.json"}
 _START = 0
+
+_Many = Annotated[int, Meta(ge=0, le=1 << 20)]
+_LevelTypes = Annotated[list[str], Meta(min_length=1, max_length=8)]
+
+
+class _ConfigLimits(TypedDict, total=False):
+    """What the parts' configurations may say."""
+
+    in_channels: Channels
+    out_channels: Channels
+    latent_channels: Channels
+    block_out_channels: ChannelsByLevel
+    layers_per_block: Blocks
+    down_block_types: _LevelTypes
+    up_block_types: _LevelTypes
+    norm_num_groups: Channels
+    attention_head_dim: Channels | None
+    time_embedding_dim: Channels | None
+    vq_embed_dim: Channels | None
+    num_vq_embeddings: _Many
+    num_class_embeds: _Many | None
+    num_train_timesteps: _Many | None
+    steps_offset: _Many
+    trained_betas: Annotated[list[float], Meta(max_length=1 << 20)] | None
 
 
 class LatentDiffusion(Model):
@@ -135,7 +164,7 @@ def _check_index(folder: Path) -> None:
     """Nothing, where the folder says of itself that it is such a pipeline, made of the parts that are run here."""
     file = folder / "model_index.json"
     try:
-        index = json.loads(file.read_text(encoding="utf-8"))
+        index = _read_json(file)
     except FileNotFoundError as error:
         raise CheckpointError(
             f"{folder} is a folder without model_index.json; give a checkpoint's file, or the folder of a diffusers "
@@ -145,10 +174,16 @@ def _check_index(folder: Path) -> None:
         raise CheckpointError(f"{file} cannot be read ({reason(error)}); download it again.") from error
     found = index.get("_class_name") if isinstance(index, Mapping) else None
     if found != _PIPELINE:
-        raise CheckpointError(f"{folder} holds a diffusers {found}; of its pipelines, only {_PIPELINE} runs.")
+        raise CheckpointError(f"{folder} holds a diffusers {shown(found)}; of its pipelines, only {_PIPELINE} runs.")
     for part, expected in _PARTS.items():
         if (named := index.get(part)) != ["diffusers", expected]:
-            raise CheckpointError(f"{file} names {named} as its {part}; only diffusers' {expected} runs there.")
+            raise CheckpointError(f"{file} names {shown(named)} as its {part}; only diffusers' {expected} runs there.")
+
+
+def _read_json(file: Path) -> Any:
+    text = file.read_text(encoding="utf-8")
+    require_shallow(text)
+    return json.loads(text)
 
 
 def _diffusers(folder: Path) -> ModuleType:
@@ -157,7 +192,7 @@ def _diffusers(folder: Path) -> ModuleType:
     except ImportError as error:
         raise ModelError(
             f"{folder} holds a diffusers pipeline, which needs the diffusers package; install it with "
-            "pip install 'deltasr[papers]'."
+            "pip install -e '.[papers]'."
         ) from error
     return diffusers
 
@@ -184,13 +219,23 @@ def _loaded(folder: Path, part: str, load_part: Callable[[], Any]) -> Any:
     verbosity = logging.get_verbosity()
     logging.set_verbosity(logging.CRITICAL)
     try:
-        return load_part()
+        require_within(_read_json(folder / part / _CONFIGS[part]), _ConfigLimits)
+        with torch.device("cpu"), no_larger_than(_weights_bytes(folder / part)):
+            return load_part()
     except Exception as error:  # diffusers, safetensors, torch and the file system fail each in their own way
         raise CheckpointError(
             f"The part {folder / part} cannot be loaded ({reason(error)}); download it again."
         ) from error
     finally:
         logging.set_verbosity(verbosity)
+
+
+def _weights_bytes(part: Path) -> int:
+    """The size of all weights of a part; PyTorch's own files are made sure of on the way."""
+    safe, pickled = (list(part.glob(f"*{suffix}")) for suffix in (".safetensors", ".bin"))
+    for file in () if safe else pickled:
+        read_tensors(file)
+    return sum(file.stat().st_size for file in safe or pickled)
 
 
 def _factor(network: UNet2DModel | VQModel) -> int:

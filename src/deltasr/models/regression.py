@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, TypedDict
 
 from torch import Tensor
 
 from deltasr.errors import SettingError
 from deltasr.models.base import Model
+from deltasr.models.limits import Blocks, Channels
 from deltasr.nets.rrdb import RrdbNet
+
+
+class RrdbLimits(TypedDict, total=False):
+    """What a checkpoint's header may say."""
+
+    blocks: Blocks
+    width: Channels
 
 
 class Rrdb(Model, RrdbNet):
@@ -29,6 +37,7 @@ class Rrdb(Model, RrdbNet):
     """
 
     architecture: ClassVar[str] = "rrdb"
+    limits = RrdbLimits
 
     def __init__(self, *, blocks: int = 2, width: int = 64) -> None:
         if blocks < 1 or width < 1:

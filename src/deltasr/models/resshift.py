@@ -12,10 +12,11 @@ output is added to `y_0`, so that an untrained one predicts the bicubic upsampli
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypedDict
 
 import torch
 import torch.nn.functional as F
+from msgspec import Meta
 from torch import Tensor
 
 from deltasr.diffusion.noise import NoiseField
@@ -23,7 +24,9 @@ from deltasr.diffusion.process import per_picture
 from deltasr.diffusion.sampling import StepCallback, sample
 from deltasr.diffusion.schedule import PRESETS, Schedule
 from deltasr.errors import SettingError
+from deltasr.models.autoencoder import VQLimits
 from deltasr.models.base import Model, SizeRequirements, complete_arguments
+from deltasr.models.limits import Blocks, BlocksByLevel, Channels, ChannelsByLevel, Share
 from deltasr.nets import first_stage as unshuffle
 from deltasr.nets.swin_unet import SwinUNet
 from deltasr.nets.vq_autoencoder import VQAutoencoder
@@ -32,6 +35,34 @@ FIRST_STAGES = ("vq", "pixel-unshuffle")
 """What can make codes of pictures."""
 
 _DEFAULT = PRESETS["resshift-s15"]
+
+
+class DenoiserLimits(TypedDict, total=False):
+    """What a checkpoint's header may say of a Swin U-Net."""
+
+    in_channels: Channels
+    lq_channels: Channels
+    out_channels: Channels
+    model_channels: Channels
+    channel_mult: ChannelsByLevel
+    num_res_blocks: BlocksByLevel
+    swin_embed_dim: Channels
+    swin_depth: Blocks
+    num_head_channels: Channels
+    window_size: Annotated[int, Meta(ge=1, le=32)]
+    mlp_ratio: Annotated[int, Meta(ge=1, le=64)]
+    image_size: Annotated[int, Meta(ge=1, le=1 << 16)]
+    dropout: Share
+
+
+class ResShiftLimits(TypedDict, total=False):
+    """What a checkpoint's header may say."""
+
+    eta: Annotated[list[Share], Meta(min_length=2, max_length=1001)]
+    kappa: Annotated[float, Meta(ge=0, le=100)]
+    first_stage: str
+    denoiser: DenoiserLimits | None
+    autoencoder: VQLimits | None
 
 
 class ResShift(Model):
@@ -55,6 +86,7 @@ class ResShift(Model):
     """
 
     architecture: ClassVar[str] = "resshift"
+    limits = ResShiftLimits
 
     def __init__(
         self,

@@ -25,6 +25,15 @@ def modulated(x: Tensor, modulation: Tensor | None) -> Tensor:
     return torch.addcmul(shift, x, 1 + scale)
 
 
+def _scaled_and_shifted(layer: nn.Conv2d | ChannelNorm, modulation: Tensor) -> None:
+    """Change a layer's weights so that it gives what it gave, modulated by (1, 2 width, 1, 1)."""
+    scale, shift = modulation.detach().flatten().chunk(2)
+    assert layer.bias is not None
+    with torch.no_grad():
+        layer.weight.mul_((1 + scale).view(-1, *[1] * (layer.weight.ndim - 1)))
+        layer.bias.mul_(1 + scale).add_(shift)
+
+
 class ResidualBlock(nn.Module):
     """Convolution - ReLU - convolution with a skip; optionally scaled and shifted by the time, before the ReLU.
 
@@ -43,6 +52,10 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor, modulation: Tensor | None = None) -> Tensor:
         return x + self.conv2(torch.relu(modulated(self.conv1(x), modulation)))
+
+    def absorb(self, modulation: Tensor) -> None:
+        """Become without a modulation what the block is with this one, (1, 2 width, 1, 1)."""
+        _scaled_and_shifted(self.conv1, modulation)
 
 
 class ChannelNorm(nn.Module):
@@ -99,6 +112,10 @@ class NafBlock(nn.Module):
         x = torch.addcmul(x, self.mix(_gated(hidden)), self.scale1)
         return torch.addcmul(x, self.forward_mix(_gated(self.feed(self.norm2(x)))), self.scale2)
 
+    def absorb(self, modulation: Tensor) -> None:
+        """Become without a modulation what the block is with this one, (1, 2 width, 1, 1)."""
+        _scaled_and_shifted(self.norm1, modulation)
+
 
 class LargeKernelBlock(nn.Module):
     """ConvNeXt's block (Liu et al., CVPR 2022, arXiv:2201.03545): depthwise 7x7 - norm - 1x1 - GELU - 1x1.
@@ -119,6 +136,10 @@ class LargeKernelBlock(nn.Module):
     def forward(self, x: Tensor, modulation: Tensor | None = None) -> Tensor:
         hidden = modulated(self.norm(self.depthwise(x)), modulation)
         return torch.addcmul(x, self.narrow(nn.functional.gelu(self.widen(hidden))), self.scale)
+
+    def absorb(self, modulation: Tensor) -> None:
+        """Become without a modulation what the block is with this one, (1, 2 width, 1, 1)."""
+        _scaled_and_shifted(self.norm, modulation)
 
 
 _PATTERNS = (
@@ -159,6 +180,12 @@ class BranchedConvolution(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return nn.functional.conv2d(x, self.kernel(), self.free.bias, padding=1)
 
+    def absorb(self, modulation: Tensor) -> None:
+        """Give without a modulation what the convolution gives with this one, (1, 2 width, 1, 1)."""
+        _scaled_and_shifted(self.free, modulation)
+        with torch.no_grad():
+            self.scales.mul_(1 + modulation.detach().flatten().chunk(2)[0])
+
 
 class ReparameterisedBlock(nn.Module):
     """A `ResidualBlock` whose kernels are sums of branches; it costs what a residual block costs."""
@@ -176,6 +203,10 @@ class ReparameterisedBlock(nn.Module):
 
     def forward(self, x: Tensor, modulation: Tensor | None = None) -> Tensor:
         return x + self.conv2(torch.relu(modulated(self.conv1(x), modulation)))
+
+    def absorb(self, modulation: Tensor) -> None:
+        """Become without a modulation what the block is with this one, (1, 2 width, 1, 1)."""
+        self.conv1.absorb(modulation)
 
 
 Block = ResidualBlock | NafBlock | LargeKernelBlock | ReparameterisedBlock

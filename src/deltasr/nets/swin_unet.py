@@ -77,6 +77,19 @@ class Upsample(nn.Module):
         return self.conv(F.interpolate(x, scale_factor=2, mode="nearest"))
 
 
+class _RememberedMasks:
+    """`shift_mask` with a memory of its own, which copies begin without."""
+
+    def __init__(self) -> None:
+        self._masks = lru_cache(maxsize=_MASKS_KEPT)(shift_mask)
+
+    def __call__(self, height: int, width: int, window: int, device: torch.device) -> Tensor:
+        return self._masks(height, width, window, device)
+
+    def __reduce__(self) -> tuple[type[_RememberedMasks], tuple[()]]:
+        return _RememberedMasks, ()
+
+
 class SwinUNet(nn.Module):
     """Predicts the code of the HR picture from the state of the chain, the LR picture and the timestep.
 
@@ -164,7 +177,7 @@ class SwinUNet(nn.Module):
         self.middle_block = nn.ModuleList([residual(bottom, bottom), attention(deepest), residual(bottom, bottom)])
         self.output_blocks = nn.ModuleList(nn.ModuleList(stage) for stage in up)
         self.out = nn.Sequential(nn.GroupNorm(_GROUPS, width), nn.SiLU(), nn.Conv2d(width, out_channels, 3, padding=1))
-        self._shift_mask: ShiftMask = lru_cache(maxsize=_MASKS_KEPT)(shift_mask)
+        self._shift_mask: ShiftMask = _RememberedMasks()
 
     def forward(self, x_t: Tensor, lq: Tensor, t: Tensor) -> Tensor:
         """The prediction of `x_0`, (N, out_channels, H, W).

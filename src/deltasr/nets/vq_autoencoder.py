@@ -1,6 +1,6 @@
 """The VQ-f4 first stage of the papers (latent diffusion's autoencoder): four pixels a side become one of three values.
 
-diffusers' `VQModel` does the work; it is imported when one is built (`pip install 'deltasr[papers]'`). Published
+diffusers' `VQModel` does the work; it is imported when one is built (`pip install -e '.[papers]'`). Published
 checkpoints have the names that latent diffusion gave its parameters; `published_name` leads from one to the other.
 """
 
@@ -62,8 +62,7 @@ class VQAutoencoder(nn.Module):
             from diffusers import VQModel
         except ImportError as error:
             raise ModelError(
-                "The papers' VQ-f4 autoencoder needs the diffusers package; install it with "
-                "pip install 'deltasr[papers]'."
+                "The papers' VQ-f4 autoencoder needs the diffusers package; install it with pip install -e '.[papers]'."
             ) from error
         self.levels = len(widths)
         self.factor = 2 ** (self.levels - 1)

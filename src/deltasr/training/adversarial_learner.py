@@ -13,6 +13,7 @@ from deltasr.training.learner import Learner, Step, clipped, move
 from deltasr.training.objective import Loss, Objective
 from deltasr.training.optimizer import learning_rate_factor
 from deltasr.training.recipe_kinds import JudgedRecipe
+from deltasr.training.saved_state import restore_optimizer
 
 Phase = Literal["both", "generator", "discriminator"]
 
@@ -53,12 +54,12 @@ class AdversarialLearner(Learner):
             return "both"
         return _PHASES[min(self.images * len(_PHASES) // self.recipe.images, len(_PHASES) - 1)]
 
-    def step(self, lr: Tensor, hr: Tensor) -> Step:
+    def step(self, lr: Tensor, hr: Tensor, target: Tensor | None = None, restoration: Tensor | None = None) -> Step:
         lr, hr = self._as_input(lr), self._as_input(hr)
         phase = self.phase
         self.discriminator.train(phase != "generator")  # spectral normalisation has a state that training moves
         with torch.set_grad_enabled(phase != "discriminator"):
-            loss = self._loss(lr, hr)
+            loss = self._loss(lr, hr, target, restoration)
         step = Step(terms={})
         if phase != "discriminator":
             adversarial = self.judged_recipe.adversarial * self._verdict(loss, hr)
@@ -116,7 +117,7 @@ class AdversarialLearner(Learner):
     def _restore(self, state: dict[str, Any]) -> None:
         super()._restore(state)
         self.discriminator.load_state_dict(state["discriminator"])
-        self._its_optimizer.load_state_dict(state["discriminator_optimizer"])
+        restore_optimizer(self._its_optimizer, state["discriminator_optimizer"])
 
 
 def _picture(loss: Loss) -> Tensor:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from typing import Any
 
 from torch import Tensor
 
+from deltasr.errors import TrainingError, reason
 from deltasr.models.base import Model
+from deltasr.models.checkpoint import misfit
+from deltasr.training.saved_state import count
 
 
 class Best:
@@ -44,7 +49,26 @@ class Best:
         """All of it, for `restore`."""
         return {"score": self._score, "since": self._since, "images": self.images, "weights": self.weights}
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Become what `state` was taken from."""
-        self._score, self._since = float(state["score"]), int(state["since"])
-        self.images, self.weights = int(state["images"]), state["weights"]
+    def restore(self, state: dict[str, Any], model: Model) -> None:
+        """Become what `state` was taken from; with a patience of 0, forget it.
+
+        Args:
+            state: from `state`.
+            model: of the run, whose weights the best ones are.
+
+        Raises:
+            TrainingError: it is damaged.
+        """
+        if not self._patience:
+            return
+        try:
+            weights, score = state["weights"], state["score"]
+            if not isinstance(score, float) or math.isnan(score):
+                raise ValueError("the best score is no number")
+            if weights is not None and (why := misfit(model.state_dict(), weights)):
+                raise ValueError(f"of the best weights, {why}")
+            self._since = count(state["since"], "since", most=sys.maxsize)
+            self.images = count(state["images"], "images of the best weights", most=sys.maxsize)
+            self._score, self.weights = score, weights
+        except Exception as error:  # damage has no common base for what it raises
+            raise TrainingError(f"The saved state of early stopping is damaged: {reason(error)}.") from error

@@ -15,6 +15,7 @@ import torch
 
 from deltasr.degradation.bicubic import downscale
 from deltasr.errors import PictureError, TrainingError
+from deltasr.files import clear_leftovers, whole
 from deltasr.imaging import READABLE_SUFFIXES, read_rgb8
 
 _CACHE_VERSION = 1
@@ -31,6 +32,7 @@ class CachedPicture:
         hr_file: NumPy file, (H, W, 3) uint8 RGB; H and W are multiples of the scale.
         lr_file: NumPy file, (H / scale, W / scale, 3) uint8 RGB.
         height, width: of the HR picture.
+        teacher_file: NumPy file of the HR picture's size: a teacher's picture (`training.teacher`); None without one.
     """
 
     source: Path
@@ -38,10 +40,15 @@ class CachedPicture:
     lr_file: Path
     height: int
     width: int
+    teacher_file: Path | None = None
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """The HR and the LR picture, read as they are touched."""
         return np.load(self.hr_file, mmap_mode="r"), np.load(self.lr_file, mmap_mode="r")
+
+    def teacher(self) -> np.ndarray | None:
+        """What a teacher makes of the LR picture, (H, W, 3) uint8, read as it is touched; None where there is none."""
+        return None if self.teacher_file is None else np.load(self.teacher_file, mmap_mode="r")
 
 
 def find_pictures(folder: Path) -> list[Path]:
@@ -94,9 +101,17 @@ def build_cache(
         cache.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TrainingError(f"The cache {cache} cannot be made: {error.strerror}.") from error
+    clear_leftovers(cache)
+    names = _first_names(pictures)
+    locks = {name: Lock() for name in names}
     usable, complaints = [], []
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        for done, result in enumerate(pool.map(lambda path: _cached(path, cache, scale, shrink), pictures), start=1):
+
+        def cached(path: Path, name: Path) -> CachedPicture | str:
+            with locks[name]:
+                return _cached(path, name, cache, scale, shrink)
+
+        for done, result in enumerate(pool.map(cached, pictures, names), start=1):
             if isinstance(result, str):
                 complaints.append(result)
             elif min(result.height, result.width) < smallest:
@@ -112,16 +127,32 @@ def build_cache(
     return usable, complaints
 
 
-def _cached(path: Path, cache: Path, scale: int, shrink: int) -> CachedPicture | str:
+def _first_names(pictures: list[Path]) -> list[Path]:
+    """For each picture the first one that is the same file: itself, or another link to it."""
+    first: dict[tuple[int, int], Path] = {}
+    names = []
+    for path in pictures:
+        try:
+            facts = path.stat()
+        except OSError:
+            names.append(path)
+            continue
+        names.append(first.setdefault((facts.st_dev, facts.st_ino), path) if facts.st_ino else path)
+    return names
+
+
+def _cached(path: Path, name: Path, cache: Path, scale: int, shrink: int) -> CachedPicture | str:
+    """A picture from the cache, or decoded into it under the first name of its file; or why it cannot be used."""
     try:
         facts = path.stat()
     except OSError as error:
         return f"{path} cannot be read: {error.strerror}."
-    identity = f"{_CACHE_VERSION}|{path.resolve()}|{facts.st_size}|{facts.st_mtime_ns}|{scale}"
+    identity = f"{_CACHE_VERSION}|{name.resolve()}|{facts.st_size}|{facts.st_mtime_ns}|{scale}"
     identity += f"|{shrink}" if shrink > 1 else ""
     stem = hashlib.sha256(identity.encode()).hexdigest()[:24]
     hr_file, lr_file = cache / f"{stem}.hr.npy", cache / f"{stem}.lr.npy"
-    size = _size_of(hr_file, lr_file)
+    shape = None if shape_of(lr_file) is None else shape_of(hr_file)
+    size = None if shape is None else shape[:2]
     if size is None:
         try:
             hr = read_rgb8(path)
@@ -132,29 +163,27 @@ def _cached(path: Path, cache: Path, scale: int, shrink: int) -> CachedPicture |
         if hr.size == 0:
             return f"{path} is smaller than {step}x{step} pixels."
         hr = degrade(np.ascontiguousarray(hr), shrink) if shrink > 1 else hr
-        _save_whole(lr_file, degrade(np.ascontiguousarray(hr), scale))
-        _save_whole(hr_file, hr)
+        save_array(lr_file, degrade(np.ascontiguousarray(hr), scale))
+        save_array(hr_file, hr)
         size = hr.shape[:2]
-    return CachedPicture(path, hr_file, lr_file, *size)
+    return CachedPicture(path, hr_file, lr_file, height=size[0], width=size[1])
 
 
-def _size_of(hr_file: Path, lr_file: Path) -> tuple[int, int] | None:
-    """Height and width of a cached HR picture; None where it or its LR partner is missing or damaged."""
+def shape_of(file: Path) -> tuple[int, ...] | None:
+    """The shape of a cached array; None where it is missing or damaged."""
     try:
         with _ONE_HEADER_AT_A_TIME:
-            height, width = np.load(hr_file, mmap_mode="r").shape[:2]
-            np.load(lr_file, mmap_mode="r")
+            shape: tuple[int, ...] = np.load(file, mmap_mode="r").shape
     except (OSError, ValueError, EOFError):
         return None
-    return height, width
+    return shape
 
 
-def _save_whole(path: Path, array: np.ndarray) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with partial.open("wb") as file:
-            np.save(file, array)
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise TrainingError(f"The cache file {path} cannot be written: {error.strerror}.") from error
+def save_array(path: Path, array: np.ndarray) -> None:
+    """Write a NumPy file, whole or not at all.
+
+    Raises:
+        TrainingError: it cannot be written.
+    """
+    with whole(path, what="The cache file", error=TrainingError) as file:
+        np.save(file, array)

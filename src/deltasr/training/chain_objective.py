@@ -14,11 +14,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deltasr.diffusion.process import forward_marginals, reverse_step, start
+from deltasr.diffusion.schedule import Schedule, geometric_schedule
 from deltasr.models.deltadiff import DeltaDiff
 from deltasr.models.resshift import ResShift
 from deltasr.training.losses import PIXEL_LOSSES, grid_distance, per_picture_mean
 from deltasr.training.objective import Chance, Loss, Objective
-from deltasr.training.recipe_kinds import ChainRecipe, ResShiftRecipe
+from deltasr.training.recipe_kinds import ChainRecipe, DeltaDiffRecipe, ResShiftRecipe
 
 _STRIDE = 8
 """Pixels between the places that a perceptual network's deeper layers look at."""
@@ -79,6 +80,15 @@ class ChainObjective(Objective):
         self.pixel_loss = PIXEL_LOSSES[recipe.loss]
         weights = recipe.step_weights or (1.0,) * recipe.steps
         self.weights = [weight / sum(weights) for weight in weights]
+        self.early: Schedule | None = None
+        self.is_early = self._is_early
+        if isinstance(recipe, DeltaDiffRecipe) and recipe.early_steps:
+            self.early = geometric_schedule(
+                steps=recipe.early_steps, p=recipe.p, kappa=0.0, eta_1=recipe.eta_1, eta_T=recipe.eta_T
+            )
+            self.early_images = int(recipe.early * recipe.images) // recipe.batch * recipe.batch
+            if recipe.compile:  # where a run stands is no part of a graph
+                self.is_early = torch.compiler.disable(self._is_early)  # type: ignore[no-untyped-call]
         self.bound: list[float] | None = None
         if isinstance(recipe, ResShiftRecipe) and recipe.step_loss == "bound":
             bound = [model.schedule.weight(t) for t in range(1, recipe.steps + 1)]
@@ -91,9 +101,11 @@ class ChainObjective(Objective):
         rest = ["grid"] * (self.grid_weight > 0) + ["lpips"] * (self.lpips is not None)
         return (["teacher-forced"] if self.unroll == "teacher-forced" else own) + rest
 
-    def forward(self, lr: Tensor, hr: Tensor, chance: Chance) -> Loss:
+    def forward(
+        self, lr: Tensor, hr: Tensor, chance: Chance, target: Tensor | None = None, restoration: Tensor | None = None
+    ) -> Loss:
         with torch.no_grad():
-            x_0 = self.model.encode(hr)
+            x_0 = self.model.encode(hr if target is None else target)
         shares: Tensor | None = None
         judged: Tensor | slice = slice(None)
         if self.unroll == "teacher-forced":
@@ -102,9 +114,9 @@ class ChainObjective(Objective):
             drawn = self.drawn(chance, len(lr))
             fidelity, judged = (part.to(lr.device, non_blocking=True) for part in (drawn, (drawn < 1).nonzero()[:, 0]))
             shares = (1 - fidelity).square()
-            terms, prediction = self._on_policy(lr, x_0, chance, fidelity)
+            terms, prediction = self._on_policy(lr, x_0, chance, fidelity, restoration)
         else:
-            terms, prediction = self._on_policy(lr, x_0, chance)
+            terms, prediction = self._on_policy(lr, x_0, chance, None, restoration)
         if self.grid_weight:
             terms.append(self.grid_weight * grid_distance(prediction.float(), x_0))
         if not self.judged:
@@ -116,12 +128,29 @@ class ChainObjective(Objective):
             terms.append(self.lpips_weight * counted.sum() / len(lr))
         return Loss(torch.stack(terms), picture, shares)
 
-    def _on_policy(self, lr: Tensor, x_0: Tensor, chance: Chance, *fidelity: Tensor) -> tuple[list[Tensor], Tensor]:
-        schedule = self.model.schedule
-        y_0, predict = self.model.predictor(lr, *fidelity)
+    def _is_early(self, chance: Chance) -> bool:
+        """Whether a batch belongs to the first part of a run, whose chain has fewer steps."""
+        return self.early is not None and chance.position < self.early_images
+
+    def _on_policy(
+        self, lr: Tensor, x_0: Tensor, chance: Chance, fidelity: Tensor | None, restoration: Tensor | None
+    ) -> tuple[list[Tensor], Tensor]:
+        """The terms of all steps, and the last prediction; a shorter chain's are those of the last steps."""
+        schedule, weights, terms = self.model.schedule, self.weights, []
+        if self.early is not None and self.is_early(chance):
+            assert isinstance(self.model, DeltaDiff)
+            schedule = self.early
+            left_out = len(weights) - schedule.steps
+            terms = [lr.new_zeros(())] * left_out
+            weights = [weight / sum(weights[left_out:]) for weight in weights[left_out:]]
+            y_0, predict = self.model.predictor(lr, fidelity, restoration, schedule)
+        elif isinstance(self.model, DeltaDiff):
+            y_0, predict = self.model.predictor(lr, fidelity, restoration)
+        else:
+            y_0, predict = self.model.predictor(lr)
         noise = self._noise(chance, y_0, schedule.steps + 1)
-        x_t, terms, prediction = start(y_0, schedule, noise[schedule.steps]), [], y_0
-        for weight, t in zip(self.weights, range(schedule.steps, 0, -1), strict=True):
+        x_t, prediction = start(y_0, schedule, noise[schedule.steps]), y_0
+        for weight, t in zip(weights, range(schedule.steps, 0, -1), strict=True):
             prediction = predict(x_t, t)
             terms.append(weight * self.pixel_loss(prediction.float(), x_0))
             x_t = reverse_step(x_t, prediction, t, schedule, noise[t - 1])

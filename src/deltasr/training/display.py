@@ -13,6 +13,12 @@ class Display(Protocol):
     def caching(self, done: int, total: int) -> None:
         """So many of the training pictures are decoded."""
 
+    def teaching(self, share: float) -> None:
+        """The teachers' pictures are made to this share, in [0, 1]."""
+
+    def drawing(self, share: float) -> None:
+        """The drawn pictures are made to this share, in [0, 1]."""
+
     def progress(self, images: int, total: int, rate: float, loss: float) -> None:
         """So many images of the run are seen, at `rate` images a second, with this mean loss."""
 
@@ -27,6 +33,12 @@ class Silence:
     """A `Display` that shows nothing; for every process but the main one."""
 
     def caching(self, done: int, total: int) -> None:
+        pass
+
+    def teaching(self, share: float) -> None:
+        pass
+
+    def drawing(self, share: float) -> None:
         pass
 
     def progress(self, images: int, total: int, rate: float, loss: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ from deltasr.models.base import Model
 from deltasr.training.objective import Chance, Loss, Objective
 from deltasr.training.optimizer import learning_rate_factor, optimizers, set_learning_rate
 from deltasr.training.recipe_kinds import Recipe
+from deltasr.training.saved_state import count, restore_optimizer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,14 +73,16 @@ class Learner:
         """The learning rate of the next step."""
         return self.recipe.learning_rate * learning_rate_factor(self.images, self.recipe)
 
-    def step(self, lr: Tensor, hr: Tensor) -> Step:
+    def step(self, lr: Tensor, hr: Tensor, target: Tensor | None = None, restoration: Tensor | None = None) -> Step:
         """One optimizer step.
 
         Args:
             lr: this process's share of the batch, (n, 3, crop, crop) uint8.
-            hr: its targets, (n, 3, scale crop, scale crop) uint8.
+            hr: the true pictures, (n, 3, scale crop, scale crop) uint8.
+            target: what pixels are compared with, of the same size; None for `hr`.
+            restoration: how degraded `lr` is, (n,) in [0, 1]; None for not at all.
         """
-        loss = self._loss(self._as_input(lr), self._as_input(hr))
+        loss = self._loss(self._as_input(lr), self._as_input(hr), target, restoration)
         step = self._improve(loss.terms)
         self.images += self.recipe.batch
         return step
@@ -87,10 +91,11 @@ class Learner:
         """What a person should know of the steps since the last look, whose watched means are given."""
         return []
 
-    def _loss(self, lr: Tensor, hr: Tensor) -> Loss:
+    def _loss(self, lr: Tensor, hr: Tensor, target: Tensor | None, restoration: Tensor | None) -> Loss:
         chance = Chance(seed=self.recipe.seed, position=self.images + self._process * len(lr))
         with self._autocast():
-            loss: Loss = self._objective(lr, hr, chance)
+            pixels = None if target is None else self._as_input(target)
+            loss: Loss = self._objective(lr, hr, chance, pixels, restoration)
         return loss
 
     def _autocast(self) -> torch.autocast:
@@ -138,15 +143,19 @@ class Learner:
         """
         try:
             self._restore(state)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        except Exception as error:  # what a damaged state is given to has no common base for what it raises
             raise TrainingError(f"The saved state does not fit the recipe: {reason(error)}.") from error
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
         self._average.load_state_dict(state["average"])
         for optimizer, saved in zip(self._optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
-        self.images = int(state["images"])
+            restore_optimizer(optimizer, saved)
+        steps = count(state["images"], "images", most=sys.maxsize) / self.recipe.batch
+        count(int(self._average.n_averaged), "n_averaged", most=int(steps))
+        if not steps.is_integer():
+            raise ValueError(f"images is {state['images']}, which is no multiple of the batch of {self.recipe.batch}")
+        self.images = state["images"]
         torch.set_rng_state(state["random"])
 
 

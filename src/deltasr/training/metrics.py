@@ -7,14 +7,22 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 
-from deltasr.errors import TrainingError
+from deltasr.errors import TrainingError, reason
 from deltasr.training.learner import Step
 from deltasr.training.run_folder import RunFolder
+from deltasr.training.saved_state import amount, count
 from deltasr.training.validation import Validation
+
+
+class _Numbers(TypedDict):
+    """Of a step: which of its values are terms of the loss, and all of them, by name."""
+
+    terms: list[str]
+    values: dict[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,15 +56,21 @@ class Window:
         self._begin(images)
 
     def _begin(self, images: int) -> None:
-        self._first, self._started = images, time.monotonic()
+        self._first, self._before = images, 0.0
         self._steps: list[Step] = []
+        self._read: list[_Numbers] = []
+        self.start()
+
+    def start(self) -> None:
+        """Count the time from now on, after whatever was counted before."""
+        self._started = time.monotonic()
 
     def add(self, step: Step) -> None:
         """Count a step."""
         self._steps.append(step)
 
-    def look(self, images: int, reduce: Any) -> Means:
-        """The means up to here; the next window begins.
+    def read(self, images: int, reduce: Any) -> None:
+        """Fetch the numbers of the steps up to here, which then are part of `state`; the window goes on.
 
         Args:
             images: where the run stands.
@@ -66,20 +80,29 @@ class Window:
             TrainingError: a value was not finite in some step since the last look; it names those of the first such
                 step, which spoil all after it.
         """
+        if not self._steps:
+            return
         steps = [step.terms | step.watched for step in self._steps]
         rows = reduce(torch.cat([torch.stack(list(step.values())) for step in steps]), "mean").cpu().tolist()
-        seconds = time.monotonic() - self._started
-        found: dict[str, list[float]] = {}
         numbers = iter(rows)
-        for number, step in enumerate(steps):
-            values = {name: next(numbers) for name in step}
+        batch = (images - self._first) // (len(self._read) + len(steps))
+        for step, names in zip(self._steps, steps, strict=True):
+            values = {name: next(numbers) for name in names}
             bad = [name for name, value in values.items() if not math.isfinite(value)]
             if bad:
-                batch = (images - self._first) // len(steps)
-                raise TrainingError(_not_finite(bad, self._first + number * batch))
-            for name, value in values.items():
+                raise TrainingError(_not_finite(bad, self._first + len(self._read) * batch))
+            self._read.append({"terms": list(step.terms), "values": values})
+        self._steps = []
+
+    def look(self, images: int, reduce: Any) -> Means:
+        """The means up to here; the next window begins. Arguments and errors are those of `read`."""
+        self.read(images, reduce)
+        seconds = self._seconds()
+        found: dict[str, list[float]] = {}
+        for step in self._read:
+            for name, value in step["values"].items():
                 found.setdefault(name, []).append(value)
-        terms = {name for step in self._steps for name in step.terms}
+        terms = {name for step in self._read for name in step["terms"]}
         means = {name: fmean(values) for name, values in found.items()}
         rate = (images - self._first) / max(seconds, 1e-9)
         self._begin(images)
@@ -91,14 +114,51 @@ class Window:
 
     def skip_time(self) -> None:
         """Do not count the seconds since the last look: a validation or a saved state took them."""
-        self._started = time.monotonic()
+        self._before = 0.0
+        self.start()
+
+    def _seconds(self) -> float:
+        return self._before + time.monotonic() - self._started
+
+    def state(self) -> dict[str, Any]:
+        """All that was read of it, for `restore`."""
+        return {"first": self._first, "seconds": self._seconds(), "steps": self._read}
+
+    def restore(self, state: dict[str, Any], images: int) -> None:
+        """Become what `state` was taken from when the run stood at `images`.
+
+        Raises:
+            TrainingError: it is damaged.
+        """
+        try:
+            steps = [_numbers(step) for step in state["steps"]]
+            first = count(state["first"], "the beginning of a window", most=images)
+            if bool(steps) != (first < images):
+                raise ValueError("a window's steps are not those since its beginning")
+            before = amount(state["seconds"], "the time of a window")
+        except Exception as error:  # damage has no common base for what it raises
+            raise TrainingError(f"The saved numbers of the last steps are damaged: {reason(error)}.") from error
+        self._first, self._before, self._steps, self._read = first, before, [], steps
+
+
+def _numbers(step: Any) -> _Numbers:
+    """A step as it was saved.
+
+    Raises:
+        ValueError: it is anything else.
+    """
+    values = {str(name): float(value) for name, value in step["values"].items()}
+    terms = [name for name in step["terms"] if name in values]
+    if len(terms) != len(step["terms"]) or not all(map(math.isfinite, values.values())):
+        raise ValueError("a step's numbers are incomplete")
+    return {"terms": terms, "values": values}
 
 
 def _not_finite(names: list[str], images: int) -> str:
     losses = [name for name in names if not name.endswith("gradient_norm")]
     subject = f"The loss {', '.join(losses)}" if losses else "The gradient"
     return (
-        f"{subject} is not finite in the step after {images:,} images; the last saved state is kept: begin a new "
+        f"{subject} is not finite in the step after {images:,} crops; the last saved state is kept: begin a new "
         "run from its weights (--init) with a lower learning_rate or clip."
     )
 
@@ -129,13 +189,11 @@ class Metrics:
     def validation(self, images: int, seconds: float, result: Validation) -> None:
         """Log a validation."""
         entry = {"bicubic_psnr_y": result.bicubic, "psnr_y_per_step": list(result.steps)}
-        if result.natural is not None:
-            entry["psnr_y_at_fidelity_0"] = result.natural
-        self._folder.log({"kind": "validation", "images": images, "seconds": round(seconds, 2), **entry})
+        measured = {"psnr_y_at_fidelity_0": result.natural, "psnr_y_degraded": result.degraded}
+        others = {name: value for name, value in measured.items() if value is not None}
+        self._folder.log({"kind": "validation", "images": images, "seconds": round(seconds, 2), **entry, **others})
         scalars = {f"validation/psnr_y_step_{n}": value for n, value in enumerate(result.steps, start=1)}
-        if result.natural is not None:
-            scalars["validation/psnr_y_at_fidelity_0"] = result.natural
-        self._scalars(scalars, images)
+        self._scalars(scalars | {f"validation/{name}": value for name, value in others.items()}, images)
 
     def _scalars(self, values: dict[str, float], images: int) -> None:
         for name, value in values.items():

@@ -48,7 +48,9 @@ class Loss(NamedTuple):
 class Objective(nn.Module):
     """Maps a batch to its loss; wraps the model so that one call is one forward pass.
 
-    `objective(lr, hr, chance)` takes (N, 3, h, w) and (N, 3, scale h, scale w) in [0, 1].
+    `objective(lr, hr, chance, target, restoration)` takes (N, 3, h, w), (N, 3, scale h, scale w) and, where pixels
+    shall be compared with something else than `hr`, (N, 3, scale h, scale w) again; and how degraded `lr` is, (N,), for
+    models that are told. All are in [0, 1].
 
     Attributes:
         model: what is trained.
@@ -58,5 +60,7 @@ class Objective(nn.Module):
     model: Model
     terms: list[str]
 
-    def forward(self, lr: Tensor, hr: Tensor, chance: Chance) -> Loss:
+    def forward(
+        self, lr: Tensor, hr: Tensor, chance: Chance, target: Tensor | None = None, restoration: Tensor | None = None
+    ) -> Loss:
         raise TypeError(f"{type(self).__name__} does not define forward")

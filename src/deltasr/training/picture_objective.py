@@ -13,6 +13,8 @@ from deltasr.training.losses import l1, l2
 from deltasr.training.objective import Chance, Loss, Objective
 from deltasr.training.recipe_kinds import AutoencoderRecipe, PictureRecipe
 
+_OF_PIXELS = ("l1", "l2")
+
 
 class PictureObjective(Objective):
     """Terms `l1`, `l2`, `lpips` and `perceptual`, those whose weight is not zero. The adversarial one is the learner's.
@@ -35,9 +37,12 @@ class PictureObjective(Objective):
     def _perceptual(self, picture: Tensor, hr: Tensor) -> Tensor:
         return self.judges["perceptual"](picture, hr)
 
-    def picture_terms(self, picture: Tensor, hr: Tensor) -> list[Tensor]:
-        """The weighted terms of a result (N, 3, H, W)."""
-        return [weight * loss(picture, hr) for weight, loss in self.losses.values()]
+    def picture_terms(self, picture: Tensor, hr: Tensor, target: Tensor | None = None) -> list[Tensor]:
+        """The weighted terms of a result (N, 3, H, W); pixels are compared with `target` where there is one."""
+        pixels = hr if target is None else target
+        return [
+            weight * loss(picture, pixels if name in _OF_PIXELS else hr) for name, (weight, loss) in self.losses.items()
+        ]
 
 
 class RrdbObjective(PictureObjective):
@@ -49,9 +54,11 @@ class RrdbObjective(PictureObjective):
         super().__init__(recipe, judges)
         self.model = model
 
-    def forward(self, lr: Tensor, hr: Tensor, chance: Chance) -> Loss:
+    def forward(
+        self, lr: Tensor, hr: Tensor, chance: Chance, target: Tensor | None = None, restoration: Tensor | None = None
+    ) -> Loss:
         picture = RrdbNet.forward(self.model, lr).float()
-        terms = self.picture_terms(picture, hr)
+        terms = self.picture_terms(picture, hr, target)
         return Loss(stack(terms) if terms else picture.new_zeros(0), picture)
 
 
@@ -69,7 +76,9 @@ class AutoencoderObjective(PictureObjective):
         self.codebook, self.commitment = recipe.codebook, recipe.commitment
         self.terms = [*self.terms, "codebook", "commitment"]
 
-    def forward(self, lr: Tensor, hr: Tensor, chance: Chance) -> Loss:
+    def forward(
+        self, lr: Tensor, hr: Tensor, chance: Chance, target: Tensor | None = None, restoration: Tensor | None = None
+    ) -> Loss:
         network = self.model.autoencoder
         code = network.encode(2 * hr - 1).float()
         entries = network.nearest_entries(code)

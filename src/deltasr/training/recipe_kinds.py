@@ -11,23 +11,27 @@ from msgspec import Meta, Struct
 from deltasr.nets.classifier_layers import layer_names
 
 Size = Literal["tiny", "small", "base"]
-Positive = Annotated[int, Meta(ge=1)]
-Count = Annotated[int, Meta(ge=0)]
-PositiveFloat = Annotated[float, Meta(gt=0)]
-Weight = Annotated[float, Meta(ge=0)]
+Positive = Annotated[int, Meta(ge=1, le=10**12)]
+Count = Annotated[int, Meta(ge=0, le=10**12)]
+Channels = Annotated[int, Meta(ge=1, le=4_096)]
+Blocks = Annotated[int, Meta(ge=1, le=256)]
+PositiveFloat = Annotated[float, Meta(gt=0, le=100)]
+Weight = Annotated[float, Meta(ge=0, le=1e9)]
 Fraction = Annotated[float, Meta(ge=0, lt=1)]
 Share = Annotated[float, Meta(ge=0, le=0.25)]
 DegradationKind = Literal[
     "bicubic", "bicubic-aliased", "bilinear", "bilinear-aliased", "area", "lanczos", "resshift-test", "realesrgan",
-    "bsrgan",
+    "bsrgan", "web",
 ]  # fmt: skip
 
 
+SYSTEM = "system"
+"""The key that says in files which system a recipe trains."""
 _GROUPS = 32
 """Of the autoencoder's group normalisation."""
 
 
-class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="system"):
+class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field=SYSTEM):
     """What recipes of all systems have: how long, on what crops, by what optimizer.
 
     Lengths are counted in images (crops seen), so that they do not change with the batch.
@@ -36,6 +40,9 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
         scale: factor from LR to HR.
         degradation: how LR crops come about, a name in `degradation.kinds.KINDS`; `bicubic` is made once a picture.
         shrink: factor by which pictures are made smaller before anything else; 1 takes them as they are.
+        graphics: share of crops that are cut from drawn pictures (`training.graphics`) instead of the folder's.
+        teacher: share of the target picture that is the teachers' (`training.teacher`), the rest the true HR picture;
+            0 learns without teachers. LPIPS and discriminators compare with the HR picture alone.
         crop: side of the LR crops in pixels, at least 4; HR crops are `scale` times as large.
         batch: crops in an optimizer step, over all processes together.
         images: length of the run.
@@ -62,11 +69,13 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
 
     scale: Annotated[int, Meta(ge=2, le=8)] = 4
     degradation: DegradationKind = "bicubic"
-    shrink: Positive = 1
-    crop: Annotated[int, Meta(ge=4)] = 24
-    batch: Positive = 16
+    shrink: Annotated[int, Meta(ge=1, le=64)] = 1
+    graphics: Fraction = 0.0
+    teacher: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    crop: Annotated[int, Meta(ge=4, le=4_096)] = 24
+    batch: Annotated[int, Meta(ge=1, le=65_536)] = 16
     images: Positive = 320_000
-    seed: Count = 0
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
     optimizer: Literal["adamw", "muon"] = "adamw"
     learning_rate: PositiveFloat = 1.5e-3
     decay: Literal["cosine", "halved", "none"] = "cosine"
@@ -78,7 +87,7 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
     precision: Literal["float32", "bf16"] = "float32"
     channels_last: bool = False
     compile: bool = False
-    workers: Count = 0
+    workers: Annotated[int, Meta(ge=0, le=256)] = 0
     validation_pictures: Count | Share = 16
     test_pictures: Count | Share = 0
     patience: Count = 0
@@ -115,7 +124,7 @@ class JudgedRecipe(Recipe, frozen=True, kw_only=True, forbid_unknown_fields=True
     adversarial: Weight = 0.0
     adversarial_loss: Literal["bce", "relativistic"] = "relativistic"
     discriminator: Literal["simple", "unet", "patch"] = "simple"
-    discriminator_width: Positive = 64
+    discriminator_width: Channels = 64
     discriminator_learning_rate: PositiveFloat = 1e-4
     alternation: Literal["joint", "phases"] = "joint"
 
@@ -145,9 +154,9 @@ class ChainRecipe(JudgedRecipe, frozen=True, kw_only=True, forbid_unknown_fields
             (`losses.grid_distance`): dots that perceptual losses reward. Of pixel-unshuffled codes only.
     """
 
-    steps: Positive = 4
+    steps: Annotated[int, Meta(ge=1, le=1_000)] = 4
     p: PositiveFloat = 0.3
-    eta_1: PositiveFloat = 0.01
+    eta_1: Annotated[float, Meta(gt=0, le=1)] = 0.01
     eta_T: Annotated[float, Meta(gt=0, le=1)] = 0.99
     unroll: Literal["through", "detached", "teacher-forced"] = "through"
     loss: Literal["l1", "l2", "charbonnier"] = "l1"
@@ -174,20 +183,34 @@ class DeltaDiffRecipe(ChainRecipe, frozen=True, kw_only=True, forbid_unknown_fie
         dial: train one network for all fidelities in [0, 1]: `lpips` and `adversarial` are multiplied by
             (1 - fidelity)^2. Of every four crops one is trained at fidelity 1, one at 0 and two in between.
         default_fidelity: of the trained model.
+        restoring: tell the network how degraded each LR crop is; for the degradation `web`.
         block: what the network is stacked of, a name in `nets.blocks.BLOCKS`.
         shared: whether all steps have the same blocks, or each has its own.
         features: `once`, from the LR picture, or `every-step`, from the LR picture and the state.
+        early_steps: steps of the chain in the first part of the run, which fewer make shorter; 0 for `steps` from the
+            beginning. The chain has the same `p`, `eta_1` and `eta_T` then.
+        early: share of the run's images that this part has.
     """
 
     size: Size = "tiny"
     dial: bool = False
     default_fidelity: Annotated[float, Meta(ge=0, le=1)] = 1.0
+    restoring: bool = False
     block: Literal["residual", "naf", "large-kernel", "reparameterised"] = "residual"
     shared: bool = True
     features: Literal["once", "every-step"] = "once"
+    early_steps: Count = 0
+    early: Fraction = 0.75
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.restoring and (self.degradation != "web" or self.unroll == "teacher-forced"):
+            raise ValueError("restoring needs degradation 'web', and unroll 'through' or 'detached'")
+        if self.early_steps and (self.early_steps > self.steps or not self.shared or self.unroll == "teacher-forced"):
+            raise ValueError(
+                f"early_steps is {self.early_steps}; it needs at least as many steps ({self.steps}), shared true and "
+                "an unrolled chain"
+            )
         if not self.shared and self.unroll == "teacher-forced":
             raise ValueError(
                 "shared false gives each step blocks of its own, which unroll 'teacher-forced' cannot train"
@@ -260,8 +283,8 @@ class RrdbRecipe(PictureRecipe, frozen=True, kw_only=True, forbid_unknown_fields
         blocks, width: of the network.
     """
 
-    blocks: Positive = 2
-    width: Positive = 64
+    blocks: Blocks = 2
+    width: Channels = 64
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -281,15 +304,17 @@ class AutoencoderRecipe(PictureRecipe, frozen=True, kw_only=True, forbid_unknown
         commitment: weight of the loss that moves codes to their entries (third term).
     """
 
-    widths: tuple[Positive, ...] = (128, 256, 512)
-    blocks: Positive = 2
-    latent_channels: Positive = 3
-    codes: Positive = 8192
+    widths: tuple[Channels, ...] = (128, 256, 512)
+    blocks: Blocks = 2
+    latent_channels: Channels = 3
+    codes: Annotated[int, Meta(ge=1, le=2**20)] = 8192
     codebook: Weight = 1.0
     commitment: Weight = 0.25
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.teacher:
+            raise ValueError("teacher is for upscalers; an autoencoder learns to give back the picture itself")
         if 2 ** (len(self.widths) - 1) != self.scale:
             raise ValueError(f"widths has {len(self.widths)} levels, which is not a scale of {self.scale}")
         if any(width % _GROUPS for width in self.widths):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,13 @@ import msgspec
 import torch
 
 from deltasr.errors import TrainingError, reason
-from deltasr.models.checkpoint import write_whole
-from deltasr.training.recipe_kinds import AnyRecipe, Recipe
+from deltasr.files import clear_leftovers, write_whole
+from deltasr.training.recipe_kinds import SYSTEM, AnyRecipe, Recipe
 
 _STATE_FORMAT = 1
-_SYSTEM = "system"
-"""The key that earlier versions, which knew one system, left out."""
+WEIGHTS = "model.safetensors"
+"""What a run's weights are called in its folder."""
+_LOCK = "run.lock"
 
 
 class RunFolder:
@@ -26,9 +29,11 @@ class RunFolder:
         recipe_file: `recipe.json`, what was asked for; it is written last, so a folder with it can be resumed.
         pictures_file: `pictures.json`, the pictures that the order of crops was made from.
         held_out_file: `held-out.json`, which of them are kept for validation and for tests.
+        teachers_file: `teachers.json`, whose pictures it learns from, where there are teachers.
         state_file: `state.pt`, everything that resuming needs; written whole or not at all.
         metrics_file: `metrics.jsonl`, one object a line.
         weights_file: `model.safetensors`, the averaged weights as a model that `deltasr upscale --model` takes.
+        lock_file: `run.lock`, empty; the system forgets who holds it when that process ends, however it ends.
     """
 
     def __init__(self, path: Path) -> None:
@@ -36,9 +41,43 @@ class RunFolder:
         self.recipe_file = path / "recipe.json"
         self.pictures_file = path / "pictures.json"
         self.held_out_file = path / "held-out.json"
+        self.teachers_file = path / "teachers.json"
         self.state_file = path / "state.pt"
         self.metrics_file = path / "metrics.jsonl"
-        self.weights_file = path / "model.safetensors"
+        self.weights_file = path / WEIGHTS
+        self.lock_file = path / _LOCK
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Have the folder for oneself. Where no run begins meanwhile, nothing of it is left afterwards.
+
+        Raises:
+            TrainingError: another process, or another thread of this one, trains here; or the folder cannot be written.
+        """
+        from filelock import FileLock, Timeout
+
+        lock, is_new = FileLock(self.lock_file), not self.path.exists()
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise TrainingError(
+                f"Another training writes to {self.path}; wait until it ends, or name another folder."
+            ) from error
+        except OSError as error:
+            raise TrainingError(f"The run {self.path} cannot be written: {error.strerror or error}.") from error
+        clear_leftovers(self.path)
+        try:
+            yield
+        finally:
+            began = self.recipe_file.exists()
+            with suppress(OSError):  # Windows removes no open file
+                if not began:
+                    self.lock_file.unlink()
+            lock.release()
+            with suppress(OSError):  # it holds something
+                if is_new and not began:
+                    self.path.rmdir()
 
     def require_empty(self) -> None:
         """Make sure that a run can begin here.
@@ -55,13 +94,21 @@ class RunFolder:
         """Start a new run here, with the state that its first step starts from.
 
         Raises:
-            TrainingError: the folder holds a run already.
-            CheckpointError: its files cannot be written.
+            TrainingError: the folder holds a run already, or its files cannot be written.
         """
         self.require_empty()
         self.metrics_file.unlink(missing_ok=True)
         self.save_state(state)
-        write_whole(self.recipe_file, msgspec.json.format(msgspec.json.encode(recipe), indent=2) + b"\n")
+        self.save_recipe(recipe)
+
+    def save_recipe(self, recipe: Recipe) -> None:
+        """Write the recipe.
+
+        Raises:
+            TrainingError: it cannot be written.
+        """
+        content = msgspec.json.format(msgspec.json.encode(recipe), indent=2) + b"\n"
+        write_whole(self.recipe_file, content, what="The recipe", error=TrainingError)
 
     def keep_pictures(self, pictures: list[tuple[str, int, int]]) -> None:
         """Note which pictures a run learns from, or make sure that a resumed one has the same as before.
@@ -77,7 +124,7 @@ class RunFolder:
         """
         content = b"[\n" + b",\n".join(msgspec.json.encode(picture) for picture in pictures) + b"\n]\n"
         if not (self.recipe_file.exists() and self.pictures_file.exists()):
-            write_whole(self.pictures_file, content)
+            write_whole(self.pictures_file, content, what="The list of pictures", error=TrainingError)
         elif self.pictures_file.read_bytes() != content:
             raise TrainingError(
                 f"The pictures are not those that the run began with, which {self.pictures_file} lists; bring them "
@@ -86,8 +133,28 @@ class RunFolder:
 
     def keep_held_out(self, *, validation: list[str], test: list[str]) -> None:
         """Note the names of the pictures that a run does not learn from: `held-out.json`, for tests of one's own."""
-        content = msgspec.json.encode({"validation": validation, "test": test})
-        write_whole(self.held_out_file, msgspec.json.format(content, indent=2) + b"\n")
+        names = msgspec.json.encode({"validation": validation, "test": test})
+        content = msgspec.json.format(names, indent=2) + b"\n"
+        write_whole(self.held_out_file, content, what="The list of pictures", error=TrainingError)
+
+    def keep_teachers(self, names: Sequence[str]) -> None:
+        """Note whose pictures a run learns from, for when it is resumed: names in the catalogue, or absolute paths."""
+        absolute = [str(Path(name).resolve()) if Path(name).is_file() else name for name in names]
+        content = msgspec.json.encode(absolute) + b"\n"
+        write_whole(self.teachers_file, content, what="The list of teachers", error=TrainingError)
+
+    def teachers(self) -> tuple[str, ...]:
+        """What `keep_teachers` noted; empty for a run without teachers.
+
+        Raises:
+            TrainingError: the note cannot be read.
+        """
+        try:
+            return msgspec.json.decode(self.teachers_file.read_bytes(), type=tuple[str, ...])
+        except FileNotFoundError:
+            return ()
+        except (OSError, msgspec.MsgspecError) as error:
+            raise TrainingError(f"The teachers in {self.teachers_file} cannot be read: {reason(error)}.") from error
 
     def recipe(self) -> AnyRecipe:
         """The recipe of the run that is here.
@@ -97,9 +164,11 @@ class RunFolder:
         """
         try:
             values = msgspec.json.decode(self.recipe_file.read_bytes(), type=dict[str, Any])
-            return msgspec.convert({_SYSTEM: "deltadiff", **values}, AnyRecipe)
+            return msgspec.convert({SYSTEM: "deltadiff", **values}, AnyRecipe)
         except FileNotFoundError as error:
             raise TrainingError(f"{self.path} holds no run to resume.") from error
+        except RecursionError as error:
+            raise TrainingError(f"The recipe {self.recipe_file} cannot be read: it is nested too deeply.") from error
         except (OSError, msgspec.MsgspecError) as error:
             raise TrainingError(f"The recipe {self.recipe_file} cannot be read: {reason(error)}.") from error
 
@@ -107,7 +176,7 @@ class RunFolder:
         """Write the state; a run killed meanwhile finds the one before."""
         buffer = io.BytesIO()
         torch.save({"format": _STATE_FORMAT, **state}, buffer)
-        write_whole(self.state_file, buffer.getvalue())
+        write_whole(self.state_file, buffer.getvalue(), what="The training state", error=TrainingError)
 
     def load_state(self) -> dict[str, Any]:
         """The last state, on the CPU.
@@ -146,6 +215,7 @@ class RunFolder:
             try:
                 if json.loads(line)["images"] <= images:
                     kept.append(line)
-            except (json.JSONDecodeError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 continue
-        write_whole(self.metrics_file, "".join(line + "\n" for line in kept).encode())
+        lines = "".join(f"{line}\n" for line in kept)
+        write_whole(self.metrics_file, lines, what="The log", error=TrainingError)

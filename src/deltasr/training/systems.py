@@ -7,10 +7,11 @@ from pathlib import Path
 import torch
 
 from deltasr.diffusion.schedule import geometric_schedule
-from deltasr.errors import SettingError, TrainingError
+from deltasr.errors import CheckpointError, SettingError, TrainingError
 from deltasr.models import checkpoint
 from deltasr.models.autoencoder import Autoencoder
 from deltasr.models.base import Model
+from deltasr.models.catalogue import BUNDLED, bundled_file
 from deltasr.models.deltadiff import DeltaDiff
 from deltasr.models.regression import Rrdb
 from deltasr.models.resshift import ResShift
@@ -27,6 +28,7 @@ from deltasr.training.recipe_kinds import (
     ResShiftRecipe,
     RrdbRecipe,
 )
+from deltasr.training.run_folder import WEIGHTS
 
 SMALL_DENOISER = {
     "model_channels": 32,
@@ -42,12 +44,12 @@ SMALL_DENOISER = {
 """Arguments of `nets.swin_unet.SwinUNet` for two cores."""
 
 
-def build_model(recipe: Recipe, *, initial: Path | None = None, first_stage: Path | None = None) -> Model:
+def build_model(recipe: Recipe, *, initial: str | Path | None = None, first_stage: Path | None = None) -> Model:
     """The model of a recipe, with weights drawn from its seed or taken from a checkpoint.
 
     Args:
         recipe: what is going to be trained.
-        initial: a checkpoint of the same networks to start from, the autoencoder among them.
+        initial: weights of the same networks to start from, the autoencoder among them: as for `starting_file`.
         first_stage: a checkpoint that holds the trained autoencoder of a recipe with `first_stage` `vq`: an
             `Autoencoder` or a `ResShift`. Its weights stay as they are.
 
@@ -56,6 +58,7 @@ def build_model(recipe: Recipe, *, initial: Path | None = None, first_stage: Pat
         CheckpointError: a checkpoint cannot be read.
         SettingError: a first stage is given to a recipe that has no use for it, or the crops do not fit the network.
     """
+    initial = None if initial is None else starting_file(initial)
     first_stage = _first_stage(recipe, initial, first_stage)
     torch.manual_seed(recipe.seed)
     model = _fresh(recipe, first_stage)
@@ -72,6 +75,24 @@ def build_model(recipe: Recipe, *, initial: Path | None = None, first_stage: Pat
     if isinstance(model, ResShift) and model.autoencoder is not None:
         model.autoencoder.requires_grad_(False)
     return model
+
+
+def starting_file(initial: str | Path) -> Path:
+    """The checkpoint that a bundled model's name, a run's folder or a checkpoint's path stands for.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    if str(initial) in BUNDLED:
+        return bundled_file(str(initial), ".safetensors")
+    path = Path(initial)
+    file = path / WEIGHTS if path.is_dir() else path
+    if not file.is_file():
+        raise CheckpointError(
+            f"There is no checkpoint at {file}; start from a checkpoint's file, a run's folder, or one of "
+            f"{', '.join(BUNDLED)}."
+        )
+    return file
 
 
 def needs_first_stage(recipe: Recipe) -> bool:
@@ -106,7 +127,8 @@ def _fresh(recipe: Recipe, first_stage: Path | None) -> Model:
             eta_T=recipe.eta_T,
             dial=recipe.dial,
             default_fidelity=recipe.default_fidelity,
-            consistent=recipe.degradation == "bicubic",
+            restoring=recipe.restoring,
+            consistent=recipe.degradation == "bicubic" or recipe.restoring,
             block=recipe.block,
             shared=recipe.shared,
             features=recipe.features,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,20 +17,24 @@ from torch.utils.data import DataLoader
 
 from deltasr.devices import drawback
 from deltasr.errors import SettingError, TrainingError, reason
+from deltasr.inference.memory import is_out_of_memory
 from deltasr.models import checkpoint
 from deltasr.training.adversarial_learner import AdversarialLearner
 from deltasr.training.best import Best
 from deltasr.training.cache import CachedPicture, build_cache, find_pictures
 from deltasr.training.crops import Crops, Positions
 from deltasr.training.display import Display, Silence
+from deltasr.training.graphics.cached import drawn_pictures
 from deltasr.training.judges import find_judges
 from deltasr.training.learner import Learner
 from deltasr.training.metrics import Means, Metrics, Window
 from deltasr.training.recipe_kinds import JudgedRecipe, Recipe
-from deltasr.training.recipe_values import checked, ignored
+from deltasr.training.recipe_values import checked, ignored, resumed
 from deltasr.training.run_folder import RunFolder
+from deltasr.training.saved_state import amount
 from deltasr.training.stopping import Stopping, leave_signals_to_the_main_process
 from deltasr.training.systems import build_model, build_objective, needs_first_stage
+from deltasr.training.teacher import Teachers, teach
 from deltasr.training.validation import split, validate
 
 _STEPS_BETWEEN_LOGS = 20
@@ -48,8 +52,10 @@ class Options:
         cache: folder for decoded pictures.
         run: the run's folder.
         resume: go on with the run that is there.
-        initial: a checkpoint whose weights to start from; None for fresh ones.
+        changes: values of its recipe that it goes on with, by the keys in `recipe_values.CHANGEABLE`.
+        initial: weights to start from: a bundled model's name, a run's folder or a checkpoint; None for fresh ones.
         first_stage: a checkpoint with the autoencoder that a recipe needs.
+        teachers: upscalers whose mean the recipe's share `teacher` of the target is: names in the catalogue or files.
         networks: weights of the networks that LPIPS and perceptual losses look through: a file, or a folder of them.
         minutes: stop, with a saved state, after so long, decoding included; None for no limit.
         device: `auto`, or `cpu` even where there is an accelerator.
@@ -59,8 +65,10 @@ class Options:
     cache: Path
     run: Path
     resume: bool = False
-    initial: Path | None = None
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    initial: str | Path | None = None
     first_stage: Path | None = None
+    teachers: tuple[str, ...] = ()
     networks: Path | None = None
     minutes: float | None = None
     device: str = "auto"
@@ -70,47 +78,56 @@ def train(recipe: Recipe, options: Options, display: Display) -> Path:
     """Train a model, or go on training it, until its recipe's images are seen or it is asked to stop.
 
     It stops, with a saved state, when `options.minutes` are over and at the first SIGINT or SIGTERM (when called from
-    the main thread). A resumed run has the recipe that it began with; `recipe` is then left aside.
+    the main thread). A resumed run has the recipe that it began with, but for `options.changes`; `recipe` is then left
+    aside.
 
     Returns:
         The file of the averaged weights.
 
     Raises:
-        TrainingError: packages are missing; data, run folder or state cannot be used; or a loss term is not finite.
+        TrainingError: packages are missing; data, run folder or state cannot be used, or another training has the run
+            folder; a loss term is not finite; memory runs out or a data worker dies.
         SettingError: the recipe has a wrong value or does not fit this machine.
         CheckpointError: `options.initial` cannot be read, or a file of the run cannot be written.
     """
     stopping = Stopping(options.minutes)
     missing = [package for package in _PACKAGES if find_spec(package) is None]
     if missing:
-        raise TrainingError(f"Training needs {' and '.join(missing)}: pip install 'deltasr[train]' installs it.")
+        raise TrainingError(f"Training needs {' and '.join(missing)}: pip install -e '.[train]' installs it.")
     folder = RunFolder(options.run)
     if options.resume:
-        recipe = folder.recipe()
+        folder.recipe()
     else:
         recipe = checked(recipe)
         folder.require_empty()
-    _Run(recipe, options, folder, display).loop(stopping)
+    accelerator = _accelerator(options.device)
+    with folder.locked() if accelerator.is_main_process else nullcontext(), _failures_told(folder):
+        if options.resume:
+            recipe = resumed(folder.recipe(), options.changes)
+        _Run(recipe, options, folder, display, accelerator).loop(stopping)
     return folder.weights_file
 
 
 class _Run:
     """A run in progress: a learner, its pictures, and the folder that both are recorded in."""
 
-    def __init__(self, recipe: Recipe, options: Options, folder: RunFolder, display: Display) -> None:
-        self.recipe, self.options, self.folder = recipe, options, folder
-        self.accelerator = _accelerator(options.device)
+    def __init__(self, recipe: Recipe, options: Options, folder: RunFolder, display: Display, accelerator: Any) -> None:
+        self.recipe, self.options, self.folder, self.accelerator = recipe, options, folder, accelerator
         self.device: torch.device = self.accelerator.device
         self.is_main = bool(self.accelerator.is_main_process)
         self.display = display if self.is_main else Silence()
         self._check_machine()
+        teachers = self._teachers()
         self.learner = self._new_learner()
-        self.best = Best(recipe.patience)
+        self.best, self.window = Best(recipe.patience), Window(0)
         self._seconds_before, self._started = 0.0, time.monotonic()
         if options.resume:
             self._restore()
         pictures = self._cached_pictures()
         self.training, self.held_out, tested = split(pictures, recipe.validation_pictures, recipe.test_pictures)
+        if teachers is not None:
+            self.training = self._taught(teachers)
+        self.drawn = self._drawn() if recipe.graphics else []
         if len(self.held_out) < recipe.validation_pictures:
             self.display.note(
                 f"note: validation_pictures is {recipe.validation_pictures}, but of {len(pictures)} pictures only "
@@ -121,8 +138,12 @@ class _Run:
             validation, test = ([self._name(p) for p in kept] for kept in (self.held_out, tested))
             folder.keep_held_out(validation=validation, test=test)
             if not options.resume:
+                if teachers is not None:
+                    folder.keep_teachers(teachers.names)
                 self._save_weights()
                 folder.begin(recipe, self._state())
+            elif options.changes:
+                folder.save_recipe(recipe)
         self.accelerator.wait_for_everyone()
 
     def _new_learner(self) -> Learner:
@@ -172,18 +193,71 @@ class _Run:
         self.accelerator.wait_for_everyone()
         return pictures
 
+    def _teachers(self) -> Teachers | None:
+        """The teachers that the recipe has a share for; a resumed run's are those that it began with."""
+        names = self.folder.teachers() if self.options.resume else self.options.teachers
+        if not self.recipe.teacher:
+            if names:
+                raise SettingError("The recipe's share of the teachers is 0; set teacher above 0, or leave them out.")
+            return None
+        if not names:
+            raise SettingError(
+                f"The recipe's target is {self.recipe.teacher:g} a teacher's; name it by --teacher MODEL."
+            )
+        teachers = Teachers(names, scale=self.recipe.scale)
+        if not self.options.resume:
+            teachers.load()  # a wrong name is found before hours of decoding; a resumed run has its pictures
+        return teachers
+
+    def _taught(self, teachers: Teachers) -> list[CachedPicture]:
+        """The training pictures with what the teachers make of them, which the main process alone computes."""
+        if not self.is_main:
+            self.accelerator.wait_for_everyone()
+            return teach(self.training, teachers)
+        taught = teach(self.training, teachers, progress=self.display.teaching)
+        self.accelerator.wait_for_everyone()
+        return taught
+
+    def _drawn(self) -> list[CachedPicture]:
+        """The drawn pictures, which the main process alone draws."""
+
+        def draw(progress: Callable[[float], None] | None = None) -> list[CachedPicture]:
+            recipe = self.recipe
+            return drawn_pictures(
+                self.options.cache, seed=recipe.seed, scale=recipe.scale, photographs=self.training, progress=progress
+            )
+
+        if not self.is_main:
+            self.accelerator.wait_for_everyone()
+            return draw()
+        drawn = draw(self.display.drawing)
+        self.accelerator.wait_for_everyone()
+        return drawn
+
     def _state(self) -> dict[str, Any]:
-        return {**self.learner.state(), "best": self.best.state(), "seconds": self.seconds}
+        rest = {"best": self.best.state(), "window": self.window.state(), "seconds": self.seconds}
+        return {**self.learner.state(), **rest}
 
     def _restore(self) -> None:
         state = self.folder.load_state()
         self.learner.restore(state)
+        if self.images > self.recipe.images:
+            raise SettingError(
+                f"The run in {self.folder.path} has learnt from {self.images:,} crops, and images is "
+                f"{self.recipe.images:,}; set images to at least as many."
+            )
         if "best" in state:  # earlier versions had none
-            self.best.restore(state["best"])
-        self._seconds_before = float(state["seconds"])
+            self.best.restore(state["best"], self.learner.average)
+        self.window = Window(self.images)
+        if "window" in state:  # nor that
+            self.window.restore(state["window"], self.images)
+        try:
+            self._seconds_before = amount(state.get("seconds"), "seconds")
+        except ValueError as error:
+            raise TrainingError(f"The training state {self.folder.state_file} is damaged: {reason(error)}.") from error
         if self.is_main:
             self.folder.forget_after(self.images)
-        self.display.note(f"resumed at {self.images:,} of {self.recipe.images:,} images")
+        self.display.note(f"resumed at {self.images:,} of {self.recipe.images:,} crops")
 
     def _save(self) -> None:
         if not self.is_main:
@@ -197,6 +271,8 @@ class _Run:
             "images": self.images if self.best.weights is None else self.best.images,
             "seconds": round(self.seconds, 1),
         }
+        if names := self.folder.teachers() or self.options.teachers:
+            facts["teachers"] = [Path(name).name for name in names]
         checkpoint.save(self.learner.average, self.folder.weights_file, state=self.best.weights, training=facts)
 
     @property
@@ -216,6 +292,9 @@ class _Run:
             crop=self.recipe.crop,
             seed=self.recipe.seed,
             degradation=self.recipe.degradation,
+            teacher=self.recipe.teacher,
+            drawn=self.drawn,
+            graphics=self.recipe.graphics,
         )
         loader = DataLoader(
             crops,
@@ -232,20 +311,23 @@ class _Run:
     def loop(self, stopping: Stopping) -> None:
         """Run until the images are seen or it has to stop; the state is saved in each case.
 
-        Every save comes after a look at the window, so that no state with values that are not finite is written.
+        Every save comes after reading the window, so that no state with values that are not finite is written. A stop
+        logs nothing that a run which is left alone would not: the window goes into the state, and on when it resumes.
         """
         metrics = Metrics(self.folder, self.images) if self.is_main else None
         self._started = time.monotonic()
-        window = Window(self.images)
+        self.window.start()
         try:
             with stopping, _kernels_chosen_by_timing():
-                for lr, hr in () if self.best.is_over else self._batches():
-                    window.add(self.learner.step(lr, hr))
+                for batch in () if self.best.is_over else self._batches():
+                    self.window.add(self.learner.step(*batch))
                     ends = self._is_over() or self._must_stop(stopping)
                     validates = self._is_over() or self._crossed(self.recipe.validate_every)
                     saves = self._crossed(self.recipe.save_every)
-                    if ends or validates or saves or self._crossed(_STEPS_BETWEEN_LOGS * self.recipe.batch):
-                        self._log(metrics, window.look(self.images, self.accelerator.reduce))
+                    if validates or saves or self._crossed(_STEPS_BETWEEN_LOGS * self.recipe.batch):
+                        self._log(metrics, self.window.look(self.images, self.accelerator.reduce))
+                    elif ends:
+                        self.window.read(self.images, self.accelerator.reduce)
                     if validates:
                         self._validate(metrics)
                         ends = ends or self._has_stopped_improving()
@@ -254,7 +336,7 @@ class _Run:
                     if saves:
                         self._save()
                     if validates or saves:
-                        window.skip_time()
+                        self.window.skip_time()
                 self._save()
                 self.accelerator.wait_for_everyone()
         finally:
@@ -262,12 +344,12 @@ class _Run:
                 metrics.close()
         if self.best.is_over:
             self.display.note(
-                f"stopped at {self.images:,} images: {self.recipe.patience} validations without a better one; the "
-                f"weights are the best ones, of {self.best.images:,} images"
+                f"stopped at {self.images:,} crops: {self.recipe.patience} validations without a better one; the "
+                f"weights are the best ones, of {self.best.images:,} crops"
             )
         elif not self._is_over():
             self.display.note(
-                f"stopped at {self.images:,} of {self.recipe.images:,} images; --resume goes on from there"
+                f"stopped at {self.images:,} of {self.recipe.images:,} crops; --resume goes on from there"
             )
         self.display.note(f"weights: {self.folder.weights_file}")
 
@@ -309,6 +391,22 @@ class _Run:
         self.best.consider(result.steps[-1], self.images, self.learner.average)
         metrics.validation(self.images, self.seconds, result)
         self.display.validation(self.images, result)
+
+
+@contextmanager
+def _failures_told(folder: RunFolder) -> Iterator[None]:
+    """Tell in a sentence that memory ran out or that a process which prepares crops died."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if is_out_of_memory(error):
+            raise TrainingError("Memory ran out; begin a run with a smaller batch or crop.") from error
+        if "DataLoader worker" in str(error):
+            raise TrainingError(
+                f"A process that prepares crops died ({reason(error)}); --resume goes on from the last saved state in "
+                f"{folder.path}, with fewer workers (--set workers=...) if memory is short."
+            ) from error
+        raise
 
 
 @contextmanager

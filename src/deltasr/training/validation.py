@@ -30,11 +30,14 @@ class Validation:
         steps: of each step's prediction, first step first; the last is the model's result, and the only one of models
             without steps. A model with a dial is asked for fidelity 1.
         natural: of the result of a model with a dial at fidelity 0; None for other models.
+        degraded: of the result of a model that restores, on degraded LR pictures whose strengths (`degradation.web`)
+            are evenly spaced from 0 to 1 and told to it; None for other models.
     """
 
     bicubic: float
     steps: tuple[float, ...]
     natural: float | None = None
+    degraded: float | None = None
 
 
 def split(
@@ -61,7 +64,9 @@ def _spaced(pictures: list[CachedPicture], wanted: float) -> tuple[list[CachedPi
     return rest, [picture for number, picture in enumerate(pictures) if number in chosen]
 
 
-def _centre(picture: CachedPicture, scale: int, degradation: str, seed: int) -> tuple[Tensor, Tensor]:
+def _centre(
+    picture: CachedPicture, scale: int, degradation: str, seed: int, strength: float | None = None
+) -> tuple[Tensor, Tensor]:
     hr, lr = picture.arrays()
     height, width = (min(side, _LARGEST_SIDE) for side in lr.shape[:2])
     top, left = (lr.shape[0] - height) // 2, (lr.shape[1] - width) // 2
@@ -70,7 +75,7 @@ def _centre(picture: CachedPicture, scale: int, degradation: str, seed: int) -> 
     as_batch = [torch.from_numpy(crop.copy()).permute(2, 0, 1)[None].float() / 255 for crop in (lr_crop, hr_crop)]
     if degradation == "bicubic":  # which the cache holds, as it was made from the whole picture
         return as_batch[0], as_batch[1]
-    made = degrade(as_batch[1], kind=degradation, scale=scale, seed=seed)
+    made = degrade(as_batch[1], kind=degradation, scale=scale, seed=seed, strength=strength)
     return (made * 255).round() / 255, as_batch[1]
 
 
@@ -95,19 +100,24 @@ def validate(
     """PSNR-Y of every step, on the middle of each picture (at most 96x96 LR pixels), `scale` border pixels left out.
 
     The LR side is made by `degradation`, a name in `degradation.kinds.KINDS`; what chance decides in it depends on a
-    picture's place among them alone. A picture counts 100 dB at the most: a flat one, which comes out exactly, would
+    picture's place among them alone. For models that restore it is `bicubic`, and there is a mean over degraded
+    pictures besides. A picture counts 100 dB at the most: a flat one, which comes out exactly, would
     make the mean infinite. An autoencoder's is between the picture and what it gives back. Noise, where a model needs
     it, is that of seed 0.
     """
     bicubic = BicubicCode(scale=scale)
     rows = []
     for place, picture in enumerate(pictures):
-        lr, hr = _centre(picture, scale, degradation, place)
+        lr, hr = _centre(picture, scale, "bicubic" if model.restoring else degradation, place)
         padded = _results(model, lr.to(device), hr.to(device))
+        if model.restoring:
+            strength = (place + 0.5) / len(pictures)
+            ruined, _ = _centre(picture, scale, degradation, place, strength)
+            padded.append(model(pad(ruined.to(device), model.size_requirements), restoration=strength))
         results = [result[..., : hr.shape[-2], : hr.shape[-1]] for result in padded]
         levels = [to_8_bit_levels(result.float().cpu()) for result in (decode(bicubic(lr), scale), *results)]
         rows.append([min(_LARGEST_PSNR, float(psnr_y(level, hr, border=scale))) for level in levels])
     means = torch.tensor(rows, dtype=torch.float64).mean(dim=0).tolist()
-    if model.dial:
-        return Validation(bicubic=means[0], steps=tuple(means[1:-1]), natural=means[-1])
-    return Validation(bicubic=means[0], steps=tuple(means[1:]))
+    degraded = means.pop() if model.restoring else None
+    natural = means.pop() if model.dial else None
+    return Validation(bicubic=means[0], steps=tuple(means[1:]), natural=natural, degraded=degraded)

@@ -1,0 +1,158 @@
+"""Pictures as the web has them, from clean ones to ruined ones, by one number: the strength, from 0 to 1.
+
+* 0: the picture was made small by one of the resizers that people use (`shrinking`), and nothing else.
+* up to 0.5: then it was saved once as JPEG. The quality falls evenly with the strength, from 100 at 0 to 30 at 0.5:
+  `quality = 100 - 140 strength`.
+* above 0.5: Real-ESRGAN's blur, resize, noise and JPEG, once or twice, each milder than at 1 (`milder`).
+* 1: the degradation `realesrgan` itself.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from deltasr.degradation.draws import chance, choice, uniform, whole
+from deltasr.degradation.history import History, Operation, compression
+from deltasr.degradation.jpeg import Subsampling, jpeg
+from deltasr.degradation.realesrgan import OrderSettings, RealESRGAN, degrade_with
+from deltasr.degradation.resizing import Method
+from deltasr.degradation.shrinking import Shrinking
+from deltasr.errors import SettingError
+
+JPEG_ALONE = 0.5
+"""The largest strength at which JPEG is all that happens."""
+
+_BEST_QUALITY, _WORST_QUALITY = 100, 30
+_HALVED_COLOUR = (0.2, 0.8)
+"""How often the only JPEG is 4:2:0 rather than 4:4:4: towards strength 0, and at `JPEG_ALONE`."""
+
+_BLOCK = 8
+_SMOOTH: tuple[Method, ...] = ("bicubic", "lanczos", "area", "bilinear")
+
+
+def quality_of(strength: float) -> int:
+    """The JPEG quality of a strength up to `JPEG_ALONE`."""
+    return round(_BEST_QUALITY - (_BEST_QUALITY - _WORST_QUALITY) * strength / JPEG_ALONE)
+
+
+def strength_of(quality: float) -> float:
+    """The strength whose pictures were saved once at a JPEG quality, 1 to 100; above `JPEG_ALONE` below quality 30."""
+    return (_BEST_QUALITY - quality) * JPEG_ALONE / (_BEST_QUALITY - _WORST_QUALITY)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Web:
+    """The degradation of one strength, or of one drawn evenly from all.
+
+    Raises:
+        SettingError: the strength is out of range.
+    """
+
+    strength: float | None = None
+    """From 0 to 1; None draws it from the generator, evenly. What else is drawn is the same as if it were given."""
+
+    shrinking: Shrinking = field(default_factory=Shrinking)
+    """How pictures become small at strengths up to `JPEG_ALONE`."""
+
+    def __post_init__(self) -> None:
+        if self.strength is not None and not 0.0 <= self.strength <= 1.0:
+            raise SettingError(f"The strength of a degradation is {self.strength}; it goes from 0 to 1.")
+
+    def __call__(self, hr: Tensor, *, scale: int, generator: torch.Generator, history: History | None = None) -> Tensor:
+        """Degrade pictures alike: (N, 3, H, W) in [0, 1] to (N, 3, H // scale, W // scale) in [0, 1].
+
+        Args:
+            hr: the pictures.
+            scale: a whole factor, at least 1.
+            generator: on the CPU, for the parameters and the noise.
+            history: gets what was done.
+        """
+        history = [] if history is None else history
+        drawn = uniform((0.0, 1.0), generator)
+        strength = drawn if self.strength is None else self.strength
+        history.append(Operation("web", {"strength": strength}))
+        if strength > JPEG_ALONE:
+            return _ruined(hr, strength, scale=scale, generator=generator, history=history)
+        lr = self.shrinking(hr, scale=scale, generator=generator, history=history)
+        if strength == 0.0:
+            return lr
+        quality = quality_of(strength)
+        low, high = _HALVED_COLOUR
+        halved = chance(low + (high - low) * strength / JPEG_ALONE, generator)
+        subsampling: Subsampling = "4:2:0" if halved else "4:4:4"
+        offset = (whole((0, 2 * _BLOCK - 1), generator), whole((0, 2 * _BLOCK - 1), generator))
+        history.append(compression(quality, subsampling=subsampling, offset=offset))
+        return jpeg(lr, quality=quality, subsampling=subsampling, offset=offset)
+
+
+def milder(strength: float) -> RealESRGAN:
+    """Real-ESRGAN's degradation with every range narrowed towards no effect; its own at strength 1.
+
+    With `t = sqrt(2 strength - 1)`, probabilities of blurs, sinc filters and the second order, noise, and the excess
+    of a blur's sigma over its least are multiplied by t; resize factors are raised to the power t; the first JPEG's
+    losses of quality, and the width of the last one's range above its worst quality, are multiplied by t. The root
+    makes up for the better qualities: the damage grows with the strength on the average.
+
+    Args:
+        strength: from `JPEG_ALONE` to 1.
+    """
+    full, t = RealESRGAN(), _extent(strength)
+    worst, best = full.final_jpeg_quality
+    return replace(
+        full,
+        first=_milder_order(full.first, t),
+        jpeg_quality=(100 - round((100 - full.jpeg_quality[0]) * t), 100 - round((100 - full.jpeg_quality[1]) * t)),
+        second_order_probability=full.second_order_probability * t,
+        second=_milder_order(full.second, t),
+        final_sinc_probability=full.final_sinc_probability * t,
+        final_jpeg_quality=(worst, worst + round((best - worst) * t)),
+    )
+
+
+def _extent(strength: float) -> float:
+    """`t` of `milder`."""
+    return math.sqrt((strength - JPEG_ALONE) / (1.0 - JPEG_ALONE))
+
+
+def _milder_order(order: OrderSettings, t: float) -> OrderSettings:
+    blur, noise, (least, most) = order.blur, order.noise, order.blur.sigma
+    return replace(
+        order,
+        blur_probability=order.blur_probability * t,
+        blur=replace(blur, sigma=(least, least + (most - least) * t), sinc_probability=blur.sinc_probability * t),
+        resize=replace(order.resize, factor=(order.resize.factor[0] ** t, order.resize.factor[1] ** t)),
+        noise=replace(
+            noise,
+            gaussian_sigma=(noise.gaussian_sigma[0] * t, noise.gaussian_sigma[1] * t),
+            poisson_scale=(noise.poisson_scale[0] * t, noise.poisson_scale[1] * t),
+        ),
+    )
+
+
+def _ruined(hr: Tensor, strength: float, *, scale: int, generator: torch.Generator, history: History) -> Tensor:
+    """A strength above `JPEG_ALONE`; the LR pictures are cut out of larger ones that were mirrored on two sides.
+
+    With probability 1 - t the last resize is anti-aliased and the last JPEG is at the end; else both are Real-ESRGAN's.
+    """
+    parameters = milder(strength).draw(generator)
+    smooth = choice(_SMOOTH, generator)
+    if not chance(_extent(strength), generator):
+        parameters = replace(parameters, final_method=smooth, sinc_before_jpeg=True)
+    top, left = (whole((0, _BLOCK - 1), generator) for _ in range(2))
+    larger = _mirrored(_mirrored(hr, scale * left).mT, scale * top).mT
+    lr = degrade_with(parameters, larger, scale=scale, generator=generator, history=history)
+    if (top, left) != (0, 0):
+        size = (hr.shape[-2] // scale, hr.shape[-1] // scale)
+        history.append(Operation("cut", {"rows_above": top, "columns_before": left, "size": f"{size[1]}x{size[0]}"}))
+    return lr[..., top:, left:].contiguous()
+
+
+def _mirrored(images: Tensor, count: int) -> Tensor:
+    """The last side prolonged at its beginning by `count` samples, the first one repeated."""
+    places = np.pad(np.arange(images.shape[-1]), (count, 0), mode="symmetric")
+    return images.index_select(-1, torch.from_numpy(places).to(images.device))

@@ -1,0 +1,144 @@
+"""Upscalers in ONNX files, whoever trained them, run by ONNX Runtime (extra `onnx`).
+
+A file has to hold one picture-to-picture network: one input and one output (N, 3, height, width), RGB in [0, 1]. The
+factor and the sizes that it takes are not written in such a file, so they are found by running it on small pictures.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from deltasr.errors import CheckpointError, ModelError, reason
+from deltasr.models.base import Model, SizeRequirements
+
+SUFFIX = ".onnx"
+
+_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+_SMALLEST = (1, 2, 4, 8, 16, 32, 64, 128)
+"""Sides that are tried, in pixels."""
+_LARGEST_SCALE = 16
+
+
+class OnnxModel(Model):
+    """A network in an ONNX file.
+
+    It runs on the CPU with as many threads as torch has, whatever device pictures come from. How far it sees is not
+    known, so tiles overlap and are blended. Pictures of a batch go through one by one.
+
+    Args:
+        path: the file.
+
+    Raises:
+        CheckpointError: it cannot be read, or its input and output are not pictures of three channels.
+        ModelError: ONNX Runtime is not installed.
+    """
+
+    dtypes = ("float32",)
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path, self._threads = path, 0
+        self._session = self._open()
+        self.name = path.stem
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        what = f"{path} is not an upscaler that deltasr can run"
+        if len(inputs) != 1 or len(outputs) != 1:
+            raise CheckpointError(
+                f"{what}: it has {len(inputs)} inputs and {len(outputs)} outputs, where one picture each is expected."
+            )
+        shape = inputs[0].shape
+        free = len(shape) == 4 and (shape[1] == 3 or not isinstance(shape[1], int))
+        if inputs[0].type not in _TYPES or not free:
+            raise CheckpointError(
+                f"{what}: its input is {inputs[0].type} {shape}, not (N, 3, height, width) of floats."
+            )
+        self._input, self._type = inputs[0].name, _TYPES[inputs[0].type]
+        if any(isinstance(side, int) for side in shape[2:]):
+            raise CheckpointError(
+                f"{what}: it takes pictures of {shape[3]}x{shape[2]} only; export it with free height and width."
+            )
+        self.scale, self.size_requirements = self._probed(what)
+        self.description = f"{path.name} x{self.scale}, by ONNX Runtime"
+
+    def _open(self) -> Any:
+        """A session with torch's present number of threads."""
+        runtime = _onnxruntime(self._path)
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = self._threads = torch.get_num_threads()
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 4  # what it says of failures stands in its exceptions too
+        try:
+            content = self._path.read_bytes()
+            return runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        except OSError as error:
+            raise CheckpointError(f"{self._path} cannot be read: {error.strerror}.") from error
+        except Exception as error:  # ONNX Runtime's exceptions have no common base of their own
+            raise CheckpointError(f"ONNX Runtime cannot load {self._path} ({reason(error)}).") from error
+
+    def _probed(self, what: str) -> tuple[int, SizeRequirements]:
+        """The factor, and the sizes that it takes, by trying small ones."""
+        for minimum in _SMALLEST:
+            try:
+                result = self._run(np.zeros((1, 3, minimum, minimum), np.float32))
+            except ModelError:
+                continue
+            scale, rest = divmod(result.shape[-1], minimum)
+            if result.shape != (1, 3, scale * minimum, scale * minimum) or rest or not 1 <= scale <= _LARGEST_SCALE:
+                raise CheckpointError(
+                    f"{what}: it makes {tuple(result.shape)} of (1, 3, {minimum}, {minimum}), which is no factor."
+                )
+            for multiple in (1, 2, 4, 8, 16, 32, 64):
+                side = minimum + multiple
+                if (minimum % multiple == 0 or multiple == 1) and self._makes(side, scale):
+                    return scale, SizeRequirements(minimum=minimum, multiple_of=multiple)
+        raise CheckpointError(f"{what}: it fails on every size from 1x1 to {_SMALLEST[-1]}x{_SMALLEST[-1]}.")
+
+    def _makes(self, side: int, scale: int) -> bool:
+        try:
+            result = self._run(np.zeros((1, 3, side, side), np.float32))
+        except ModelError:
+            return False
+        return result.shape == (1, 3, scale * side, scale * side)
+
+    def _run(self, picture: np.ndarray) -> np.ndarray:
+        try:
+            (result,) = self._session.run(None, {self._input: picture.astype(self._type, copy=False)})
+        except Exception as error:  # as above
+            raise ModelError(f"{self.name} failed in ONNX Runtime ({reason(error)}).") from error
+        return np.asarray(result, np.float32)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_session": None}  # which cannot be pickled or copied, and is opened again
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """Upscale (N, 3, h, w) in [0, 1] to (N, 3, scale h, scale w) in [0, 1].
+
+        Raises:
+            ModelError: ONNX Runtime fails; running out of memory is among the reasons.
+        """
+        if self._session is None or self._threads != torch.get_num_threads():
+            self._session = self._open()
+        pictures = lr.detach().float().cpu().contiguous().numpy()
+        results = [torch.from_numpy(self._run(picture[None])) for picture in pictures]
+        return torch.cat(results).to(lr.device, lr.dtype).clamp(0, 1)
+
+
+def load(path: str | os.PathLike[str]) -> OnnxModel:
+    """The model of an ONNX file; raises what `OnnxModel` raises."""
+    return OnnxModel(Path(path))
+
+
+def _onnxruntime(path: Path) -> ModuleType:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ModelError(f"{path} needs ONNX Runtime: pip install onnxruntime.") from error
+    return onnxruntime

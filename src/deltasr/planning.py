@@ -1,0 +1,224 @@
+"""Many files: which result goes where, and one after the other without one stopping the rest.
+
+It knows nothing of what is done with a picture, and loads nothing for it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from deltasr.errors import DeltasrError, SettingError
+from deltasr.imaging.formats import READABLE_SUFFIXES, format_named, result_suffix
+
+Existing = Literal["fail", "skip", "overwrite"]
+"""What happens where a result is there already."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One picture to read, and the file its result goes to."""
+
+    source: Path
+    target: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of one input.
+
+    Attributes:
+        source: the input.
+        status: whether its result was written, would be (in a dry run), was there already, or could not be made.
+        target: where its result is; None where none was planned.
+        reason: for people, of a failure.
+        notes: what the result's format or the input's could not keep, one sentence each.
+        size: (height, width) of the result, where it is known.
+        seconds: from reading to writing.
+    """
+
+    source: Path
+    status: Literal["done", "planned", "skipped", "failed"]
+    target: Path | None = None
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+    size: tuple[int, int] = (0, 0)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The jobs, in order; the inputs that cannot become jobs; and how many files in folders are no pictures."""
+
+    jobs: list[Job] = field(default_factory=list)
+    failures: list[Outcome] = field(default_factory=list)
+    ignored: int = 0
+
+
+def plan_jobs(
+    inputs: Iterable[Path], output: Path | None, *, output_format: str | None = None, mark: str = "result"
+) -> Plan:
+    """Find the pictures, and a place for each result.
+
+    A file's result goes to `output`, if that is named like a picture and the file is the only input, or into
+    the folder `output`. A folder is searched for pictures by suffix, and its tree is mirrored in `output`;
+    hidden files are left out, and so is `output` itself where it lies inside. Without an `output`, results lie beside
+    their inputs: `photo-x4.png` beside `photo.png`, and the folder `holiday-x4` beside `holiday`. Results keep the
+    suffix of their source, `.png` where that cannot be written.
+
+    Args:
+        inputs: files and folders.
+        output: a file or a folder; folders need not exist.
+        output_format: the format of all results, one of `imaging.WRITABLE_FORMATS` or a suffix.
+        mark: what the names of results beside their inputs end in, such as `x4`.
+
+    Raises:
+        SettingError: the format cannot be written, or several results would go to one file.
+    """
+    inputs = list(inputs)
+    suffix = None if output_format is None else format_named(output_format).suffixes[0]
+    single = output is not None and _names_a_file(inputs, output)
+    if output is not None and single:
+        format_named(output_format or output.suffix)
+    elif output is not None and (
+        output.is_file() or (output.suffix.lower() in READABLE_SUFFIXES and not output.is_dir())
+    ):
+        raise SettingError(f"{output} is a file's name, but there is more than one result; name a folder.")
+    failures: list[Outcome] = []
+    wanted: list[tuple[Path, Path]] = []
+    ignored = 0
+    for given in inputs:
+        if given.is_dir():
+            results = _beside(given, mark) if output is None else output
+            files, others, unreadable = _pictures_below(given, results)
+            wanted += [(file, results / _renamed(file.relative_to(given), suffix)) for file in files]
+            if not files and not unreadable:
+                failures.append(failed(given, f"{given} holds no pictures."))
+            ignored += others
+            failures += unreadable
+        elif not given.exists():
+            failures.append(failed(given, f"{given} does not exist."))
+        elif output is None:
+            result = _renamed(given, suffix)
+            wanted.append((given, result.with_name(f"{result.stem}-{mark}{result.suffix}")))
+        else:
+            wanted.append((given, output if single else output / _renamed(Path(given.name), suffix)))
+    jobs, clashes = _without_clashes(wanted)
+    return Plan(jobs=jobs, failures=failures + clashes, ignored=ignored)
+
+
+def run_jobs(
+    jobs: Iterable[Job],
+    work: Callable[[Job], Outcome],
+    *,
+    existing: Existing = "fail",
+    advice: str = "--overwrite or --skip-existing",
+) -> Iterator[Outcome]:
+    """Do the work on one file after the other; what goes wrong with one is its outcome and stops nothing.
+
+    Args:
+        jobs: from `plan_jobs`.
+        work: makes and writes the result of one job.
+        existing: what happens where a result is there already.
+        advice: what to choose then.
+
+    Yields:
+        One outcome a job, when it is finished.
+
+    Raises:
+        SettingError: a setting is wrong for every file.
+    """
+    for job in jobs:
+        outcome = settled(job, existing, advice=advice)
+        if outcome is None:
+            try:
+                outcome = work(job)
+            except SettingError:
+                raise
+            except (DeltasrError, OSError, MemoryError) as error:
+                outcome = failed(job.source, str(error) or type(error).__name__)
+        yield outcome
+
+
+def settled(job: Job, existing: Existing, *, advice: str = "--overwrite or --skip-existing") -> Outcome | None:
+    """The outcome of a job without any work, since its result is there already; None where there is work to do."""
+    if existing == "overwrite" or not job.target.exists():
+        return None
+    if existing == "skip":
+        return Outcome(source=job.source, target=job.target, status="skipped")
+    return failed(job.source, f"{job.target} exists already; choose {advice}, or another output.")
+
+
+def failed(source: Path, reason: str) -> Outcome:
+    """The outcome of an input that came to nothing; its name comes before a reason that does not have it."""
+    named = reason if str(source) in reason else f"{source}: {reason}"
+    return Outcome(source=source, status="failed", reason=named)
+
+
+def _names_a_file(inputs: list[Path], output: Path) -> bool:
+    """Whether the output is the one result's own name, and not its folder's."""
+    return len(inputs) == 1 and not inputs[0].is_dir() and bool(output.suffix) and not output.is_dir()
+
+
+def _beside(folder: Path, mark: str) -> Path:
+    """The folder for a folder's results: `holiday-x4` beside `holiday`, whatever way the input is written."""
+    if folder.name in ("", ".."):
+        folder = folder.resolve()
+    if not folder.name:
+        raise SettingError(f"There is no place beside {folder}; name a folder for the results by --output.")
+    return folder.with_name(f"{folder.name}-{mark}")
+
+
+def _renamed(source: Path, suffix: str | None) -> Path:
+    """The name of a source's result: with the suffix asked for, else its own, else `.png`."""
+    return source.with_suffix(suffix or result_suffix(source.suffix))
+
+
+def _pictures_below(folder: Path, output: Path) -> tuple[list[Path], int, list[Outcome]]:
+    """The pictures in a folder's tree in order, the number of other files, and the folders that cannot be read."""
+    pictures: list[Path] = []
+    others = 0
+    unreadable: list[Outcome] = []
+
+    def refused(error: OSError) -> None:
+        unreadable.append(failed(Path(error.filename), f"{error.filename} cannot be read: {error.strerror}."))
+
+    results = output.resolve()
+    for root, folders, files in os.walk(folder, onerror=refused):
+        here = Path(root)
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and (here / name).resolve() != results)
+        for name in sorted(files):
+            if Path(name).suffix.lower() in READABLE_SUFFIXES and not name.startswith("."):
+                pictures.append(here / name)
+            else:
+                others += 1
+    return pictures, others, unreadable
+
+
+def _without_clashes(wanted: list[tuple[Path, Path]]) -> tuple[list[Job], list[Outcome]]:
+    """Jobs whose results have a file each, none of them an input; the others, as failures. Repeated inputs are one."""
+    sources = {_key(source) for source, _ in wanted}
+    taken: dict[str, Path] = {}
+    jobs: list[Job] = []
+    failures: list[Outcome] = []
+    for source, target in wanted:
+        first = taken.get(_key(target))
+        taken.setdefault(_key(target), source)
+        if first is not None and _key(first) == _key(source):
+            continue
+        if first is not None:
+            reason = f"its result would be {target}, and so would that of {first}; give them one at a time"
+            failures.append(failed(source, f"{source}: {reason}, or without --output-format."))
+        elif _key(target) in sources:
+            reason = f"its result would be {target}, which is an input; name another output folder."
+            failures.append(failed(source, f"{source}: {reason}"))
+        else:
+            jobs.append(Job(source=source, target=target))
+    return jobs, failures
+
+
+def _key(path: Path) -> str:
+    return os.path.normcase(path.resolve())

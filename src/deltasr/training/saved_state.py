@@ -1,0 +1,61 @@
+"""What is read from a saved state before a run goes on from it: a damaged one is told, not trained on.
+
+Whatever is wrong is a `ValueError` or an error of what it is given to, such as `load_state_dict`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+
+_ENTRIES = {"AdamW": {"step", "exp_avg", "exp_avg_sq"}, "Adam": {"step", "exp_avg", "exp_avg_sq"}, "Muon": {"mean"}}
+"""What optimizers keep of each weight, by the names of their classes."""
+
+
+def count(value: object, name: str, *, most: int) -> int:
+    """A whole number from 0 to `most`.
+
+    Raises:
+        ValueError: it is anything else.
+    """
+    if type(value) is not int or not 0 <= value <= most:
+        raise ValueError(f"{name} is no whole number from 0 to {most}")
+    return value
+
+
+def amount(value: object, name: str) -> float:
+    """A finite number of at least 0.
+
+    Raises:
+        ValueError: it is anything else.
+    """
+    if not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise ValueError(f"{name} is no finite number of at least 0")
+    return float(value)
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
+    """Take over what an optimizer of the same weights kept of each, and its learning rate; other settings stay.
+
+    Raises:
+        ValueError: an entry is missing, unknown or of another shape than its weight, or a count of steps is not
+            finite or below 0.
+    """
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    expected = _ENTRIES[type(optimizer).__name__]
+    for number, kept in saved["state"].items():
+        weight = weights[count(number, "the number of a weight", most=len(weights) - 1)]
+        if kept.keys() != expected:
+            raise ValueError(f"an optimizer keeps {sorted(kept)} of a weight, not {sorted(expected)}")
+        for name, value in kept.items():
+            shape = torch.Size([]) if name == "step" else weight.shape
+            if value.shape != shape:
+                raise ValueError(f"{name} of an optimizer has the shape {tuple(value.shape)}, not {tuple(shape)}")
+        if "step" in kept:
+            amount(kept["step"].item(), "step of an optimizer")
+    groups = optimizer.state_dict()["param_groups"]
+    for group, kept in zip(groups, saved["param_groups"], strict=True):
+        group["lr"] = amount(kept["lr"], "the learning rate")
+    optimizer.load_state_dict({"state": saved["state"], "param_groups": groups})
