@@ -8,7 +8,7 @@ from typing import Any, Literal
 from torch import Tensor
 
 from deltasr.arguments import is_number, shown
-from deltasr.degradation.estimate import Estimate, estimate_strength
+from deltasr.degradation.estimate import estimate_strength
 from deltasr.diffusion.noise import NoiseField
 from deltasr.errors import SettingError
 from deltasr.imaging import Picture
@@ -82,22 +82,11 @@ def decided_restoration(picture: Picture, restoration: Restoration) -> tuple[flo
     """How degraded a picture is taken to be, and a few words on why.
 
     Args:
-        picture: as it was read, of whose file it says how it was compressed.
+        picture: as it was read, with colour under what is transparent, and what its file says of its compression.
         restoration: what was asked for.
     """
     if restoration != "auto":
         return float(restoration), f"{restoration:g}, as asked for"
     table = None if picture.compression is None else picture.compression.luma_table
     estimate = estimate_strength(picture.pixels, table)
-    return estimate.strength, f"{estimate.strength:g}, estimated: {_found(estimate)}"
-
-
-def _found(estimate: Estimate) -> str:
-    """What an estimate rests on, for people."""
-    parts = []
-    if estimate.quality is not None:
-        source = "the file's JPEG quality" if estimate.from_file else "traces of JPEG quality"
-        parts.append(f"{source} {estimate.quality}")
-    if estimate.further:
-        parts.append("blur, noise or earlier compression")
-    return " and ".join(parts) or "no sign of degradation"
+    return estimate.strength, f"{estimate.strength:g}, estimated: {estimate}"

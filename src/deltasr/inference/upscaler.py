@@ -101,7 +101,7 @@ class Upscaler:
                 free memory allows, and the whole picture with models that have to see it. Running out of memory
                 halves it, but for these.
             consistency: whether results are projected so that, downscaled, they are the input; None for what the
-                model asks.
+                model asks, less so the more a picture is restored.
             ensemble: whether each tile is the mean of what the model makes of its eight orientations, which takes
                 eight times as long and is a little truer (`inference.ensemble`); for models without noise.
 
@@ -135,6 +135,7 @@ class Upscaler:
         self.tile = tile
         self.consistent = model.consistent if consistency is None else consistency
         self.ensemble = ensemble
+        self._always_consistent = consistency is True
         self._pixel_bytes: float | None = None
 
     @property
@@ -237,11 +238,11 @@ class Upscaler:
             picture = picture_from(cast(Any, source))
             sizes = sizes_of_passes(self.model, (picture.height, picture.width), scale=scale, size=size)
             _require_room(picture, sizes)
+            pixels = picture.pixels if picture.alpha is None else fill_transparent(picture.pixels, picture.alpha)
             if self.model.restoring:
-                amount, why = decided_restoration(picture, restoration)
+                amount, why = decided_restoration(replace(picture, pixels=pixels), restoration)
                 conditions = replace(conditions, restoration=amount)
                 picture = _told(picture, amount, why)
-            pixels = picture.pixels if picture.alpha is None else fill_transparent(picture.pixels, picture.alpha)
             final = self._passes(_Planes(pixels, picture.alpha), sizes, conditions, progress)
         return replace(picture, pixels=final.pixels, alpha=final.alpha, compression=None)
 
@@ -350,7 +351,10 @@ class Upscaler:
             raise ModelError(
                 f"The model {self.model.name} gave values that are not finite; choose dtype float32 or another model."
             )
-        return consistency.project(sr, lr, share=consistency.share_at(restoration)) if self.consistent else sr
+        if not self.consistent:
+            return sr
+        share = None if self._always_consistent else consistency.share_at(restoration)
+        return consistency.project(sr, lr, share=share)
 
     def _as_input(self, levels: Pixels) -> Tensor:
         """(h, w, 1 or 3) integers to (1, 3, h, w) in [0, 1] on the device."""
