@@ -34,14 +34,14 @@ def work() -> None:
     from accelerate import Accelerator
 
     from deltasr import Upscaler, load
-    from deltasr.training.judges import find_judges
     from deltasr.training.learner import Learner
-    from deltasr.training.recipes import recipe_named
+    from deltasr.training.losses.networks import find_loss_networks
+    from deltasr.training.recipes.presets import recipe_named
     from deltasr.training.systems import build_model, build_objective
 
     upscaler, picture = Upscaler(load("deltadiff-x4"), device="cpu"), torch.rand(3, 96, 96)
     recipe = recipe_named("deltadiff-tiny-x4")
-    objective = build_objective(build_model(recipe), recipe, find_judges(recipe, None))
+    objective = build_objective(build_model(recipe), recipe, find_loss_networks(recipe, None))
     learner = Learner(recipe, objective, Accelerator(cpu=True, mixed_precision="no"))
     sides = (recipe.crop, recipe.crop * recipe.scale)
     lr, hr = (torch.randint(256, (recipe.batch, 3, side, side), dtype=torch.uint8) for side in sides)

@@ -316,7 +316,7 @@ def test_consistency_can_be_switched(tmp_path):
 def pair(tmp_path) -> tuple[Path, Path]:
     """Checkpoints of one network."""
     from deltasr.models import checkpoint
-    from deltasr.models.regression import Rrdb
+    from deltasr.models.rrdb import Rrdb
 
     paths = tmp_path / "one.safetensors", tmp_path / "two.safetensors"
     with torch.random.fork_rng():

@@ -11,19 +11,16 @@ import pytest
 import torch
 
 from deltasr.errors import SettingError
-from deltasr.experiments import (
-    deltadiff_figure_4,
-    deltadiff_table_1,
-    deltadiff_table_2,
-    resshift_figure_3,
-    resshift_figure_7,
-    resshift_table_1,
-    resshift_table_2,
-    small_models,
-    teacher_forcing,
-)
+from deltasr.experiments.deltadiff import figure_4 as deltadiff_figure_4
+from deltasr.experiments.deltadiff import table_1 as deltadiff_table_1
+from deltasr.experiments.deltadiff import table_2 as deltadiff_table_2
 from deltasr.experiments.experiment import Experiment, Result, Settings
-from deltasr.experiments.resshift_grid import CHOSEN, over_steps, train_point
+from deltasr.experiments.own import small_models, teacher_forcing
+from deltasr.experiments.resshift import figure_3 as resshift_figure_3
+from deltasr.experiments.resshift import figure_7 as resshift_figure_7
+from deltasr.experiments.resshift import table_1 as resshift_table_1
+from deltasr.experiments.resshift import table_2 as resshift_table_2
+from deltasr.experiments.resshift.grid import CHOSEN, over_steps, train_point
 from deltasr.experiments.tables import THIS_RUN, Row
 from deltasr.models import catalogue, checkpoint
 from deltasr.models.deltadiff import DeltaDiff

@@ -11,7 +11,7 @@ from deltasr.errors import SettingError, TrainingError
 from deltasr.experiments import runs
 from deltasr.experiments.experiment import Settings
 from deltasr.experiments.runs import budgeted, scale_of, shortened, trained
-from deltasr.training.recipes import recipe_named
+from deltasr.training.recipes.presets import recipe_named
 
 TINY = {"crop": 4, "batch": 2, "validation_pictures": 1}
 

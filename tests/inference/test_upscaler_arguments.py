@@ -22,8 +22,8 @@ from deltasr.inference.upscaler import Upscaler
 from deltasr.models.base import Model
 from deltasr.models.deltadiff import DeltaDiff
 from deltasr.models.interpolation import Interpolation
-from deltasr.models.regression import Rrdb
 from deltasr.models.resshift import ResShift
+from deltasr.models.rrdb import Rrdb
 
 SMALL = {"model_channels": 32, "channel_mult": [1, 1], "num_res_blocks": [1, 1], "swin_embed_dim": 32}
 MODELS: dict[str, Callable[[], Model]] = {

@@ -12,7 +12,7 @@ from torch import nn
 
 from deltasr.nets.classifier_layers import ClassifierName, layer_names
 from deltasr.nets.classifiers import STACKS
-from deltasr.training.perceptual import PerceptualLoss
+from deltasr.training.losses.perceptual import PerceptualLoss
 
 IN_TORCHVISION: dict[ClassifierName, str] = {"vgg19": "vgg19", "alex": "alexnet", "squeeze": "squeezenet1_1"}
 networks = pytest.mark.parametrize("network", list(IN_TORCHVISION))

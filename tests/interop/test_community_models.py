@@ -22,7 +22,7 @@ from deltasr.inference.padding import run_padded
 from deltasr.inference.upscaler import Upscaler
 from deltasr.models import catalogue, checkpoint
 from deltasr.models.external import External
-from deltasr.models.regression import Rrdb
+from deltasr.models.rrdb import Rrdb
 from deltasr.nets.rrdb import RrdbNet
 
 Build = Callable[..., nn.Module]

@@ -15,7 +15,7 @@ from deltasr.models.base import Model
 from deltasr.models.blend import blended, load_blended
 from deltasr.models.deltadiff import DeltaDiff
 from deltasr.models.interpolation import Interpolation
-from deltasr.models.regression import Rrdb
+from deltasr.models.rrdb import Rrdb
 
 
 def rrdb(seed: int, *, blocks: int = 1) -> Rrdb:

@@ -12,8 +12,8 @@ from deltasr.models.autoencoder import Autoencoder
 from deltasr.models.base import Model
 from deltasr.models.deltadiff import DeltaDiff
 from deltasr.models.facts import Facts, facts_of
-from deltasr.models.regression import Rrdb
 from deltasr.models.resshift import ResShift
+from deltasr.models.rrdb import Rrdb
 from deltasr.nets.blocks import BLOCKS
 
 SMALL_DENOISER = {

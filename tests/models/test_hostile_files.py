@@ -22,8 +22,8 @@ from deltasr.models import catalogue, checkpoint
 from deltasr.models.autoencoder import Autoencoder
 from deltasr.models.deltadiff import DeltaDiff
 from deltasr.models.pytorch_file import read_tensors
-from deltasr.models.regression import Rrdb
 from deltasr.models.resshift import ResShift
+from deltasr.models.rrdb import Rrdb
 
 DENOISER = {"model_channels": 32, "channel_mult": [1, 1], "num_res_blocks": [1, 1], "swin_embed_dim": 32}
 VQ = {"widths": [32, 32], "blocks": 1, "codes": 16}

@@ -16,8 +16,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from deltasr.training import systems
-from deltasr.training.judges import Judges
-from deltasr.training.recipe_kinds import DeltaDiffRecipe, Recipe
+from deltasr.training.losses.networks import LossNetworks
+from deltasr.training.recipes.types import DeltaDiffRecipe, Recipe
 from deltasr.training.trainer import Options, train
 from deltasr.training.validation import Validation
 
@@ -156,9 +156,9 @@ def one_process() -> OneProcess:
 
 
 @pytest.fixture
-def no_judges() -> Judges:
+def no_loss_networks() -> LossNetworks:
     """For recipes whose losses look through no other network."""
-    return Judges(lpips=None, perceptual=None)
+    return LossNetworks(lpips=None, perceptual=None)
 
 
 @dataclass

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from deltasr.errors import TrainingError
 from deltasr.nets.rrdb import RrdbNet
-from deltasr.training.adversarial import discriminator_loss, generator_loss, probabilities
 from deltasr.training.adversarial_learner import AdversarialLearner
-from deltasr.training.judges import Judges
-from deltasr.training.picture_objective import PictureObjective
-from deltasr.training.recipe_kinds import RrdbRecipe
+from deltasr.training.losses.adversarial import discriminator_loss, generator_loss, probabilities
+from deltasr.training.losses.networks import LossNetworks
+from deltasr.training.losses.picture import PictureObjective
+from deltasr.training.recipes.types import RrdbRecipe
 from deltasr.training.systems import build_model, build_objective
 
 replace = msgspec.structs.replace
@@ -33,9 +33,9 @@ def recipe() -> RrdbRecipe:
 
 
 @pytest.fixture
-def make(one_process: Any, no_judges: Judges) -> Make:
+def make(one_process: Any, no_loss_networks: LossNetworks) -> Make:
     def learner(recipe: RrdbRecipe) -> AdversarialLearner:
-        objective = build_objective(build_model(recipe), recipe, no_judges)
+        objective = build_objective(build_model(recipe), recipe, no_loss_networks)
         assert isinstance(objective, PictureObjective)
         return AdversarialLearner(recipe, objective, one_process)
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from deltasr.training import trainer as trainer_module
-from deltasr.training.cache import degrade
-from deltasr.training.graphics.cached import drawn_pictures
+from deltasr.training.data.cache import degrade
+from deltasr.training.data.graphics.cached import drawn_pictures
 
 
 def test_pictures_are_drawn_once(tmp_path: Path):

@@ -16,8 +16,8 @@ from deltasr.models.autoencoder import Autoencoder
 from deltasr.models.base import Model
 from deltasr.models.resshift import ResShift
 from deltasr.training import adversarial_learner
-from deltasr.training.recipe_kinds import AnyRecipe, AutoencoderRecipe, DeltaDiffRecipe, ResShiftRecipe, RrdbRecipe
-from deltasr.training.recipes import RECIPES
+from deltasr.training.recipes.presets import RECIPES
+from deltasr.training.recipes.types import AnyRecipe, AutoencoderRecipe, DeltaDiffRecipe, ResShiftRecipe, RrdbRecipe
 
 replace = msgspec.structs.replace
 
@@ -46,7 +46,7 @@ def _upscales(folder: Path) -> Model:
 
 
 @pytest.fixture
-def judges(shared: Path) -> Path:
+def loss_networks(shared: Path) -> Path:
     """A folder with the networks that losses look through."""
     return shared / "models"
 
@@ -66,18 +66,18 @@ def test_residual_shifting(name: str, terms: set[str], learn: Any, tiny_denoiser
     _upscales(run.folder)
 
 
-def test_residual_shifting_with_lpips(learn: Any, judges: Path, tiny_denoiser: dict[str, object]):
-    run = learn(_short("resshift-journal-small"), networks=judges)
+def test_residual_shifting_with_lpips(learn: Any, loss_networks: Path, tiny_denoiser: dict[str, object]):
+    run = learn(_short("resshift-journal-small"), networks=loss_networks)
     assert _last(run.folder, "train")["terms"].keys() == {"teacher-forced", "lpips"}
     _upscales(run.folder)
 
 
 @pytest.mark.parametrize("adversarial", [0.0, 0.1])
-def test_a_dial(adversarial: float, learn: Any, judges: Path):
+def test_a_dial(adversarial: float, learn: Any, loss_networks: Path):
     recipe = _short(
         "deltadiff-tiny-x4", dial=True, lpips=0.1, adversarial=adversarial, discriminator="unet", discriminator_width=4
     )
-    run = learn(recipe, networks=judges)
+    run = learn(recipe, networks=loss_networks)
     terms = {"step-1", "step-2", "step-3", "step-4", "lpips"} | ({"adversarial"} if adversarial else set())
     assert _last(run.folder, "train")["terms"].keys() == terms
     line = _last(run.folder, "validation")
@@ -95,11 +95,11 @@ def test_rrdb(learn: Any):
 
 @pytest.mark.parametrize(("weights", "terms"), [({}, {"l1"}), ({"l1": 0.0}, set())])
 def test_rrdb_against_a_discriminator(
-    weights: dict[str, float], terms: set[str], learn: Any, judges: Path, tmp_path: Path
+    weights: dict[str, float], terms: set[str], learn: Any, loss_networks: Path, tmp_path: Path
 ):
     """From a network trained for fidelity; without L1, by the perceptual and the adversarial loss alone."""
     before = learn(_short("rrdb-cnn", **TINY_RRDB), "cnn").folder / "model.safetensors"
-    run = learn(_short("rrdb-gan", **TINY_RRDB, **TINY_GAN, **weights), "gan", initial=before, networks=judges)
+    run = learn(_short("rrdb-gan", **TINY_RRDB, **TINY_GAN, **weights), "gan", initial=before, networks=loss_networks)
     line = _last(run.folder, "train")
     assert line["terms"].keys() == terms | {"perceptual", "adversarial"}
     assert line["loss"] == pytest.approx(sum(line["terms"].values()))
@@ -145,9 +145,9 @@ def test_an_autoencoder(learn: Any):
     assert isinstance(model, Autoencoder)
 
 
-def test_an_autoencoder_against_a_discriminator(learn: Any, judges: Path):
+def test_an_autoencoder_against_a_discriminator(learn: Any, loss_networks: Path):
     pytest.importorskip("diffusers")
-    run = learn(_short("vq-f4", **TINY_VQ, discriminator_width=4), networks=judges)
+    run = learn(_short("vq-f4", **TINY_VQ, discriminator_width=4), networks=loss_networks)
     terms = {"l1", "lpips", "codebook", "commitment", "adversarial"}
     assert _last(run.folder, "train")["terms"].keys() == terms
     _upscales(run.folder)

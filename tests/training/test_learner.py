@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from deltasr import processor
 from deltasr.errors import TrainingError
-from deltasr.training.chain_objective import ChainObjective
-from deltasr.training.judges import Judges
 from deltasr.training.learner import Learner
-from deltasr.training.objective import Chance
-from deltasr.training.recipe_kinds import DeltaDiffRecipe, Recipe
+from deltasr.training.losses.chain import ChainObjective
+from deltasr.training.losses.networks import LossNetworks
+from deltasr.training.losses.objective import RngStreams
+from deltasr.training.recipes.types import DeltaDiffRecipe, Recipe
 from deltasr.training.systems import build_model, build_objective
 
 
@@ -30,11 +30,11 @@ Make = Callable[[Recipe], Learner]
 
 
 @pytest.fixture
-def make(one_process: Any, no_judges: Judges) -> Make:
+def make(one_process: Any, no_loss_networks: LossNetworks) -> Make:
     """Makes a learner."""
 
     def learner(recipe: Recipe) -> Learner:
-        return Learner(recipe, build_objective(build_model(recipe), recipe, no_judges), one_process)
+        return Learner(recipe, build_objective(build_model(recipe), recipe, no_loss_networks), one_process)
 
     return learner
 
@@ -69,7 +69,7 @@ def test_terms_are_the_losses_before_the_step(recipe: Recipe, make: Make):
     learner = make(recipe)
     (lr, hr), *_ = _batches(1)
     objective = ChainObjective(learner.model, recipe, None)
-    expected = objective(lr / 255, hr / 255, Chance(seed=0, position=0)).terms.detach()
+    expected = objective(lr / 255, hr / 255, RngStreams(seed=0, position=0)).terms.detach()
     step = learner.step(lr, hr)
     assert list(step.terms) == objective.terms == ["step-1", "step-2", "step-3", "step-4"]
     torch.testing.assert_close(torch.stack(list(step.terms.values())), expected)

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 import torch
 
-from deltasr.training.recipe_kinds import AnyRecipe, DeltaDiffRecipe, Recipe, RrdbRecipe
+from deltasr.training.recipes.types import AnyRecipe, DeltaDiffRecipe, Recipe, RrdbRecipe
 
 SHORT: dict[str, Any] = {"crop": 8, "batch": 4, "images": 8, "warmup": 4, "validation_pictures": 1, "save_every": 4}
 BASES = {DeltaDiffRecipe: "deltadiff-tiny-x4", RrdbRecipe: "rrdb-x4"}

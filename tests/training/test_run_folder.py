@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from deltasr.errors import TrainingError
-from deltasr.training.recipe_kinds import DeltaDiffRecipe, RrdbRecipe
+from deltasr.training.recipes.types import DeltaDiffRecipe, RrdbRecipe
 from deltasr.training.run_folder import RunFolder
 
 PICTURES = [("a.png", 48, 64), ("more/b.png", 40, 40)]

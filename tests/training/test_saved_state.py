@@ -12,7 +12,7 @@ import torch
 
 from deltasr.errors import DeltasrError, TrainingError
 from deltasr.training.display import Silence
-from deltasr.training.recipe_kinds import DeltaDiffRecipe, RrdbRecipe
+from deltasr.training.recipes.types import DeltaDiffRecipe, RrdbRecipe
 from deltasr.training.trainer import Options, train
 
 State = dict[str, Any]

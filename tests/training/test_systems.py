@@ -17,14 +17,14 @@ from deltasr.models.autoencoder import Autoencoder
 from deltasr.models.catalogue import bundled_file
 from deltasr.models.deltadiff import DeltaDiff
 from deltasr.models.interpolation import Interpolation
-from deltasr.models.regression import Rrdb
 from deltasr.models.resshift import ResShift
-from deltasr.training.chain_objective import ChainObjective
-from deltasr.training.judges import Judges
-from deltasr.training.objective import Objective
-from deltasr.training.picture_objective import AutoencoderObjective, RrdbObjective
-from deltasr.training.recipe_kinds import AutoencoderRecipe, DeltaDiffRecipe, Recipe, ResShiftRecipe, RrdbRecipe
-from deltasr.training.recipes import RECIPES
+from deltasr.models.rrdb import Rrdb
+from deltasr.training.losses.chain import ChainObjective
+from deltasr.training.losses.networks import LossNetworks
+from deltasr.training.losses.objective import Objective
+from deltasr.training.losses.picture import AutoencoderObjective, RrdbObjective
+from deltasr.training.recipes.presets import RECIPES
+from deltasr.training.recipes.types import AutoencoderRecipe, DeltaDiffRecipe, Recipe, ResShiftRecipe, RrdbRecipe
 from deltasr.training.systems import build_model, build_objective, needs_first_stage
 
 
@@ -153,12 +153,12 @@ def test_recipes_in_an_autoencoder_s_codes_ask_for_it(name: str):
     ],
 )
 def test_every_system_has_its_objective(
-    recipe: Recipe, objective: type[Objective], tiny_denoiser: dict[str, object], no_judges: Judges
+    recipe: Recipe, objective: type[Objective], tiny_denoiser: dict[str, object], no_loss_networks: LossNetworks
 ):
     if isinstance(recipe, AutoencoderRecipe):
         pytest.importorskip("diffusers")
     model = build_model(recipe)
-    built = build_objective(model, recipe, no_judges)
+    built = build_objective(model, recipe, no_loss_networks)
     assert type(built) is objective
     assert built.model is model
 

@@ -20,12 +20,12 @@ from deltasr import processor
 from deltasr.errors import SettingError, TrainingError
 from deltasr.models import checkpoint
 from deltasr.models.deltadiff import DeltaDiff
-from deltasr.training import losses
 from deltasr.training import trainer as trainer_module
-from deltasr.training.cache import build_cache, find_pictures
-from deltasr.training.crops import Crops
+from deltasr.training.data.cache import build_cache, find_pictures
+from deltasr.training.data.crops import Crops
+from deltasr.training.losses import pixel as losses
 from deltasr.training.optimizer import learning_rate_factor
-from deltasr.training.recipe_kinds import AnyRecipe, DeltaDiffRecipe, Recipe
+from deltasr.training.recipes.types import AnyRecipe, DeltaDiffRecipe, Recipe
 from deltasr.training.run_folder import RunFolder
 from deltasr.training.systems import build_model
 from deltasr.training.validation import Validation, split, validate

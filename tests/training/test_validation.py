@@ -11,9 +11,9 @@ import torch
 from deltasr.evaluation.metrics import psnr_y, to_8_bit_levels
 from deltasr.models.autoencoder import Autoencoder
 from deltasr.models.deltadiff import DeltaDiff
-from deltasr.models.regression import Rrdb
-from deltasr.training.cache import CachedPicture, build_cache, degrade, find_pictures
-from deltasr.training.recipe_kinds import ResShiftRecipe
+from deltasr.models.rrdb import Rrdb
+from deltasr.training.data.cache import CachedPicture, build_cache, degrade, find_pictures
+from deltasr.training.recipes.types import ResShiftRecipe
 from deltasr.training.systems import build_model
 from deltasr.training.validation import split, validate
 

@@ -52,8 +52,8 @@ def graphics_command(
     """
     from deltasr.errors import PictureError, SettingError
     from deltasr.imaging import picture_from, write_picture
-    from deltasr.training.graphics.fonts import held_out_fonts, training_fonts
-    from deltasr.training.graphics.pictures import KINDS, render
+    from deltasr.training.data.graphics.fonts import held_out_fonts, training_fonts
+    from deltasr.training.data.graphics.pictures import KINDS, render
 
     if count < 1:
         raise SettingError(f"--count {count} is out of range; it is at least 1.")
@@ -86,7 +86,7 @@ def _photographs(folder: Path) -> list[np.ndarray]:
     """The pictures below a folder; those that cannot be read are told and left out."""
     from deltasr.errors import PictureError, SettingError
     from deltasr.imaging import read_rgb8
-    from deltasr.training.cache import find_pictures
+    from deltasr.training.data.cache import find_pictures
 
     found = []
     for path in find_pictures(folder):

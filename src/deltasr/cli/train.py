@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import TaskID
 
-    from deltasr.training.recipe_kinds import Recipe
+    from deltasr.training.recipes.types import Recipe
     from deltasr.training.validation import Validation
 
 _SECONDS_BETWEEN_LINES = 10.0
@@ -73,7 +73,7 @@ def train_command(
         Print the recipe that would be trained, as TOML, and stop.
     """
     from deltasr.errors import SettingError
-    from deltasr.training.recipe_values import from_assignments
+    from deltasr.training.recipes.editing import from_assignments
 
     if minutes is not None and not minutes > 0:
         raise SettingError(f"--minutes {minutes:g} is no time to train; give a number above 0.")
@@ -86,13 +86,13 @@ def train_command(
     if teacher and not chosen.teacher:
         chosen = from_assignments(chosen, ["teacher=1"])
     if show_recipe:
-        from deltasr.training.recipe_values import to_toml
+        from deltasr.training.recipes.editing import to_toml
 
         print(to_toml(chosen), end="")
         return
     if data is None:
         raise SettingError("Training needs a folder of pictures: deltasr train PICTURES --output RUN.")
-    from deltasr.training.recipe_values import assigned
+    from deltasr.training.recipes.editing import assigned
     from deltasr.training.trainer import Options, train
 
     options = Options(
@@ -130,8 +130,8 @@ def _chosen(
     beginnings: dict[str, object],
 ) -> Recipe:
     from deltasr.errors import SettingError
-    from deltasr.training.recipe_values import assigned, from_assignments, from_toml, resumed
-    from deltasr.training.recipes import DEFAULT_RECIPE, recipe_named
+    from deltasr.training.recipes.editing import assigned, from_assignments, from_toml, resumed
+    from deltasr.training.recipes.presets import DEFAULT_RECIPE, recipe_named
 
     if resume:
         for option, value in {"--recipe": name, "--config": config, **beginnings}.items():

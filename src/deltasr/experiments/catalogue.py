@@ -9,34 +9,21 @@ from deltasr import __version__
 from deltasr.devices import find_device
 from deltasr.errors import SettingError
 from deltasr.evaluation.report import write_report
-from deltasr.experiments import (
-    deltadiff_figure_4,
-    deltadiff_table_1,
-    deltadiff_table_2,
-    dial,
-    estimator,
-    ingredients,
-    jpeg,
-    photo,
-    report_1,
-    report_2,
-    report_3,
-    report_4,
-    report_5,
-    resshift_figure_3,
-    resshift_figure_7,
-    resshift_table_1,
-    resshift_table_2,
-    small_models,
-    spectrum,
-    teacher_forcing,
-)
+from deltasr.experiments.deltadiff import figure_4 as deltadiff_figure_4
+from deltasr.experiments.deltadiff import table_1 as deltadiff_table_1
+from deltasr.experiments.deltadiff import table_2 as deltadiff_table_2
 from deltasr.experiments.experiment import Experiment, Result, Settings, TestSet
 from deltasr.experiments.measuring import shown
+from deltasr.experiments.own import dial, estimator, ingredients, jpeg, photo, small_models, spectrum, teacher_forcing
 from deltasr.experiments.plots import require_matplotlib
+from deltasr.experiments.report import report_1, report_2, report_3, report_4, report_5
+from deltasr.experiments.resshift import figure_3 as resshift_figure_3
+from deltasr.experiments.resshift import figure_7 as resshift_figure_7
+from deltasr.experiments.resshift import table_1 as resshift_table_1
+from deltasr.experiments.resshift import table_2 as resshift_table_2
 from deltasr.experiments.tables import to_csv, to_markdown
 from deltasr.files import write_whole
-from deltasr.training.cache import find_pictures
+from deltasr.training.data.cache import find_pictures
 
 EXPERIMENTS: dict[str, Experiment] = {
     module.EXPERIMENT.name: module.EXPERIMENT

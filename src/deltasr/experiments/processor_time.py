@@ -12,9 +12,9 @@ import torch
 from deltasr.evaluation.report import write_report
 from deltasr.experiments.experiment import Settings
 from deltasr.training.display import Silence
-from deltasr.training.judges import find_judges
 from deltasr.training.learner import Learner
-from deltasr.training.recipe_kinds import AnyRecipe
+from deltasr.training.losses.networks import find_loss_networks
+from deltasr.training.recipes.types import AnyRecipe
 from deltasr.training.systems import build_model, build_objective
 
 _ROUNDS, _QUICK_ROUNDS = 7, 3
@@ -38,7 +38,7 @@ def relative_cost(recipe: AnyRecipe, baseline: AnyRecipe, settings: Settings) ->
 def _learner(recipe: AnyRecipe, settings: Settings) -> Learner:
     from accelerate import Accelerator
 
-    objective = build_objective(build_model(recipe), recipe, find_judges(recipe, settings.lpips))
+    objective = build_objective(build_model(recipe), recipe, find_loss_networks(recipe, settings.lpips))
     return Learner(recipe, objective, Accelerator(cpu=True, mixed_precision="no"))
 
 

@@ -17,10 +17,10 @@ from deltasr.errors import SettingError, TrainingError
 from deltasr.experiments.experiment import Settings
 from deltasr.models import catalogue, checkpoint
 from deltasr.models.base import Model
-from deltasr.training.cache import build_cache, find_pictures
+from deltasr.training.data.cache import build_cache, find_pictures
 from deltasr.training.display import Display, Silence
-from deltasr.training.recipe_kinds import AnyRecipe, Recipe
-from deltasr.training.recipes import recipe_named
+from deltasr.training.recipes.presets import recipe_named
+from deltasr.training.recipes.types import AnyRecipe, Recipe
 from deltasr.training.run_folder import RunFolder
 from deltasr.training.trainer import Options, train
 

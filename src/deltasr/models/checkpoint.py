@@ -19,8 +19,8 @@ from deltasr.models.base import Model
 from deltasr.models.deltadiff import DeltaDiff
 from deltasr.models.header import HEADER_KEY, Header, is_foreign, read_header
 from deltasr.models.limits import no_larger_than, require_within
-from deltasr.models.regression import Rrdb
 from deltasr.models.resshift import ResShift
+from deltasr.models.rrdb import Rrdb
 
 __all__ = ["ARCHITECTURES", "Header", "build", "is_foreign", "load", "misfit", "read_header", "save"]
 

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from deltasr.nets.discriminators import DISCRIMINATORS
-from deltasr.training.adversarial import discriminator_loss, generator_loss, probabilities
 from deltasr.training.learner import Learner, Step, clipped, move
-from deltasr.training.objective import Loss, Objective
+from deltasr.training.losses.adversarial import discriminator_loss, generator_loss, probabilities
+from deltasr.training.losses.objective import Loss, Objective
 from deltasr.training.optimizer import learning_rate_factor
-from deltasr.training.recipe_kinds import JudgedRecipe
+from deltasr.training.recipes.types import LossNetworkRecipe
 from deltasr.training.saved_state import restore_optimizer
 
 Phase = Literal["both", "generator", "discriminator"]
@@ -35,14 +35,14 @@ class AdversarialLearner(Learner):
         accelerator: Accelerate's `Accelerator`.
     """
 
-    def __init__(self, recipe: JudgedRecipe, objective: Objective, accelerator: Any) -> None:
+    def __init__(self, recipe: LossNetworkRecipe, objective: Objective, accelerator: Any) -> None:
         super().__init__(recipe, objective, accelerator)
-        self.judged_recipe = recipe
+        self.adversarial_recipe = recipe
         discriminator = DISCRIMINATORS[recipe.discriminator](width=recipe.discriminator_width)
         self.discriminator: nn.Module = discriminator.to(accelerator.device)
         if recipe.channels_last:
             nn.utils.convert_conv2d_weight_memory_format(self.discriminator, torch.channels_last)
-        self._judge = accelerator.prepare(self.discriminator)
+        self._trained_discriminator = accelerator.prepare(self.discriminator)
         self._its_weights = list(self.discriminator.parameters())
         self._its_optimizer = torch.optim.Adam(self._its_weights, lr=recipe.discriminator_learning_rate, betas=_BETAS)
         self._warned = ""
@@ -50,7 +50,7 @@ class AdversarialLearner(Learner):
     @property
     def phase(self) -> Phase:
         """Which networks the next step trains."""
-        if self.judged_recipe.alternation == "joint":
+        if self.adversarial_recipe.alternation == "joint":
             return "both"
         return _PHASES[min(self.images * len(_PHASES) // self.recipe.images, len(_PHASES) - 1)]
 
@@ -62,7 +62,7 @@ class AdversarialLearner(Learner):
             loss = self._loss(lr, hr, target, restoration)
         step = Step(terms={})
         if phase != "discriminator":
-            adversarial = self.judged_recipe.adversarial * self._verdict(loss, hr)
+            adversarial = self.adversarial_recipe.adversarial * self._verdict(loss, hr)
             step = self._improve(torch.cat([loss.terms, adversarial[None]]), [*self._terms, "adversarial"])
         watched = self._improve_discriminator(loss, hr, learns=phase != "generator")
         self.images += self.recipe.batch
@@ -71,7 +71,7 @@ class AdversarialLearner(Learner):
     def _verdict(self, loss: Loss, hr: Tensor) -> Tensor:
         """The generator's loss, whose gradient leaves the discriminator alone."""
         self.discriminator.requires_grad_(False)
-        kind = self.judged_recipe.adversarial_loss
+        kind = self.adversarial_recipe.adversarial_loss
         with self._autocast():
             fake = self.discriminator(_picture(loss))
             real = fake.detach()
@@ -81,18 +81,18 @@ class AdversarialLearner(Learner):
         self.discriminator.requires_grad_(True)
         return generator_loss(real.float(), fake.float(), kind, loss.shares)
 
-    def _improve_discriminator(self, judged: Loss, hr: Tensor, *, learns: bool) -> dict[str, Tensor]:
-        kind = self.judged_recipe.adversarial_loss
+    def _improve_discriminator(self, generated: Loss, hr: Tensor, *, learns: bool) -> dict[str, Tensor]:
+        kind = self.adversarial_recipe.adversarial_loss
         with torch.set_grad_enabled(learns), self._autocast():
-            both = torch.cat([hr, _picture(judged).detach()])
-            real, fake = (verdict.float() for verdict in self._judge(both).chunk(2))
-        loss = discriminator_loss(real, fake, kind, judged.shares)
-        d_real, d_fake = probabilities(real.detach(), fake.detach(), kind, judged.shares)
+            both = torch.cat([hr, _picture(generated).detach()])
+            real, fake = (verdict.float() for verdict in self._trained_discriminator(both).chunk(2))
+        loss = discriminator_loss(real, fake, kind, generated.shares)
+        d_real, d_fake = probabilities(real.detach(), fake.detach(), kind, generated.shares)
         watched = {"discriminator": loss.detach(), "d_real": d_real, "d_fake": d_fake}
         if learns:
             loss.backward()  # type: ignore[no-untyped-call]
             watched["discriminator_gradient_norm"] = clipped(self._its_weights, self.recipe.clip)
-            rate = self.judged_recipe.discriminator_learning_rate * learning_rate_factor(self.images, self.recipe)
+            rate = self.adversarial_recipe.discriminator_learning_rate * learning_rate_factor(self.images, self.recipe)
             move([self._its_optimizer], rate)
         return watched
 

@@ -14,9 +14,9 @@ from torch.optim.swa_utils import AveragedModel
 from deltasr.devices import drawback
 from deltasr.errors import TrainingError, reason
 from deltasr.models.base import Model
-from deltasr.training.objective import Chance, Loss, Objective
+from deltasr.training.losses.objective import Loss, Objective, RngStreams
 from deltasr.training.optimizer import learning_rate_factor, optimizers, set_learning_rate
-from deltasr.training.recipe_kinds import Recipe
+from deltasr.training.recipes.types import Recipe
 from deltasr.training.saved_state import count, restore_optimizer
 
 
@@ -92,10 +92,10 @@ class Learner:
         return []
 
     def _loss(self, lr: Tensor, hr: Tensor, target: Tensor | None, restoration: Tensor | None) -> Loss:
-        chance = Chance(seed=self.recipe.seed, position=self.images + self._process * len(lr))
+        streams = RngStreams(seed=self.recipe.seed, position=self.images + self._process * len(lr))
         with self._autocast():
             pixels = None if target is None else self._as_input(target)
-            loss: Loss = self._objective(lr, hr, chance, pixels, restoration)
+            loss: Loss = self._objective(lr, hr, streams, pixels, restoration)
         return loss
 
     def _autocast(self) -> torch.autocast:

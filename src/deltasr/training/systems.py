@@ -13,13 +13,13 @@ from deltasr.models.autoencoder import Autoencoder
 from deltasr.models.base import Model
 from deltasr.models.catalogue import BUNDLED, bundled_file
 from deltasr.models.deltadiff import DeltaDiff
-from deltasr.models.regression import Rrdb
 from deltasr.models.resshift import ResShift
-from deltasr.training.chain_objective import ChainObjective
-from deltasr.training.judges import Judges
-from deltasr.training.objective import Objective
-from deltasr.training.picture_objective import AutoencoderObjective, RrdbObjective
-from deltasr.training.recipe_kinds import (
+from deltasr.models.rrdb import Rrdb
+from deltasr.training.losses.chain import ChainObjective
+from deltasr.training.losses.networks import LossNetworks
+from deltasr.training.losses.objective import Objective
+from deltasr.training.losses.picture import AutoencoderObjective, RrdbObjective
+from deltasr.training.recipes.types import (
     AutoencoderRecipe,
     ChainRecipe,
     DeltaDiffRecipe,
@@ -176,14 +176,14 @@ def _trained_autoencoder(path: Path) -> Autoencoder | ResShift:
     raise TrainingError(f"{path} holds {trained.description or trained.name}, and no autoencoder.")
 
 
-def build_objective(model: Model, recipe: Recipe, judges: Judges) -> Objective:
+def build_objective(model: Model, recipe: Recipe, loss_networks: LossNetworks) -> Objective:
     """The objective of a recipe for its model."""
     if isinstance(recipe, ChainRecipe):
         assert isinstance(model, DeltaDiff | ResShift)
-        return ChainObjective(model, recipe, judges["lpips"])
+        return ChainObjective(model, recipe, loss_networks["lpips"])
     if isinstance(recipe, AutoencoderRecipe):
         assert isinstance(model, Autoencoder)
-        return AutoencoderObjective(model, recipe, judges)
+        return AutoencoderObjective(model, recipe, loss_networks)
     assert isinstance(recipe, PictureRecipe)
     assert isinstance(model, Rrdb)
-    return RrdbObjective(model, recipe, judges)
+    return RrdbObjective(model, recipe, loss_networks)

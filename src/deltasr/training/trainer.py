@@ -20,21 +20,20 @@ from deltasr.errors import SettingError, TrainingError, reason
 from deltasr.inference.memory import is_out_of_memory
 from deltasr.models import checkpoint
 from deltasr.training.adversarial_learner import AdversarialLearner
-from deltasr.training.best import Best
-from deltasr.training.cache import CachedPicture, build_cache, find_pictures
-from deltasr.training.crops import Crops, Positions
+from deltasr.training.data.cache import CachedPicture, build_cache, find_pictures
+from deltasr.training.data.crops import Crops, Positions
+from deltasr.training.data.graphics.cached import drawn_pictures
+from deltasr.training.data.teacher import Teachers, teach
 from deltasr.training.display import Display, Silence
-from deltasr.training.graphics.cached import drawn_pictures
-from deltasr.training.judges import find_judges
 from deltasr.training.learner import Learner
+from deltasr.training.losses.networks import find_loss_networks
 from deltasr.training.metrics import Means, Metrics, Window
-from deltasr.training.recipe_kinds import JudgedRecipe, Recipe
-from deltasr.training.recipe_values import checked, ignored, resumed
+from deltasr.training.recipes.editing import checked, ignored, resumed
+from deltasr.training.recipes.types import LossNetworkRecipe, Recipe
 from deltasr.training.run_folder import RunFolder
 from deltasr.training.saved_state import amount
-from deltasr.training.stopping import Stopping, leave_signals_to_the_main_process
+from deltasr.training.stopping import BestWeights, Stopping, leave_signals_to_the_main_process
 from deltasr.training.systems import build_model, build_objective, needs_first_stage
-from deltasr.training.teacher import Teachers, teach
 from deltasr.training.validation import split, validate
 
 _STEPS_BETWEEN_LOGS = 20
@@ -119,7 +118,7 @@ class _Run:
         self._check_machine()
         teachers = self._teachers()
         self.learner = self._new_learner()
-        self.best, self.window = Best(recipe.patience), Window(0)
+        self.best, self.window = BestWeights(recipe.patience), Window(0)
         self._seconds_before, self._started = 0.0, time.monotonic()
         if options.resume:
             self._restore()
@@ -148,13 +147,13 @@ class _Run:
 
     def _new_learner(self) -> Learner:
         recipe, options = self.recipe, self.options
-        judges = find_judges(recipe, options.networks)
+        loss_networks = find_loss_networks(recipe, options.networks)
         initial, first_stage = options.initial, options.first_stage
         if options.resume:
             initial, first_stage = None, self.folder.weights_file if needs_first_stage(recipe) else None
         model = build_model(recipe, initial=initial, first_stage=first_stage)
-        objective = build_objective(model, recipe, judges).to(self.device)
-        if isinstance(recipe, JudgedRecipe) and recipe.adversarial:
+        objective = build_objective(model, recipe, loss_networks).to(self.device)
+        if isinstance(recipe, LossNetworkRecipe) and recipe.adversarial:
             return AdversarialLearner(recipe, objective, self.accelerator)
         return Learner(recipe, objective, self.accelerator)
 

@@ -15,7 +15,7 @@ from deltasr.models.base import Model
 from deltasr.models.deltadiff import DeltaDiff
 from deltasr.models.resshift import ResShift
 from deltasr.nets.first_stage import BicubicCode, decode
-from deltasr.training.cache import CachedPicture
+from deltasr.training.data.cache import CachedPicture
 
 _LARGEST_SIDE = 96
 _LARGEST_PSNR = 100.0

@@ -1,0 +1,146 @@
+"""What the report's experiments show: scores on the test split and on benchmark sets, beside the loss curves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from torch import nn
+
+from deltasr.evaluation.sets import BenchmarkSet, Pair
+from deltasr.experiments.experiment import Result, Settings, TestSet
+from deltasr.experiments.measuring import LPIPS, PSNR, SCORE_COLUMNS, SET, Meter
+from deltasr.experiments.plots import Panel, Series, draw_panels
+from deltasr.experiments.report.curves import loss_plots
+from deltasr.experiments.runs import Run, parameters_of, recipes_of, scale_of
+from deltasr.experiments.tables import Column, Row, Table
+from deltasr.imaging import Picture, write_picture
+from deltasr.models import catalogue
+from deltasr.training.data.cache import build_cache
+from deltasr.training.run_folder import RunFolder
+
+REPORT = "A course report on an RRDB super-resolution CNN and GAN"
+MODEL = "model"
+
+_MILLIONS, _IMAGES, _SECONDS = "parameters (M)", "images", "s of training"
+_COLUMNS = (
+    Column(title=MODEL),
+    Column(title=_MILLIONS, digits=2),
+    Column(title=_IMAGES),
+    Column(title=_SECONDS, digits=0),
+    *SCORE_COLUMNS,
+)
+_REPORT_SCALE = (
+    "The report: RRDB networks of up to 15 blocks, pictures halved first, LR by /4, 80/10/10 by file, Adam at 1e-4 "
+    "halved half-way, batches of 16, early stopping."
+)
+_TEST_SPLIT = "test split"
+
+
+def compare(
+    train: Callable[[Settings], Mapping[str, Run]],
+    settings: Settings,
+    *,
+    title: str,
+    baselines: Sequence[str] = ("bicubic",),
+    reported: Sequence[str],
+    notes: Sequence[str],
+    judges: Mapping[str, nn.Module] | None = None,
+) -> Result:
+    """Train, measure on the test split and on the sets, and draw perception against distortion and the loss curves.
+
+    Args:
+        train: makes the runs by the names of their rows; they share one split of the pictures.
+        settings: of the experiment.
+        title: of the plot of scores.
+        baselines: models of the catalogue to measure first.
+        reported: the rows that the report has.
+        notes: what to know beside how it was measured.
+        judges: more perceptual metrics than LPIPS, by the titles of their columns.
+
+    Raises:
+        DeltasrError: a training, a measurement or a file failed.
+    """
+    Meter(settings)  # what it cannot read should not show after the trainings only
+    runs = train(settings)
+    meter = Meter(
+        replace(settings, sets=(*held_out_sets(next(iter(runs.values())), settings), *settings.sets)), further=judges
+    )
+    rows = [row for name in baselines for row in meter.rows(name, catalogue.load(name), {MODEL: name})]
+    for label, run in runs.items():
+        model = run.model()
+        cells = {_MILLIONS: parameters_of(model) / 1e6, _IMAGES: run.recipe.images, _SECONDS: run.seconds}
+        rows += meter.rows(label, model, {MODEL: label, **cells})
+    columns = (*_COLUMNS, *(Column(title=name, digits=4) for name in judges or {}))
+    published = [Row(cells={MODEL: label}, source="report") for label in reported]
+    return Result(
+        table=Table(columns=columns, rows=(*sorted(rows, key=lambda row: _place(row, meter)), *published)),
+        plots={**({"scores": _plot(rows, meter, title)} if meter.perceptual else {}), **loss_plots(runs)},
+        scale=(scale_of(list(runs.values()), settings.device), meter.scale(), _REPORT_SCALE),
+        notes=(
+            *meter.notes(),
+            f"The {_TEST_SPLIT}: a tenth of the training folder's pictures, halved, which no training saw.",
+            *notes,
+            "The report's numbers were not available.",
+        ),
+        facts={"recipes": recipes_of(list(runs.values())), **meter.facts()},
+    )
+
+
+def held_out_sets(run: Run, settings: Settings) -> tuple[TestSet, ...]:
+    """The pictures that a run kept for tests, as small as it makes them, written beside it; nothing where it kept none.
+
+    Raises:
+        TrainingError: a picture is not there any more.
+        PictureError: a picture cannot be written.
+    """
+    assert settings.data is not None, "a run has pictures"
+    folder = RunFolder(run.weights.parent)
+    names: list[str] = json.loads(folder.held_out_file.read_text(encoding="utf-8"))["test"]
+    if not names:
+        return ()
+    recipe = run.recipe
+    pictures, _ = build_cache(
+        [settings.data / name for name in names],
+        settings.cache_folder,
+        scale=recipe.scale,
+        smallest=recipe.crop * recipe.scale,
+        shrink=recipe.shrink,
+    )
+    files = [
+        folder.path / "test" / f"{index:03}-{name.replace('/', '-')}.png" for index, name in enumerate(names, start=1)
+    ]
+    for file, picture in zip(files, pictures, strict=True):
+        if not file.exists():
+            file.parent.mkdir(exist_ok=True)
+            write_picture(Picture(pixels=np.array(picture.arrays()[0])), file)
+    pairs = tuple(Pair(name=file.stem, hr=file, lr=None) for file in files)
+    return (TestSet(benchmark=BenchmarkSet(name=_TEST_SPLIT, pairs=pairs)),)
+
+
+def _place(row: Row, meter: Meter) -> int:
+    return [test_set.benchmark.name for test_set in meter.sets].index(str(row.cells[SET]))
+
+
+def _plot(rows: Sequence[Row], meter: Meter, title: str) -> bytes:
+    panels = [
+        Panel(
+            title=test_set.benchmark.name,
+            x="PSNR-Y (dB)",
+            y="LPIPS",
+            series=[
+                Series(
+                    label=str(row.cells[MODEL]),
+                    x=[float(row.cells[PSNR] or 0)],
+                    y=[float(row.cells[LPIPS] or 0)],
+                    joined=False,
+                )
+                for row in rows
+                if row.cells[SET] == test_set.benchmark.name
+            ],
+        )
+        for test_set in meter.sets
+    ]
+    return draw_panels(panels, title=f"{title}: better is to the right and below")

@@ -1,0 +1,74 @@
+"""ResShift's Fig. 7: the perception-distortion curve, walked by the number of steps and by kappa."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from deltasr.errors import SettingError
+from deltasr.experiments.experiment import Experiment, Result, Settings
+from deltasr.experiments.measuring import SCORE_COLUMNS, Meter, Scores
+from deltasr.experiments.papers import RESSHIFT, RESSHIFT_RESULT, RESSHIFT_RESULT_SOURCE, RESSHIFT_SCALE
+from deltasr.experiments.plots import Panel, Series, draw_panels
+from deltasr.experiments.resshift.grid import CHOSEN, Point, over_kappa, over_steps, train_point
+from deltasr.experiments.runs import recipes_of, scale_of
+from deltasr.experiments.tables import Column, Row, Table
+from deltasr.models import catalogue
+
+_MODEL = "model"
+_COLUMNS = (Column(title=_MODEL), *SCORE_COLUMNS)
+_BESIDE = ("bicubic", catalogue.DEFAULT)
+
+
+def _run(settings: Settings) -> Result:
+    meter = Meter(settings)
+    if not meter.perceptual:
+        raise SettingError("A perception-distortion curve needs LPIPS; give its weights by --lpips FILE.")
+    steps, kappas = over_steps(settings), over_kappa(settings)
+    points = list(dict.fromkeys([*steps, *kappas]))
+    runs = {point: train_point(point, settings) for point in points}
+    scores = {str(point): meter.measure(str(point), run.model()) for point, run in runs.items()}
+    scores |= {name: meter.measure(name, catalogue.load(name)) for name in _BESIDE}
+    rows = [Row(cells={_MODEL: label, **of.cells()}) for label, of_sets in scores.items() for of in of_sets]
+    published = Row(cells={_MODEL: f"ResShift, {CHOSEN}", **RESSHIFT_RESULT}, source=RESSHIFT_RESULT_SOURCE)
+    return Result(
+        table=Table(columns=_COLUMNS, rows=(*rows, published)),
+        plots={"curve": _plot(steps, kappas, scores)},
+        scale=(scale_of(list(runs.values()), settings.device), meter.scale(), RESSHIFT_SCALE),
+        notes=(
+            *meter.notes(),
+            "Better is to the right and below. The paper has the mean squared error in place of PSNR-Y, and T = 10, "
+            "15, 20, 30, 40 and 50; its figure has no numbers.",
+        ),
+        facts={"recipes": recipes_of(list(runs.values())), **meter.facts()},
+    )
+
+
+def _plot(steps: Sequence[Point], kappas: Sequence[Point], scores: Mapping[str, Sequence[Scores]]) -> bytes:
+    def series(label: str, captions: Mapping[str, str], index: int) -> Series:
+        of_set = [scores[name][index] for name in captions]
+        x, y = [of.psnr_y for of in of_set], [of.lpips or 0.0 for of in of_set]
+        return Series(label=label, x=x, y=y, captions=list(captions.values()))
+
+    panels = [
+        Panel(
+            title=first.dataset,
+            x="PSNR-Y (dB)",
+            y="LPIPS",
+            series=[
+                series("over T", {str(point): f"T = {point.steps}" for point in steps}, index),
+                series("over kappa", {str(point): f"kappa = {point.kappa:g}" for point in kappas}, index),
+            ],
+        )
+        for index, first in enumerate(scores[str(CHOSEN)])
+    ]
+    return draw_panels(panels, title="Perception and distortion of small ResShift models")
+
+
+EXPERIMENT = Experiment(
+    name="resshift-figure-7",
+    title="Perception against distortion",
+    source=f"{RESSHIFT}, Fig. 7.",
+    run=_run,
+    trains=True,
+    measures=True,
+)

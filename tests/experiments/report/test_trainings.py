@@ -1,0 +1,166 @@
+"""What the report's experiments train: recipes, starts and feature networks. Nothing is trained here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from deltasr.errors import SettingError
+from deltasr.evaluation.lpips import Lpips
+from deltasr.experiments.experiment import Experiment, Settings
+from deltasr.experiments.report import report_1, report_2, report_3, report_4, report_5
+from deltasr.experiments.report import trainings as report_trainings
+from deltasr.experiments.report.trainings import Features, find_features
+from deltasr.experiments.runs import Run
+from deltasr.nets.classifiers import STACKS
+from deltasr.training.recipes.types import RrdbRecipe
+
+SOMEWHERE = Settings(output=Path("out"), data=Path("pictures"))
+ALEX = Features(network="alex", layer="conv5", source=Path("weights"))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A training that an experiment asked for."""
+
+    recipe: RrdbRecipe
+    settings: Settings
+    initial: Run | None
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Asked]]:
+    """Runs an experiment up to where it measures; the trainings that it asked for, by their rows."""
+
+    def of(module: Any, settings: Settings = SOMEWHERE) -> dict[str, Asked]:
+        trainings: dict[str, Asked] = {}
+        rows: dict[str, Asked] = {}
+
+        def trained(label: str, recipe: RrdbRecipe, settings: Settings, *, initial: Run | None = None) -> Run:
+            trainings[label] = Asked(recipe, settings, initial)
+            return Run(label=label, recipe=recipe, weights=Path(label, "model.safetensors"), seconds=1.0, entries=())
+
+        def compare(train: Callable[[Settings], dict[str, Run]], settings: Settings, **_: Any) -> None:
+            rows.update({row: trainings[run.label] for row, run in train(settings).items()})
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(report_trainings, "trained", trained)
+        monkeypatch.setattr(module, "compare", compare)
+        if hasattr(module, "find_features"):
+            monkeypatch.setattr(module, "find_features", lambda settings: ALEX)
+        experiment: Experiment = module.EXPERIMENT
+        with pytest.raises(KeyboardInterrupt):
+            experiment.run(settings)
+        return rows
+
+    return of
+
+
+def differences(one: RrdbRecipe, other: RrdbRecipe) -> dict[str, tuple[Any, Any]]:
+    pairs = {name: (getattr(one, name), getattr(other, name)) for name in one.__struct_fields__}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def test_depths_differ_in_nothing_but_blocks(asked: Callable[..., dict[str, Asked]]):
+    rows = asked(report_1)
+    assert [row.recipe.blocks for row in rows.values()] == [2, 10, 15]
+    two, *deeper = rows.values()
+    assert all(differences(two.recipe, row.recipe).keys() == {"blocks"} for row in deeper)
+    assert (two.recipe.l1, two.recipe.adversarial, two.initial) == (1.0, 0.0, None)
+
+
+def test_the_losses_on_pixels_differ_in_nothing_else(asked: Callable[..., dict[str, Asked]]):
+    one, other = asked(report_2).values()
+    assert differences(one.recipe, other.recipe) == {"l1": (1.0, 0.0), "l2": (0.0, 1.0)}
+
+
+def test_both_gans_start_from_the_cnn(asked: Callable[..., dict[str, Asked]]):
+    rows = asked(report_3)
+    cnn, by_turns, jointly = rows.values()
+    assert cnn.initial is None
+    assert {row.initial.label for row in (by_turns, jointly) if row.initial} == {"rrdb-cnn-2-l1"}
+    assert differences(by_turns.recipe, jointly.recipe) == {"alternation": ("phases", "joint")}
+    assert jointly.recipe.adversarial > 0
+    assert jointly.recipe.adversarial_loss == "bce"
+    assert jointly.recipe.discriminator == "simple"
+
+
+def test_dual_is_triad_without_l1(asked: Callable[..., dict[str, Asked]]):
+    dual, triad = (row.recipe for row in asked(report_4).values())
+    assert differences(dual, triad) == {"l1": (0.0, triad.l1)}
+    assert min(triad.l1, triad.perceptual, triad.adversarial) > 0
+
+
+def test_features_differ_in_their_activation_only(asked: Callable[..., dict[str, Asked]]):
+    before, after = (row.recipe for row in asked(report_5).values())
+    assert differences(before, after) == {"feature_activation": ("before", "after")}
+
+
+def test_the_three_gan_experiments_share_a_training(asked: Callable[..., dict[str, Asked]]):
+    jointly = asked(report_3)["GAN, jointly"].recipe
+    assert jointly == asked(report_4)["GAN, triad"].recipe == asked(report_5)["GAN, before activation"].recipe
+
+
+def test_pictures_are_halved_and_split_as_in_the_report(asked: Callable[..., dict[str, Asked]]):
+    recipe = asked(report_2)["CNN, L1"].recipe
+    assert (recipe.shrink, recipe.validation_pictures, recipe.test_pictures) == (2, 0.1, 0.1)
+
+
+def test_a_quick_training_is_shorter_on_smaller_crops(asked: Callable[..., dict[str, Asked]]):
+    quick = asked(report_2, replace(SOMEWHERE, quick=True))["CNN, L1"].recipe
+    whole = asked(report_2)["CNN, L1"].recipe
+    assert quick.images * quick.crop**2 < whole.images * whole.crop**2 / 20
+    assert (quick.shrink, quick.test_pictures) == (2, 0.1)
+
+
+def test_the_length_asked_for_is_that_of_every_training(asked: Callable[..., dict[str, Asked]]):
+    rows = asked(report_3, replace(SOMEWHERE, images=64))
+    assert {row.recipe.images for row in rows.values()} == {64}
+
+
+def test_the_features_are_trained_with_as_they_were_found(asked: Callable[..., dict[str, Asked]]):
+    gan = asked(report_4)["GAN, dual"]
+    assert (gan.recipe.features, gan.recipe.feature_layer, gan.settings.lpips) == ("alex", "conv5", Path("weights"))
+
+
+def saved(folder: Path, network: Any, name: str) -> None:
+    torch.save({f"features.{key}": value for key, value in STACKS[network]().state_dict().items()}, folder / name)
+
+
+def test_vgg19_is_taken_where_it_is_there(tmp_path: Path):
+    saved(tmp_path, "alex", "lpips_alex_v0.1.pth")
+    settings = replace(SOMEWHERE, lpips=tmp_path)
+    found = find_features(settings)
+    assert (found.network, found.layer, found.source) == ("alex", "conv5", tmp_path)
+    assert "in place of VGG19" in found.note()
+    assert "LPIPS-alex is no independent judge" in found.note()
+    saved(tmp_path, "vgg19", "vgg19-random.pth")
+    found = find_features(settings)
+    assert (found.network, found.layer) == ("vgg19", "conv5_4")
+    assert "in place" not in found.note()
+    assert found.independent_distance() == {}
+
+
+def test_a_loss_through_alexnet_is_judged_through_squeezenet_where_that_is_there(tmp_path: Path):
+    alex = Features(network="alex", layer="conv5", source=tmp_path)
+    assert alex.independent_distance() == {}
+    torch.save(Lpips(net="squeeze").state_dict(), tmp_path / "lpips_squeeze_v0.1.pth")
+    assert alex.independent_distance().keys() == {"LPIPS-squeeze"}
+    assert Features(network="vgg19", layer="conv5_4", source=tmp_path).independent_distance() == {}
+
+
+def test_the_environment_names_the_features_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    saved(tmp_path, "squeeze", "lpips_squeeze_v0.1.pth")
+    monkeypatch.setenv("DELTASR_LPIPS", str(tmp_path))
+    found = find_features(SOMEWHERE)
+    assert (found.network, found.source) == ("squeeze", tmp_path)
+
+
+def test_without_weights_the_error_says_what_to_give(tmp_path: Path):
+    with pytest.raises(SettingError, match=r"lpips_alex_v0\.1\.pth or vgg19.* by --lpips"):
+        find_features(replace(SOMEWHERE, lpips=tmp_path))
