@@ -16,7 +16,8 @@ import torch
 from deltasr import processor
 from deltasr.cli import main
 from deltasr.imaging import Metadata, Picture, read_picture, write_picture
-from deltasr.inference import upscaler as upscaler_module
+from deltasr.inference.blending import Cropped
+from deltasr.inference.upscaler import Upscaler
 from deltasr.models import catalogue
 
 
@@ -330,7 +331,7 @@ def test_an_ensemble_is_asked_for(tmp_path, pair, command_line):
     source = _save(tmp_path / "a.png")
     for name, *options in (("alone",), ("ensemble", "--ensemble")):
         assert command_line("upscale", source, "-o", tmp_path / f"{name}.png", "--model", pair[0], *options)[0] == 0
-    upscaler = upscaler_module.Upscaler(catalogue.load(str(pair[0])), ensemble=True)
+    upscaler = Upscaler(catalogue.load(str(pair[0])), ensemble=True)
     result = read_picture(tmp_path / "ensemble.png").pixels
     assert np.array_equal(result, upscaler.upscale(source).pixels)
     assert not np.array_equal(result, read_picture(tmp_path / "alone.png").pixels)
@@ -459,7 +460,7 @@ def test_latent_diffusion_from_a_folder(tmp_path, command_line):
 def test_an_interruption_leaves_no_partial_file(tmp_path, capsys, monkeypatch):
     _save(tmp_path / "in/a.png")
     _save(tmp_path / "in/b.png")
-    emitted = upscaler_module.Cropped.add
+    emitted = Cropped.add
     calls = 0
 
     def interrupted(self, *arguments):
@@ -469,7 +470,7 @@ def test_an_interruption_leaves_no_partial_file(tmp_path, capsys, monkeypatch):
             raise KeyboardInterrupt
         emitted(self, *arguments)
 
-    monkeypatch.setattr(upscaler_module.Cropped, "add", interrupted)
+    monkeypatch.setattr(Cropped, "add", interrupted)
     assert _run(tmp_path / "in", "-o", tmp_path / "out") == 130
     assert _below(tmp_path / "out") == ["a.png"]
     assert capsys.readouterr().err.count("\n") == 1
