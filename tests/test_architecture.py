@@ -22,7 +22,7 @@ LEAVES: dict[str, set[str]] = {
     "files": set(),
     "free_memory": set(),
     "interruption": set(),
-    "processor": set(),
+    "processor": {"files"},
     "environment": {"processor"},
     "devices": {"processor", "arguments"},
 }
