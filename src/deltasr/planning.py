@@ -149,7 +149,7 @@ def settled(job: Job, existing: Existing, *, advice: str = "--overwrite or --ski
         return None
     if existing == "skip":
         return Outcome(source=job.source, target=job.target, status="skipped")
-    return failed(job.source, f"{job.target} exists already; choose {advice}, or another output.")
+    return failed(job.source, f"{job.target} already exists; choose {advice}, or another output.")
 
 
 def failed(source: Path, reason: str) -> Outcome:

@@ -11,9 +11,11 @@ import pytest
 
 from deltasr.cli import main
 from deltasr.cli.degrade import degrade_command
+from deltasr.cli.upscale import upscale_command
 from deltasr.degradation import KINDS
 from deltasr.evaluation.degraded_list import read_list, to_csv
 from deltasr.imaging import Metadata, Picture, read_picture, write_picture
+from deltasr.imaging.formats import READABLE_TITLES
 
 
 def save(
@@ -201,6 +203,17 @@ def test_a_check_finds_the_pictures_of_the_list(listed, tmp_path, capsys):
     assert below(tmp_path) == before
 
 
+def test_a_check_of_a_file_that_is_given_twice_compares_both_names(tmp_path, capsys):
+    """Below its folder and by itself a picture has two names, and each its own random values."""
+    save(tmp_path / "hr/deep/a.png")
+    inputs = (tmp_path / "hr", tmp_path / "hr/deep/a.png")
+    assert run(*inputs, "-o", tmp_path / "lr", "--list", tmp_path / "list.csv") == 0
+    assert [line.name for line in read_list(tmp_path / "list.csv")] == ["a", "deep/a"]
+    capsys.readouterr()
+    assert run(*inputs, "--check", tmp_path / "list.csv") == 0
+    assert capsys.readouterr().out == "2 of 2 pictures are those of the list\n"
+
+
 def test_a_check_names_what_differs_and_why(listed, tmp_path, capsys):
     lines = {line.name: line for line in read_list(listed)}
     listed.write_text(to_csv([replace(lines["a"], sha256="0" * 64), lines["deep/b"], replace(lines["a"], name="c")]))
@@ -255,6 +268,12 @@ def test_mistakes_are_told_in_a_sentence(tmp_path, monkeypatch, capsys, argument
 def test_the_help_names_every_kind():
     text = degrade_command.__doc__ or ""
     assert all(name in text for name in KINDS)
+
+
+@pytest.mark.parametrize("command", [degrade_command, upscale_command])
+def test_the_help_names_every_format_that_is_read(command):
+    text = command.__doc__ or ""
+    assert all(name in text for name in READABLE_TITLES.replace(" or ", ", ").split(", "))
 
 
 def test_the_help_is_reached_by_the_command_line(capsys):

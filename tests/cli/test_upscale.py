@@ -97,7 +97,7 @@ def test_without_an_output_results_lie_beside_their_inputs(tmp_path, capsys):
     assert _run(picture) == 1
     error = capsys.readouterr().err
     assert error == (
-        f"deltasr: {picture}: {tmp_path / 'a-x4.jpg'} exists already; choose --overwrite or --skip-existing, "
+        f"deltasr: {picture}: {tmp_path / 'a-x4.jpg'} already exists; choose --overwrite or --skip-existing, "
         "or another output.\n"
     )
     assert (tmp_path / "a-x4.jpg").read_bytes() == before
@@ -205,7 +205,7 @@ def test_one_end_of_a_pipe_may_be_a_file(tmp_path, pipe):
     assert read_picture(tmp_path / "new/b.tif").bits == 16
     status, _, said = pipe(source.read_bytes(), "-", "-o", tmp_path / "new/b.tif")
     assert status == 1
-    assert "b.tif exists already" in said
+    assert "b.tif already exists" in said
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_one_end_of_a_pipe_may_be_a_file(tmp_path, pipe):
         (("-", "-"), "name a single input"),
         (("-", "a.png"), "name a single input"),
         ((".", "-o", "-"), "name a single input"),
-        (("-", "-o", "folder"), "no name to bear in the folder folder; name a file"),
+        (("-", "-o", "folder"), "so folder cannot be a folder for it; name a file"),
         (("-", "--dry-run"), "--dry-run is for files"),
         (("gone.png", "-o", "-"), "gone.png does not exist"),
     ],
@@ -241,7 +241,7 @@ def test_a_result_that_standard_output_does_not_take_is_a_failure(tmp_path):
     with Path("/dev/full").open("wb") as full:
         ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
     assert ended.returncode == 1
-    assert ended.stderr == ("deltasr: The result cannot be written to standard output (No space left on device).\n")
+    assert ended.stderr == ("deltasr: Standard output cannot be written: No space left on device.\n")
 
 
 def test_a_run_is_named_by_its_folder(tmp_path, pair, command_line):

@@ -67,7 +67,7 @@ def graphics_command(
         path = output / f"{seed}-{number:05d}-{picture.kind}.png"
         try:
             if path.exists() and not overwrite:
-                raise PictureError(f"{path} exists already; choose --overwrite, or another output.")
+                raise PictureError(f"{path} already exists; choose --overwrite, or another output.")
             try:
                 output.mkdir(parents=True, exist_ok=True)
             except OSError as error:

@@ -40,7 +40,8 @@ def tell(outcome: Outcome, *, detail: str = "", to_errors: bool = False) -> None
         print(plain(f"{outcome.source}: skipped, {outcome.target} is there already"), file=stream, flush=True)
         return
     height, width = outcome.size
-    facts = ", ".join(filter(None, (f"{width}x{height}", detail)))
+    seconds = f"{outcome.seconds:.1f} s" if outcome.seconds else ""
+    facts = ", ".join(filter(None, (f"{width}x{height}", detail, seconds)))
     print(plain(f"{outcome.source} -> {outcome.target} ({facts})"), file=stream, flush=True)
     for note in outcome.notes:
         print(plain(f"  note: {note}"), file=stream)
