@@ -362,8 +362,8 @@ def test_a_blend_lies_between_its_models(tmp_path, pair, command_line, monkeypat
         (("--blend", 0.5), "bicubic has no counterpart to be blended with; name the second model by --blend-with."),
         (("--blend", 2, "--blend-with", "nearest"), "give a share from 0 to 1"),
         (("--blend", 0.5, "--blend-with", "nearest"), "bicubic cannot be blended"),
-        (("--blend-with", "nearest"), "give it by --blend, from 0 to 1"),
-        (("--steps", 5), "--steps is for latent diffusion; bicubic has steps of its own"),
+        (("--blend-with", "nearest"), "set --blend, from 0 to 1"),
+        (("--steps", 5), "--steps is for latent diffusion; bicubic has a fixed number of steps"),
     ],
 )
 def test_what_cannot_be_blended_or_stepped_is_one_line(tmp_path, capsys, options, message):

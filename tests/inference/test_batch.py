@@ -116,7 +116,7 @@ def test_another_process_makes_the_same_bytes(tmp_path):
         1, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(torch.get_num_threads(),)
     ) as processes:
         outcome = processes.submit(work, there).result()
-        with pytest.raises(PictureError, match="absent.png does not exist"):
+        with pytest.raises(PictureError, match=r"absent\.png does not exist"):
             processes.submit(work, Job(source=tmp_path / "absent.png", target=there.target)).result()
     assert there.target.read_bytes() == here.target.read_bytes()
     assert (outcome.status, outcome.size, outcome.notes) == ("done", (72, 60), expected.notes)
