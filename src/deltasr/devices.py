@@ -70,6 +70,6 @@ def drawback(dtype: str, device: torch.device) -> str | None:
 
 
 def usable(dtype: str, device: torch.device) -> tuple[torch.dtype, str | None]:
-    """The type with a name in `DTYPES` and None, or float32 and a sentence if the device cannot compute in that type."""
+    """The type with a name in `DTYPES` and None; float32 and a sentence if the device cannot compute in that type."""
     cannot = obstacle(dtype, device)
     return (DTYPES[dtype], None) if cannot is None else (torch.float32, f"{cannot}, so float32 is used")

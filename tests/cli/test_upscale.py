@@ -141,7 +141,7 @@ def test_a_dry_run_says_what_would_be_written_and_writes_nothing(tmp_path, capsy
     assert output.out.splitlines() == [
         f"{tmp_path / 'in/a.png'} -> {tmp_path / 'out/a.png'} (20x24)",
         f"{tmp_path / 'in/b.jpg'} -> {tmp_path / 'out/b.jpg'} (20x24)",
-        f"{tmp_path / 'in/there.png'}: skipped, {tmp_path / 'out/there.png'} is there already",
+        f"{tmp_path / 'in/there.png'}: skipped, {tmp_path / 'out/there.png'} already exists",
         "2 to do, 1 skipped, 1 failed; 0.0 megapixels",
     ]
     assert "bad.png" in output.err

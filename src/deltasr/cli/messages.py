@@ -1,4 +1,4 @@
-"""What commands print: plain text, whatever a file says of itself, and never at the cost of a result."""
+"""What commands print: text without control characters, and without failing if it cannot be printed."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ if TYPE_CHECKING:
 
 
 def plain(text: str) -> str:
-    """A text for one line of a terminal: control characters, line ends among them, as `\\x1b` shows them."""
+    """A text for one line of a terminal, with control characters and line ends escaped, such as `\\x1b`."""
     return "".join(_escaped(character) if unicodedata.category(character) == "Cc" else character for character in text)
 
 
 def complain(text: str) -> None:
-    """Print a sentence on standard error: what went wrong, and with what."""
+    """Print an error message on standard error."""
     print(f"deltasr: {plain(text)}", file=sys.stderr, flush=True)
 
 
 def tell(outcome: Outcome, *, detail: str = "", to_errors: bool = False) -> None:
-    """Print what became of one input, and its notes; on standard error if it failed, or if asked to.
+    """Print the outcome of one input, and its notes; on standard error if it failed.
 
     Args:
         outcome: of the input.
-        detail: what else to say of a result, after its size.
-        to_errors: for commands whose standard output holds a picture.
+        detail: printed after the result's size.
+        to_errors: print on standard error in any case, since standard output is a picture.
     """
     if outcome.status == "failed":
         complain(outcome.reason)
         return
     stream = sys.stderr if to_errors else sys.stdout
     if outcome.status == "skipped":
-        print(plain(f"{outcome.source}: skipped, {outcome.target} is there already"), file=stream, flush=True)
+        print(plain(f"{outcome.source}: skipped, {outcome.target} already exists"), file=stream, flush=True)
         return
     height, width = outcome.size
     seconds = f"{outcome.seconds:.1f} s" if outcome.seconds else ""
@@ -48,10 +48,10 @@ def tell(outcome: Outcome, *, detail: str = "", to_errors: bool = False) -> None
 
 
 class Unfailing:
-    """A text stream that takes everything, whether or not it arrives.
+    """A text stream whose writes never fail.
 
     Attributes:
-        failure: the first error of the stream behind it, which is left alone from then on.
+        failure: the first error of the underlying stream, to which nothing is written afterwards.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -74,14 +74,14 @@ class Unfailing:
                 self.failure = error
 
     def abandon(self) -> None:
-        """Let what is still in the stream's buffer go nowhere, so that Python does not fail on it at its end."""
+        """Discard what is in the stream's buffer, which Python would otherwise fail to write when it exits."""
         with suppress(OSError, ValueError):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self._stream.fileno())
             os.close(nowhere)
 
     def _encodable(self, text: str) -> str:
-        """The text with what the stream's encoding lacks, such as the odd bytes of a file's name, in escapes."""
+        """The text with characters escaped that the stream's encoding lacks, such as invalid bytes in file names."""
         encoding = getattr(self._stream, "encoding", None) or "utf-8"
         return text.encode(encoding, "backslashreplace").decode(encoding)
 
@@ -91,11 +91,11 @@ class Unfailing:
 
 @contextmanager
 def unfailing_streams() -> Iterator[tuple[Unfailing, Unfailing]]:
-    """Standard output and error that take everything, in place of the process's own."""
+    """Replace standard output and error with streams whose writes never fail."""
     with ExitStack() as stack:
         found = []
         for stream, redirect in ((sys.stdout, redirect_stdout), (sys.stderr, redirect_stderr)):
-            # Python has None in their place where the process was started without them.
+            # Python sets them to None if the process was started without them.
             behind = stack.enter_context(Path(os.devnull).open("w")) if stream is None else stream
             found.append(Unfailing(behind))
             stack.enter_context(redirect(cast(TextIO, found[-1])))

@@ -82,7 +82,7 @@ class Request:
         limits.require_possible(self.max_pixels)
 
     def size_of(self, height: int, width: int) -> tuple[int, int] | None:
-        """The (height, width) of the result for a picture of that height and width; None where a factor determines it."""
+        """The result's (height, width) for a picture of that height and width; None where a factor determines it."""
         if self.width is not None and self.height is not None:
             return self.height, self.width
         if self.width is not None:
