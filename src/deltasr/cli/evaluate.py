@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from deltasr.cli.messages import plain
+from deltasr.cli.messages import measurement_bar, plain
 from deltasr.cli.parameters import REPEATABLE, Flag
-from deltasr.cli.progress import measurement_bar
 from deltasr.cli.rows import folders_of, labels_of, restoration_for, rows_of
 
 if TYPE_CHECKING:

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from deltasr.cli.messages import tell
+from deltasr.cli.messages import file_bars, tell
 from deltasr.cli.parameters import Flag
 from deltasr.cli.pipe import STANDARD, upscale_through_pipe
-from deltasr.cli.progress import file_bars
 
 if TYPE_CHECKING:
     from deltasr.inference.batch import Request

@@ -148,7 +148,8 @@ def upscale_file(
     Raises:
         PictureError, ModelError, SettingError, OSError, MemoryError: the picture cannot be read, upscaled or written.
     """
-    from deltasr.imaging import read_picture, write_picture
+    from deltasr.imaging.read import read_picture
+    from deltasr.imaging.write import write_picture
 
     started = time.monotonic()
     picture = read_picture(job.source, max_pixels=request.max_pixels)
@@ -210,7 +211,7 @@ def foresee_file(job: Job, *, model: Facts, request: Request) -> Outcome:
     Raises:
         PictureError, SettingError, OSError, MemoryError: the picture cannot be read, or the result not be written.
     """
-    from deltasr.imaging import read_picture
+    from deltasr.imaging.read import read_picture
 
     picture = read_picture(job.source, max_pixels=request.max_pixels)
     size = _result_size(model, picture, request, request.output_format or job.target.suffix)

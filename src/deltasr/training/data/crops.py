@@ -41,7 +41,7 @@ class Crop(NamedTuple):
     Attributes:
         lr: (3, crop, crop) uint8.
         hr: the true picture, (3, scale crop, scale crop) uint8.
-        target: the target of pixel losses, of the same shape and type: `hr`, or a mixture of it with a teacher's result.
+        target: of pixel losses, of the same shape and type: `hr`, or a mixture of it with a teacher's result.
         restoration: how degraded `lr` is, () float32 in [0, 1]: 0 for all degradations but `web`, whose strength it is.
     """
 
