@@ -185,6 +185,13 @@ def test_a_list_appears_whole_or_not_at_all(tmp_path, capsys):
     assert "list.csv was not written, since pictures are missing" in capsys.readouterr().err
 
 
+def test_a_list_that_cannot_be_written_is_named_as_a_list(tmp_path, capsys):
+    save(tmp_path / "hr/a.png")
+    (tmp_path / "file").write_text("no folder")
+    assert run(tmp_path / "hr", "-o", tmp_path / "lr", "--list", tmp_path / "file/list.csv") == 1
+    assert capsys.readouterr().err.startswith(f"deltasr: The list {tmp_path / 'file/list.csv'} cannot be written")
+
+
 def test_a_list_is_not_replaced_unasked(listed, tmp_path, capsys):
     before = listed.read_bytes()
     assert run(tmp_path / "hr", "-o", tmp_path / "other", "--list", listed) == 1
@@ -279,6 +286,16 @@ def test_the_help_names_every_format_that_is_read(command):
 def test_the_help_is_reached_by_the_command_line(capsys):
     assert run("--help") == 0
     assert "--kind" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["upscale", "models", "info", "evaluate", "train", "import", "degrade", "graphics"])
+def test_the_help_shows_no_default_of_options_that_are_off_or_empty(command, capsys):
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    shown = capsys.readouterr().out
+    assert "default: False" not in shown
+    assert "default: ()" not in shown
+    assert "--empty-" not in shown
 
 
 def test_a_strength_is_listed_and_checked(tmp_path, capsys):

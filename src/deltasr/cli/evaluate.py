@@ -47,10 +47,11 @@ def evaluate_command(
     models
         Names in the catalogue (see `deltasr models`), checkpoint files, or folders of training runs.
     hr
-        Folder of HR pictures, or a folder with a subfolder HR, and optionally one such as LR_x4. Can be repeated.
+        Folder of high-resolution (HR) pictures, or a folder with a subfolder HR, and optionally one such as LR_x4.
+        Can be repeated.
     lr
-        Folder of LR pictures, one for each --hr in the same order. By default LR pictures are made from the
-        HR ones by anti-aliased bicubic downscaling, in 8 bits.
+        Folder of low-resolution (LR) pictures, one for each --hr in the same order. By default LR pictures are
+        made from the HR ones by anti-aliased bicubic downscaling, in 8 bits.
     results
         Folder of existing results, measured as another row. For several sets it has a subfolder for each, as
         --save writes them. Can be repeated.

@@ -24,7 +24,7 @@ def graphics_command(
     backgrounds: Path | None = None,
     overwrite: Flag = False,
 ) -> int:
-    """Draw synthetic HR pictures: text, interfaces, charts, line art, logos and patterns.
+    """Draw synthetic pictures: text, interfaces, charts, line art, logos and patterns.
 
     The same seed, size, kinds, fonts and backgrounds give the same pictures, with the same versions of Pillow and
     NumPy. A picture does not depend on how many are drawn.

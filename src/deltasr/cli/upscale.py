@@ -59,7 +59,7 @@ def upscale_command(
     ----------
     inputs
         Pictures, and folders, which are searched with their subfolders. PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF
-        and HEIC can be read. - is a picture on standard input.
+        and HEIC (with the extra heic) can be read. - is a picture on standard input.
     output
         Folder for the results, with the same subfolders as an input folder; or, for a single picture, a file,
         or - for standard output. By default results are written beside their inputs: photo-x4.png beside
