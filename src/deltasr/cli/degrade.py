@@ -71,7 +71,7 @@ def degrade_command(
     overwrite
         Replace files that already exist.
     """
-    from deltasr.errors import PictureError, SettingError
+    from deltasr.errors import OutputError, SettingError
 
     if not inputs:
         raise SettingError("There is nothing to degrade; name pictures or folders.")
@@ -94,7 +94,7 @@ def degrade_command(
         return _write_sheet(inputs[0], sheet, scale=scale, seed=seed, overwrite=overwrite)
     assert output is not None
     if list_ is not None and list_.exists() and not overwrite:
-        raise PictureError(f"{list_} already exists; choose --overwrite, or another name.")
+        raise OutputError(f"{list_} already exists; choose --overwrite, or another name.")
     lines, status = _degrade_files(
         inputs,
         output,
