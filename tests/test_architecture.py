@@ -22,7 +22,7 @@ LEAVES: dict[str, set[str]] = {
     "files": set(),
     "free_memory": set(),
     "interruption": set(),
-    "processor": set(),
+    "processor": {"files"},
     "environment": {"processor"},
     "devices": {"processor", "arguments"},
 }
@@ -36,7 +36,7 @@ ROOMS: dict[str, set[str]] = {
     "nets": {"degradation"},
     "models": {"nets", "diffusion", "degradation"},
     "inference": {"planning", "models", "diffusion", "imaging", "degradation"},
-    "evaluation": {"inference", "models", "nets", "imaging", "degradation"},
+    "evaluation": {"planning", "inference", "models", "nets", "imaging", "degradation"},
     "training": {"inference", "evaluation", "models", "nets", "diffusion", "imaging", "degradation"},
     "experiments": {"training", "evaluation", "inference", "models", "diffusion", "imaging", "degradation"},
     "cli": {"experiments", "inference", "training", "evaluation", "models", "planning", "imaging", "degradation"},

@@ -26,7 +26,7 @@ COMMAND = """
 import atexit, os, signal, sys
 from contextlib import suppress
 from deltasr.cli import main
-from deltasr.inference import upscaler
+from deltasr.inference import tiled_model
 from deltasr.inference.blending import Cropped
 
 class Interrupted(Cropped):
@@ -35,7 +35,7 @@ class Interrupted(Cropped):
         with suppress(*({swallowed})):
             os.kill(os.getpid(), signal.SIGINT)
 
-upscaler.Cropped = Interrupted
+tiled_model.Cropped = Interrupted
 atexit.register(print, "taken apart")
 main()
 """

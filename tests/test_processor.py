@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -86,6 +87,23 @@ def test_it_is_tried_once_and_remembered_by_later_processes(trial, file, monkeyp
     assert children(log) == 2
     assert file.stat().st_mtime_ns == written
     assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+def test_the_results_are_written_whole(trial, file, monkeypatch):
+    """By the one writer of files: a process that is killed meanwhile leaves no half of them under their name."""
+    trial("")
+    written = []
+    replace = Path.replace
+
+    def watch(self: Path, target: Path) -> Path:
+        written.append((self.name, target.exists(), json.loads(self.read_bytes()) != {}))
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", watch)
+    processor.tried()
+    ((name, there_before, complete),) = written
+    assert name.startswith(".deltasr-")
+    assert (there_before, complete) == (False, True)
 
 
 def test_other_instructions_are_another_question(trial):

@@ -1,4 +1,4 @@
-"""Plain arguments from outside, from callers and from files: what they are, and how a sentence shows them."""
+"""Checks of values from callers and from files, and how error messages show them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DEEPEST = 50
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Whether a value is a finite real number, Python's or NumPy's; truth values are none."""
+    """Whether a value is a finite real number, Python's or NumPy's; booleans are not."""
     if isinstance(value, bool) or not isinstance(value, Real):
         return False
     try:
@@ -26,12 +26,12 @@ def is_number(value: object) -> TypeGuard[float]:
 
 
 def is_whole(value: object) -> TypeGuard[int]:
-    """Whether a value is a whole number, Python's or NumPy's, of a whole number's type; truth values are none."""
+    """Whether a value is of an integer type, Python's or NumPy's; booleans are not."""
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def is_path(value: object) -> TypeGuard[str | os.PathLike[str]]:
-    """Whether a value can name a file: a text or a path object, without a null character."""
+    """Whether a value can be a file's path: a string or a path object, without a null character."""
     if not isinstance(value, str | os.PathLike):
         return False
     name = os.fspath(value)
@@ -39,20 +39,20 @@ def is_path(value: object) -> TypeGuard[str | os.PathLike[str]]:
 
 
 def shown(value: object) -> str:
-    """A value as Python writes it, on one line, short, and without characters that steer a terminal."""
+    """A value as Python prints it, on one line, at most 60 characters and `...`, without control characters."""
     try:
         text = value if isinstance(value, str) else repr(value)
-    except (ValueError, RecursionError):  # a number of thousands of digits, lists within lists
+    except (ValueError, RecursionError):  # an integer with thousands of digits, deeply nested lists
         return f"a very long {type(value).__name__}"
     text = repr(text)[1:-1] if not text.isprintable() else text
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
 
 
 def require_shallow(text: str) -> None:
-    """Make sure that brackets in a JSON text do not lie in one another too often; readers of JSON call themselves.
+    """Make sure that a JSON text is nested at most 50 levels deep; JSON readers are recursive and can crash beyond.
 
     Raises:
-        SettingError: they do.
+        SettingError: it is nested deeper.
     """
     brackets = re.findall(r"[\[\]{}]", re.sub(r'"(?:[^"\\]|\\.)*"', "", text))
     depths = accumulate(1 if bracket in "[{" else -1 for bracket in brackets)

@@ -1,4 +1,4 @@
-"""Where networks run, in which floating-point types, and which of these is worth it."""
+"""The devices that networks run on, and the floating-point types that are possible and worthwhile there."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from deltasr.arguments import shown
 from deltasr.errors import SettingError
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-"""Names of the types that networks can compute in."""
+"""Name to type, of the types that networks can compute in."""
 
 
 def find_device(name: str | torch.device) -> torch.device:
-    """The device of a name; `auto` is CUDA where there is a GPU, else Apple's MPS, else the CPU.
+    """The device with a name; `auto` is CUDA if there is a GPU, else Apple's MPS, else the CPU.
 
     Raises:
-        SettingError: torch does not know the name, or this machine has no such device.
+        SettingError: torch has no device of that name, or this machine has none.
     """
     cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     if name == "auto":
@@ -32,7 +32,7 @@ def find_device(name: str | torch.device) -> torch.device:
 
 
 def release(device: torch.device) -> None:
-    """Give memory that torch keeps for later back to the device."""
+    """Return unused memory that torch has reserved to the device."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
     elif device.type == "mps":
@@ -40,7 +40,7 @@ def release(device: torch.device) -> None:
 
 
 def obstacle(dtype: str, device: torch.device) -> str | None:
-    """Why a device cannot compute in a type of `DTYPES`, in words; None where it can.
+    """Why a device cannot compute in a type of `DTYPES`, in words; None if it can.
 
     On the CPU, types other than float32 are tried in a child process, once per machine (`processor.tried`).
     """
@@ -55,7 +55,7 @@ def obstacle(dtype: str, device: torch.device) -> str | None:
 
 
 def drawback(dtype: str, device: torch.device) -> str | None:
-    """Why float32 is the better choice on a device than another type, in words; None where the other is faster."""
+    """Why float32 is a better choice than another type on a device, in words; None if the other type is faster."""
     cannot = obstacle(dtype, device)
     if cannot or dtype == "float32":
         return cannot
@@ -70,6 +70,6 @@ def drawback(dtype: str, device: torch.device) -> str | None:
 
 
 def usable(dtype: str, device: torch.device) -> tuple[torch.dtype, str | None]:
-    """The type to compute in where one of `DTYPES` is wanted, float32 where that does not run, and a sentence if so."""
+    """The type with a name in `DTYPES` and None; float32 and a sentence if the device cannot compute in that type."""
     cannot = obstacle(dtype, device)
     return (DTYPES[dtype], None) if cannot is None else (torch.float32, f"{cannot}, so float32 is used")

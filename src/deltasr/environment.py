@@ -1,6 +1,6 @@
-"""What torch and the libraries below it read from the environment once, when they are loaded.
+"""Environment variables that torch and its libraries read once, when they are loaded.
 
-The commands call these functions before they load torch. Where it is loaded already, they do nothing.
+Commands call these functions before they load torch. If it is already loaded, the functions do nothing.
 """
 
 from __future__ import annotations
@@ -10,28 +10,29 @@ import sys
 
 from deltasr import processor
 
-_OF_WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
-_OF_INSTRUCTIONS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
+_WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+_INSTRUCTIONS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
 _WITHOUT_AMX = {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16"}
 
 
 def let_threads_sleep() -> None:
-    """Have threads that wait for each other sleep soon instead of spinning on, unless the environment says otherwise.
+    """Let waiting threads sleep soon instead of spinning, unless the environment already sets how they wait.
 
-    Two threads that spin, beside other work on two cores, are several times slower than one (docs/upscaling.md). It is
-    for libgomp, which torch has on Linux; other libraries pass over it.
+    Two spinning threads, while other programs use the same two cores, are several times slower than one thread
+    (docs/upscaling.md). The variable is libgomp's, which torch uses on Linux; other libraries ignore it.
     """
-    if "torch" not in sys.modules and not any(name in os.environ for name in _OF_WAITING):
+    if "torch" not in sys.modules and not any(name in os.environ for name in _WAITING):
         os.environ["GOMP_SPINCOUNT"] = "1000"
 
 
 def let_bf16_run() -> None:
-    """Where AMX is announced and bfloat16 fails, keep oneDNN from AMX if bfloat16 is then faster than float32.
+    """If the processor has the flag of AMX and bfloat16 fails, keep oneDNN from using AMX, if bfloat16 is then faster
+    than float32.
 
-    The first call on a machine that announces AMX tries it, which takes some seconds. Where the environment chooses
-    oneDNN's instructions, it does nothing.
+    The first call on a machine with that flag tries it, which takes some seconds. If the environment already limits
+    oneDNN's instructions, nothing is done.
     """
-    if "torch" in sys.modules or any(name in os.environ for name in _OF_INSTRUCTIONS) or not processor.announces_amx():
+    if "torch" in sys.modules or any(name in os.environ for name in _INSTRUCTIONS) or not processor.announces_amx():
         return
     if isinstance(processor.tried()["bfloat16"], float):
         return

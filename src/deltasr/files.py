@@ -1,4 +1,4 @@
-"""Writing files so that a name shows either the old content or all of the new."""
+"""Writing files atomically: a path has either its old content or all of the new."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _cleared: set[Path] = set()
 
 
 def write_whole(path: Path, content: bytes | str, *, what: str = "", error: type[DeltasrError] = OutputError) -> None:
-    """Write a file, and make its folder; the name shows either the old content or all of the new.
+    """Write a file atomically, and make its folder.
 
     Args:
         path: the file.
-        content: bytes, or text that is written in UTF-8 as it stands.
-        what: what the file is, for the message, such as "The report"; its path follows.
-        error: what is raised.
+        content: bytes, or text that is written in UTF-8 without changing line ends.
+        what: what the file is, such as "The report"; error messages begin with it, followed by the path.
+        error: the class of the error that is raised.
 
     Raises:
         DeltasrError: of the class `error`; the file cannot be written.
@@ -42,10 +42,10 @@ def write_whole(path: Path, content: bytes | str, *, what: str = "", error: type
 
 @contextmanager
 def whole(path: Path, *, what: str = "", error: type[DeltasrError] = OutputError) -> Iterator[BinaryIO]:
-    """A new file beside `path` that takes its name at the end, and is removed when anything goes wrong.
+    """A new file beside `path` that replaces it at the end, or is removed if anything goes wrong.
 
-    It is on the disk before it takes the name. What a killed process has left in the folder is removed first. A
-    device or a pipe is written into at the end; it is not replaced.
+    It is synchronised with the disk before it replaces the other. Files that a killed process has left in the folder
+    are removed first. A device or a pipe is not replaced; it gets the content at the end.
 
     Args:
         path, what, error: as `write_whole` takes them. The folder must exist.
@@ -81,10 +81,10 @@ def whole(path: Path, *, what: str = "", error: type[DeltasrError] = OutputError
 
 
 def clear_leftovers(folder: Path) -> None:
-    """Remove from a folder what processes that no longer live have left half written.
+    """Remove unfinished files of processes that have ended from a folder.
 
-    Only files with a name that `whole` gives, of this machine, count; a process elsewhere may live. What cannot be
-    removed stays.
+    Only files with names from `whole` on this machine are removed, since processes of other machines may still run.
+    Files that cannot be removed stay.
     """
     with suppress(OSError):
         for entry in list(os.scandir(folder)):
@@ -96,7 +96,7 @@ def clear_leftovers(folder: Path) -> None:
 
 @contextmanager
 def _errors_of(path: Path, *, what: str = "", error: type[DeltasrError] = OutputError) -> Iterator[None]:
-    """Turn what the system says against writing `path` into a sentence; arguments as `write_whole` takes them.
+    """Turn errors of the operating system on writing `path` into a sentence; arguments as `write_whole` takes them.
 
     Raises:
         DeltasrError: of the class `error`.
@@ -113,7 +113,7 @@ def _errors_of(path: Path, *, what: str = "", error: type[DeltasrError] = Output
 
 
 def _clear(folder: Path) -> None:
-    """`clear_leftovers`, once for each folder that this process writes into."""
+    """Call `clear_leftovers` before the first file that this process writes into a folder."""
     folder = folder.absolute()
     if folder not in _cleared:
         _cleared.add(folder)
@@ -128,9 +128,9 @@ def _lives(process: int) -> bool:
 
 @cache
 def _place() -> str:
-    """Eight digits for where process numbers mean the same: this machine, and this container on it.
+    """Eight hexadecimal digits for this machine, and the container on it, where process numbers are valid.
 
-    Folders can be shared between machines, whose processes cannot be seen from here.
+    Folders can be shared between machines that cannot see each other's processes.
     """
     facts = [platform.node()]
     with suppress(OSError):
@@ -141,7 +141,7 @@ def _place() -> str:
 
 
 def _sync(descriptor: int) -> None:
-    """Wait until a file is on the disk, where its file system can say so."""
+    """Wait until a file is on the disk, if its file system supports that."""
     try:
         os.fsync(descriptor)
     except OSError as error:
@@ -150,7 +150,7 @@ def _sync(descriptor: int) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Wait until a folder's names are on the disk; on Windows, where folders cannot be opened, they follow later."""
+    """Wait until a folder's names are on the disk; not on Windows, where folders cannot be opened."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -1,4 +1,4 @@
-"""How much of the machine's memory a program may still take."""
+"""The free memory of the machine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def free_bytes() -> int:
-    """Bytes that are free now: of the machine, or of the container's limit (cgroup) where that is less."""
+    """Bytes that are free now: on the machine, or within the container's limit (cgroup) if that is less."""
     import psutil
 
     machine = int(psutil.virtual_memory().available)
@@ -15,7 +15,7 @@ def free_bytes() -> int:
 
 
 def cgroup_bytes(folder: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """What a container may still take: its limit less what it holds beyond the page cache; None without a limit."""
+    """Free bytes in a container: its limit minus what it uses without the page cache; None without a limit."""
     try:
         limit = int((folder / "memory.max").read_text())
         used = int((folder / "memory.current").read_text())

@@ -1,8 +1,8 @@
 """Ctrl-C that is neither lost nor late.
 
-Python raises KeyboardInterrupt between two of its own instructions: not before a C library returns. An exception that
-is raised while the library calls Python back, as libvips does to log and to write, is printed there and goes no
-further. Long work therefore asks here now and then.
+Python raises KeyboardInterrupt only between two of its own instructions, so not before a C library returns. If it is
+raised in a callback from a C library, such as libvips's for logging and writing, it is printed and lost. Long work
+therefore calls `check` regularly.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from contextlib import suppress
 from types import FrameType
 
 _CALLED_BACK = "pyvips"
-"""The package whose functions C code calls, and in which nothing is raised therefore."""
+"""A package whose functions are callbacks from C code, in which nothing is raised."""
 
 _asked = False
 _received: int | None = None
 
 
 def listen() -> None:
-    """Remember Ctrl-C, which raises KeyboardInterrupt as it always does; where another handler is set, do nothing.
+    """Record Ctrl-C, which still raises KeyboardInterrupt; if there already is another handler, do nothing.
 
-    To be called from the main thread.
+    It has to be called from the main thread.
     """
     global _received
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
@@ -36,7 +36,7 @@ def listen() -> None:
 
 
 def asked() -> bool:
-    """Whether Ctrl-C was pressed since `listen`, also where Python has not been able to act on it yet."""
+    """Whether Ctrl-C was pressed since `listen`, even if Python has not yet called its handler."""
     global _asked
     if signal.getsignal(signal.SIGINT) is _on_signal and _received is not None:
         with suppress(BlockingIOError):

@@ -1,6 +1,6 @@
-"""Many files: which result goes where, and one after the other without one stopping the rest.
+"""Work on many files: which result is written where, and a loop over files in which one error does not stop the rest.
 
-It knows nothing of what is done with a picture, and loads nothing for it.
+What is done with a file is up to the caller; nothing is loaded for it here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from deltasr.errors import DeltasrError, SettingError
 from deltasr.imaging.formats import READABLE_SUFFIXES, format_named, result_suffix
 
 Existing = Literal["fail", "skip", "overwrite"]
-"""What happens where a result is there already."""
+"""What happens if a result already exists."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,16 +28,16 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of one input.
+    """The outcome for one input.
 
     Attributes:
         source: the input.
-        status: whether its result was written, would be (in a dry run), was there already, or could not be made.
-        target: where its result is; None where none was planned.
-        reason: for people, of a failure.
-        notes: what the result's format or the input's could not keep, one sentence each.
-        size: (height, width) of the result, where it is known.
-        seconds: from reading to writing.
+        status: whether its result was written, would be written (in a dry run), already existed, or could not be made.
+        target: the file of its result; None where none was planned.
+        reason: of a failure, as a message for the user.
+        notes: sentences for the user, such as what the result's format could not keep.
+        size: (height, width) of the result in pixels; (0, 0) where it is unknown.
+        seconds: wall-clock time from reading to writing.
     """
 
     source: Path
@@ -51,7 +51,7 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The jobs, in order; the inputs that cannot become jobs; and how many files in folders are no pictures."""
+    """Jobs, in order; failures of inputs without a job; and how many other files the folders contain."""
 
     jobs: list[Job] = field(default_factory=list)
     failures: list[Outcome] = field(default_factory=list)
@@ -61,13 +61,13 @@ class Plan:
 def plan_jobs(
     inputs: Iterable[Path], output: Path | None, *, output_format: str | None = None, mark: str = "result"
 ) -> Plan:
-    """Find the pictures, and a place for each result.
+    """Find the pictures, and choose a file for each result.
 
-    A file's result goes to `output`, if that is named like a picture and the file is the only input, or into
-    the folder `output`. A folder is searched for pictures by suffix, and its tree is mirrored in `output`;
-    hidden files are left out, and so is `output` itself where it lies inside. Without an `output`, results lie beside
-    their inputs: `photo-x4.png` beside `photo.png`, and the folder `holiday-x4` beside `holiday`. Results keep the
-    suffix of their source, `.png` where that cannot be written.
+    A file's result is `output`, if that has a suffix and the file is the only input, or else a file in the folder
+    `output`. A folder and its subfolders are searched for pictures by suffix, and results get the same subfolders of
+    `output`; hidden files are left out, and so is `output` itself where it is inside. Without an `output`, results are
+    beside their inputs: `photo-x4.png` beside `photo.png`, and the folder `holiday-x4` beside `holiday`. Results keep
+    the suffix of their source, or get `.png` where that format cannot be written.
 
     Args:
         inputs: files and folders.
@@ -76,7 +76,7 @@ def plan_jobs(
         mark: what the names of results beside their inputs end in, such as `x4`.
 
     Raises:
-        SettingError: the format cannot be written, or several results would go to one file.
+        SettingError: the format cannot be written, or several results would be one file.
     """
     inputs = list(inputs)
     suffix = None if output_format is None else format_named(output_format).suffixes[0]
@@ -117,16 +117,16 @@ def run_jobs(
     existing: Existing = "fail",
     advice: str = "--overwrite or --skip-existing",
 ) -> Iterator[Outcome]:
-    """Do the work on one file after the other; what goes wrong with one is its outcome and stops nothing.
+    """Do the work on one file after the other; an error with one file is its outcome, and the others go on.
 
     Args:
         jobs: from `plan_jobs`.
         work: makes and writes the result of one job.
-        existing: what happens where a result is there already.
-        advice: what to choose then.
+        existing: what happens if a result already exists.
+        advice: the options that the message then names.
 
     Yields:
-        One outcome a job, when it is finished.
+        One outcome per job, when it is finished.
 
     Raises:
         SettingError: a setting is wrong for every file.
@@ -144,41 +144,41 @@ def run_jobs(
 
 
 def settled(job: Job, existing: Existing, *, advice: str = "--overwrite or --skip-existing") -> Outcome | None:
-    """The outcome of a job without any work, since its result is there already; None where there is work to do."""
+    """The outcome of a job whose result already exists and is not replaced; None where there is work to do."""
     if existing == "overwrite" or not job.target.exists():
         return None
     if existing == "skip":
         return Outcome(source=job.source, target=job.target, status="skipped")
-    return failed(job.source, f"{job.target} exists already; choose {advice}, or another output.")
+    return failed(job.source, f"{job.target} already exists; choose {advice}, or another output.")
 
 
 def failed(source: Path, reason: str) -> Outcome:
-    """The outcome of an input that came to nothing; its name comes before a reason that does not have it."""
+    """The outcome of an input that failed; its name is put before a reason that does not contain it."""
     named = reason if str(source) in reason else f"{source}: {reason}"
     return Outcome(source=source, status="failed", reason=named)
 
 
 def _names_a_file(inputs: list[Path], output: Path) -> bool:
-    """Whether the output is the one result's own name, and not its folder's."""
+    """Whether the output is the file of a single result rather than a folder."""
     return len(inputs) == 1 and not inputs[0].is_dir() and bool(output.suffix) and not output.is_dir()
 
 
 def _beside(folder: Path, mark: str) -> Path:
-    """The folder for a folder's results: `holiday-x4` beside `holiday`, whatever way the input is written."""
+    """The folder for a folder's results: `holiday-x4` beside `holiday`, also where the input is `.` or `..`."""
     if folder.name in ("", ".."):
         folder = folder.resolve()
     if not folder.name:
-        raise SettingError(f"There is no place beside {folder}; name a folder for the results by --output.")
+        raise SettingError(f"There is no place beside {folder}; name a folder for the results with --output.")
     return folder.with_name(f"{folder.name}-{mark}")
 
 
 def _renamed(source: Path, suffix: str | None) -> Path:
-    """The name of a source's result: with the suffix asked for, else its own, else `.png`."""
+    """The name of a source's result: with the given suffix, else its own, else `.png`."""
     return source.with_suffix(suffix or result_suffix(source.suffix))
 
 
 def _pictures_below(folder: Path, output: Path) -> tuple[list[Path], int, list[Outcome]]:
-    """The pictures in a folder's tree in order, the number of other files, and the folders that cannot be read."""
+    """The pictures in a folder and its subfolders, the number of other files, and the folders that cannot be read."""
     pictures: list[Path] = []
     others = 0
     unreadable: list[Outcome] = []
@@ -199,7 +199,7 @@ def _pictures_below(folder: Path, output: Path) -> tuple[list[Path], int, list[O
 
 
 def _without_clashes(wanted: list[tuple[Path, Path]]) -> tuple[list[Job], list[Outcome]]:
-    """Jobs whose results have a file each, none of them an input; the others, as failures. Repeated inputs are one."""
+    """Jobs whose results are different files and no inputs, and failures for the rest; repeated inputs give one job."""
     sources = {_key(source) for source, _ in wanted}
     taken: dict[str, Path] = {}
     jobs: list[Job] = []

@@ -1,7 +1,7 @@
-"""In which floating-point types this machine's processor computes, found by trying them in a child process.
+"""The floating-point types that this machine's processor can compute in, found by trying them in a child process.
 
-What a processor announces is no proof: on some virtual machines AMX is announced and trapped, and the first product of
-bfloat16 matrices kills the process (SIGILL). Nothing here loads torch in this process.
+The processor's feature flags are not enough: some virtual machines have the flag of AMX and trap its instructions, and
+the first product of bfloat16 matrices then kills the process (SIGILL). Nothing here loads torch in this process.
 """
 
 from __future__ import annotations
@@ -19,14 +19,17 @@ from pathlib import Path
 
 import msgspec
 
+from deltasr.errors import OutputError
+from deltasr.files import write_whole
+
 Tried = dict[str, float | str]
-"""Name of a type to the seconds of processor time that the trial took in it, or to what ended the trial."""
+"""Name of a type to the seconds of processor time of its trial, or to the signal or error that ended the trial."""
 
 _TYPES = ("float32", "bfloat16", "float16")
 _PATIENCE = 120.0
 _FROM_OUTSIDE = {"SIGINT", "SIGKILL", "SIGTERM"}
 _READ_BY_TORCH = ("ATEN_", "DNNL_", "ONEDNN_")
-"""How the names of variables begin that choose the instructions of torch and of oneDNN, which computes for it."""
+"""Prefixes of the environment variables that choose the instructions of torch, and of oneDNN, which torch uses."""
 
 _TRIAL = """
 import sys, time
@@ -76,19 +79,19 @@ for name in sys.argv[1:]:
         for tried, time_ in zip(steps, times):
             print(tried, time_, flush=True)
 """
-"""A small convolution and matrix product, forward and backward, in each type of the arguments, one after the other."""
+"""A small convolution and matrix product, forward and backward, in each type that is named as an argument, in order."""
 
 _known: dict[str, Tried] = {}
 
 
 def tried(changes: Mapping[str, str] | None = None) -> Tried:
-    """How the types `float32`, `bfloat16` and `float16` fared on this processor, in this environment.
+    """The result of trying `float32`, `bfloat16` and `float16` on this processor, in this environment.
 
-    Tried once, which takes some seconds, and remembered: in this process, and for later ones in a file of the user's
-    cache folder, by processor, system, torch and the variables that choose its instructions.
+    The first call takes some seconds. The result is kept in this process, and for later ones in a file in the user's
+    cache folder, by processor, system, version of torch and the variables that choose its instructions.
 
     Args:
-        changes: variables that the environment of the trial has besides this process's.
+        changes: environment variables of the trial that differ from this process's.
     """
     environment = {**os.environ, **(changes or {})}
     key = _key(environment)
@@ -99,12 +102,12 @@ def tried(changes: Mapping[str, str] | None = None) -> Tried:
 
 
 def announces_amx() -> bool:
-    """Whether the processor says that it has matrix instructions (AMX); False where the system does not tell."""
+    """Whether the processor has the flag of AMX, Intel's matrix instructions; False where the system has no flags."""
     return " amx_tile" in _description()
 
 
 def _try_all(environment: Mapping[str, str]) -> Tried:
-    """Every type, by a new child after each one that ends the last child."""
+    """Try every type; after a type that ended the child process, a new child goes on with the next type."""
     results: Tried = {}
     while left := [name for name in _TYPES if name not in results]:
         found, end = _try(["float32", *left] if results else left, environment)
@@ -116,7 +119,7 @@ def _try_all(environment: Mapping[str, str]) -> Tried:
 
 
 def _try(names: list[str], environment: Mapping[str, str]) -> tuple[Tried, str]:
-    """What a child found out before it ended, and how it ended."""
+    """The results that a child printed, and how it ended."""
     command = [sys.executable, "-P", "-c", _TRIAL, *names]
     try:
         child = subprocess.run(
@@ -154,7 +157,7 @@ def _end(status: int) -> str:
 
 
 def _key(environment: Mapping[str, str]) -> str:
-    """What the trial's results hang on, in words as far as they are short."""
+    """Everything that the results depend on, as text; what is long is hashed."""
     try:
         torch = version("torch")
     except PackageNotFoundError:
@@ -167,13 +170,13 @@ def _key(environment: Mapping[str, str]) -> str:
 
 
 def _description() -> str:
-    """Model, microcode and flags of the processor, as far as the system tells them."""
-    told = ("model name", "microcode", "flags", "Features", "CPU ")
+    """Model, microcode and flags of the processor, as far as the system has them."""
+    fields = ("model name", "microcode", "flags", "Features", "CPU ")
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return platform.processor()
-    return "\n".join(line for line in text.partition("\n\n")[0].splitlines() if line.startswith(told))
+    return "\n".join(line for line in text.partition("\n\n")[0].splitlines() if line.startswith(fields))
 
 
 def _file() -> Path:
@@ -181,7 +184,7 @@ def _file() -> Path:
 
 
 def _remembered() -> dict[str, Tried]:
-    """What earlier processes found out; nothing where that cannot be read."""
+    """The results of earlier processes; empty where they cannot be read."""
     try:
         return msgspec.json.decode(_file().read_bytes(), type=dict[str, Tried])
     except (OSError, RuntimeError, msgspec.MsgspecError):
@@ -189,18 +192,11 @@ def _remembered() -> dict[str, Tried]:
 
 
 def _remember(key: str, results: Tried) -> None:
-    """Write it down for later processes, where a file can be written and the results are the processor's doing."""
+    """Save results for later processes, unless a signal from outside ended a trial, or the file cannot be written."""
     if not isinstance(results["float32"], float) or not _FROM_OUTSIDE.isdisjoint(results.values()):
         return
     if key in _remembered():
         return
-    with suppress(OSError, RuntimeError):
-        file = _file()
-        file.parent.mkdir(parents=True, exist_ok=True)
-        content = msgspec.json.format(msgspec.json.encode(_remembered() | {key: results}))
-        part = file.with_name(f"{file.name}.{os.getpid()}.part")
-        try:
-            part.write_bytes(content)
-            part.replace(file)
-        finally:
-            part.unlink(missing_ok=True)
+    content = msgspec.json.format(msgspec.json.encode(_remembered() | {key: results}))
+    with suppress(OutputError, RuntimeError):  # the latter where there is no home folder
+        write_whole(_file(), content, what="The result of the trial")

@@ -11,9 +11,11 @@ import pytest
 
 from deltasr.cli import main
 from deltasr.cli.degrade import degrade_command
+from deltasr.cli.upscale import upscale_command
 from deltasr.degradation import KINDS
 from deltasr.evaluation.degraded_list import read_list, to_csv
 from deltasr.imaging import Metadata, Picture, read_picture, write_picture
+from deltasr.imaging.formats import READABLE_TITLES
 
 
 def save(
@@ -183,6 +185,13 @@ def test_a_list_appears_whole_or_not_at_all(tmp_path, capsys):
     assert "list.csv was not written, since pictures are missing" in capsys.readouterr().err
 
 
+def test_a_list_that_cannot_be_written_is_named_as_a_list(tmp_path, capsys):
+    save(tmp_path / "hr/a.png")
+    (tmp_path / "file").write_text("no folder")
+    assert run(tmp_path / "hr", "-o", tmp_path / "lr", "--list", tmp_path / "file/list.csv") == 1
+    assert capsys.readouterr().err.startswith(f"deltasr: The list {tmp_path / 'file/list.csv'} cannot be written")
+
+
 def test_a_list_is_not_replaced_unasked(listed, tmp_path, capsys):
     before = listed.read_bytes()
     assert run(tmp_path / "hr", "-o", tmp_path / "other", "--list", listed) == 1
@@ -199,6 +208,17 @@ def test_a_check_finds_the_pictures_of_the_list(listed, tmp_path, capsys):
     assert run(tmp_path / "hr", "--check", listed) == 0
     assert capsys.readouterr().out == "2 of 2 pictures are those of the list\n"
     assert below(tmp_path) == before
+
+
+def test_a_check_of_a_file_that_is_given_twice_compares_both_names(tmp_path, capsys):
+    """Below its folder and by itself a picture has two names, and each its own random values."""
+    save(tmp_path / "hr/deep/a.png")
+    inputs = (tmp_path / "hr", tmp_path / "hr/deep/a.png")
+    assert run(*inputs, "-o", tmp_path / "lr", "--list", tmp_path / "list.csv") == 0
+    assert [line.name for line in read_list(tmp_path / "list.csv")] == ["a", "deep/a"]
+    capsys.readouterr()
+    assert run(*inputs, "--check", tmp_path / "list.csv") == 0
+    assert capsys.readouterr().out == "2 of 2 pictures are those of the list\n"
 
 
 def test_a_check_names_what_differs_and_why(listed, tmp_path, capsys):
@@ -257,9 +277,25 @@ def test_the_help_names_every_kind():
     assert all(name in text for name in KINDS)
 
 
+@pytest.mark.parametrize("command", [degrade_command, upscale_command])
+def test_the_help_names_every_format_that_is_read(command):
+    text = command.__doc__ or ""
+    assert all(name in text for name in READABLE_TITLES.replace(" or ", ", ").split(", "))
+
+
 def test_the_help_is_reached_by_the_command_line(capsys):
     assert run("--help") == 0
     assert "--kind" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["upscale", "models", "info", "evaluate", "train", "import", "degrade", "graphics"])
+def test_the_help_shows_no_default_of_options_that_are_off_or_empty(command, capsys):
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    shown = capsys.readouterr().out
+    assert "default: False" not in shown
+    assert "default: ()" not in shown
+    assert "--empty-" not in shown
 
 
 def test_a_strength_is_listed_and_checked(tmp_path, capsys):

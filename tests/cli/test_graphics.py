@@ -50,7 +50,7 @@ def test_what_is_there_already_stays(tmp_path, command_line):
     (tmp_path / sorted(contents(tmp_path))[1]).unlink()
     status, out, err = command_line(*command)
     assert status == 1
-    assert "exists already; choose --overwrite" in err
+    assert "already exists; choose --overwrite" in err
     assert "1 done, 1 failed" in out
     assert first.read_bytes() == b"mine"
     assert len(contents(tmp_path)) == 2

@@ -115,7 +115,7 @@ def test_a_full_standard_output_costs_no_result(folder: Path):
     assert status == 1
     assert said == (
         "deltasr: standard output cannot be written (No space left on device), so messages are missing; "
-        "all else was done\n"
+        "all other work was done\n"
     )
 
 
@@ -135,7 +135,7 @@ def test_a_reader_that_leaves_costs_no_result(folder: Path):
     finally:
         os.close(writing)
     assert results(folder) == ["a.png", "b.png", "c.png"]
-    assert (status, said) == (1, "deltasr: what reads the output closed it before the end\n")
+    assert (status, said) == (1, "deltasr: the reader of standard output closed it before the end\n")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes are Linux's")

@@ -196,7 +196,7 @@ def test_a_reader_that_leaves_early_gets_no_traceback():
     program.stdout.close()
     said = program.stderr.read()
     assert program.wait() == 1
-    assert said == "deltasr: what reads the output closed it before the end\n"
+    assert said == "deltasr: the reader of standard output closed it before the end\n"
 
 
 def test_python_m_deltasr_is_the_program():

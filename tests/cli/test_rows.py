@@ -72,5 +72,5 @@ def test_no_label_leads_out_of_the_folder_around_it(label: str, folder: str):
 
 
 def test_no_two_rows_have_one_folder():
-    with pytest.raises(SettingError, match="would be in one folder, a_b"):
+    with pytest.raises(SettingError, match="would share the folder a_b"):
         folders_of(["a:b", "c", "a_b"])

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +12,8 @@ import torch
 from deltasr import processor
 from deltasr.cli import main
 from deltasr.imaging import Metadata, Picture, read_picture, write_picture
-from deltasr.inference import upscaler as upscaler_module
+from deltasr.inference.blending import Cropped
+from deltasr.inference.upscaler import Upscaler
 from deltasr.models import catalogue
 
 
@@ -96,7 +93,7 @@ def test_without_an_output_results_lie_beside_their_inputs(tmp_path, capsys):
     assert _run(picture) == 1
     error = capsys.readouterr().err
     assert error == (
-        f"deltasr: {picture}: {tmp_path / 'a-x4.jpg'} exists already; choose --overwrite or --skip-existing, "
+        f"deltasr: {picture}: {tmp_path / 'a-x4.jpg'} already exists; choose --overwrite or --skip-existing, "
         "or another output.\n"
     )
     assert (tmp_path / "a-x4.jpg").read_bytes() == before
@@ -140,7 +137,7 @@ def test_a_dry_run_says_what_would_be_written_and_writes_nothing(tmp_path, capsy
     assert output.out.splitlines() == [
         f"{tmp_path / 'in/a.png'} -> {tmp_path / 'out/a.png'} (20x24)",
         f"{tmp_path / 'in/b.jpg'} -> {tmp_path / 'out/b.jpg'} (20x24)",
-        f"{tmp_path / 'in/there.png'}: skipped, {tmp_path / 'out/there.png'} is there already",
+        f"{tmp_path / 'in/there.png'}: skipped, {tmp_path / 'out/there.png'} already exists",
         "2 to do, 1 skipped, 1 failed; 0.0 megapixels",
     ]
     assert "bad.png" in output.err
@@ -167,80 +164,6 @@ def test_notes_are_told_once_for_each_file(tmp_path, capsys):
     assert _run(source, "-o", tmp_path / "b.jpg") == 0
     notes = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  note: ")]
     assert len(notes) == len(set(notes)) == 2
-
-
-@pytest.fixture
-def pipe(capfdbinary, monkeypatch) -> Callable[..., tuple[int, bytes, str]]:
-    """Runs `deltasr upscale --model nearest` on bytes; its status, standard output and standard error."""
-
-    def run(content: bytes, *arguments: object) -> tuple[int, bytes, str]:
-        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
-        with pytest.raises(SystemExit) as stopped:
-            main(["upscale", *map(str, arguments), "--model", "nearest"])
-        printed = capfdbinary.readouterr()
-        return int(stopped.value.code or 0), printed.out, printed.err.decode()
-
-    return run
-
-
-@pytest.mark.parametrize("arguments", [("-",), ("-", "-o", "-"), ("-", "--output", "-", "-s", "4")])
-def test_a_picture_through_a_pipe_is_that_of_files(tmp_path, pipe, arguments):
-    source = _save(tmp_path / "a.jpg")
-    assert pipe(b"", source, "-o", tmp_path / "b.jpg")[0] == 0
-    status, result, said = pipe(source.read_bytes(), *arguments)
-    assert (status, said) == (0, "- -> - (40x48)\n")
-    assert result == (tmp_path / "b.jpg").read_bytes()
-
-
-def test_one_end_of_a_pipe_may_be_a_file(tmp_path, pipe):
-    source = _save(tmp_path / "a.png", bits=16)
-    status, result, said = pipe(b"", source, "-o", "-", "--output-format", "webp")
-    assert status == 0
-    assert result[8:12] == b"WEBP"
-    assert "16 bits were rounded" in said
-    status, printed, said = pipe(source.read_bytes(), "-", "-o", tmp_path / "new/b.tif")
-    assert (status, said) == (0, "")
-    assert printed.startswith(b"- -> ")
-    assert read_picture(tmp_path / "new/b.tif").bits == 16
-    status, _, said = pipe(source.read_bytes(), "-", "-o", tmp_path / "new/b.tif")
-    assert status == 1
-    assert "b.tif exists already" in said
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("-",), "Standard input is empty."),
-        (("-", "-"), "name a single input"),
-        (("-", "a.png"), "name a single input"),
-        ((".", "-o", "-"), "name a single input"),
-        (("-", "-o", "folder"), "no name to bear in the folder folder; name a file"),
-        (("-", "--dry-run"), "--dry-run is for files"),
-        (("gone.png", "-o", "-"), "gone.png does not exist"),
-    ],
-)
-def test_what_cannot_go_through_a_pipe_is_one_sentence(pipe, arguments, message):
-    status, result, said = pipe(b"", *arguments)
-    assert (status, result) == (1, b"")
-    assert message in said
-    assert said.count("\n") == 1
-
-
-def test_no_picture_is_printed_on_a_terminal(tmp_path, command_line, monkeypatch):
-    source = _save(tmp_path / "a.png")
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
-    status, _, error = command_line("upscale", source, "-o", "-", "--model", "nearest")
-    assert (status, error.count("\n")) == (1, 1)
-    assert "cannot be printed on a terminal" in error
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a file that is always full")
-def test_a_result_that_standard_output_does_not_take_is_a_failure(tmp_path):
-    command = [sys.executable, "-m", "deltasr", "upscale", _save(tmp_path / "a.png"), "-o", "-", "--model", "nearest"]
-    with Path("/dev/full").open("wb") as full:
-        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
-    assert ended.returncode == 1
-    assert ended.stderr == ("deltasr: The result cannot be written to standard output (No space left on device).\n")
 
 
 def test_a_run_is_named_by_its_folder(tmp_path, pair, command_line):
@@ -330,7 +253,7 @@ def test_an_ensemble_is_asked_for(tmp_path, pair, command_line):
     source = _save(tmp_path / "a.png")
     for name, *options in (("alone",), ("ensemble", "--ensemble")):
         assert command_line("upscale", source, "-o", tmp_path / f"{name}.png", "--model", pair[0], *options)[0] == 0
-    upscaler = upscaler_module.Upscaler(catalogue.load(str(pair[0])), ensemble=True)
+    upscaler = Upscaler(catalogue.load(str(pair[0])), ensemble=True)
     result = read_picture(tmp_path / "ensemble.png").pixels
     assert np.array_equal(result, upscaler.upscale(source).pixels)
     assert not np.array_equal(result, read_picture(tmp_path / "alone.png").pixels)
@@ -361,8 +284,8 @@ def test_a_blend_lies_between_its_models(tmp_path, pair, command_line, monkeypat
         (("--blend", 0.5), "bicubic has no counterpart to be blended with; name the second model by --blend-with."),
         (("--blend", 2, "--blend-with", "nearest"), "give a share from 0 to 1"),
         (("--blend", 0.5, "--blend-with", "nearest"), "bicubic cannot be blended"),
-        (("--blend-with", "nearest"), "give it by --blend, from 0 to 1"),
-        (("--steps", 5), "--steps is for latent diffusion; bicubic has steps of its own"),
+        (("--blend-with", "nearest"), "set --blend, from 0 to 1"),
+        (("--steps", 5), "--steps is for latent diffusion; bicubic has a fixed number of steps"),
     ],
 )
 def test_what_cannot_be_blended_or_stepped_is_one_line(tmp_path, capsys, options, message):
@@ -459,7 +382,7 @@ def test_latent_diffusion_from_a_folder(tmp_path, command_line):
 def test_an_interruption_leaves_no_partial_file(tmp_path, capsys, monkeypatch):
     _save(tmp_path / "in/a.png")
     _save(tmp_path / "in/b.png")
-    emitted = upscaler_module.Cropped.add
+    emitted = Cropped.add
     calls = 0
 
     def interrupted(self, *arguments):
@@ -469,7 +392,7 @@ def test_an_interruption_leaves_no_partial_file(tmp_path, capsys, monkeypatch):
             raise KeyboardInterrupt
         emitted(self, *arguments)
 
-    monkeypatch.setattr(upscaler_module.Cropped, "add", interrupted)
+    monkeypatch.setattr(Cropped, "add", interrupted)
     assert _run(tmp_path / "in", "-o", tmp_path / "out") == 130
     assert _below(tmp_path / "out") == ["a.png"]
     assert capsys.readouterr().err.count("\n") == 1

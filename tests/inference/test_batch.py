@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import pickle
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from deltasr.errors import PictureError, SettingError
-from deltasr.imaging import Picture, read_picture, write_picture
+from deltasr.imaging import Metadata, Picture, read_picture, write_picture
 from deltasr.inference.batch import Request, foresee_file, upscale_file, upscale_files
 from deltasr.inference.upscaler import Upscaler
 from deltasr.models import catalogue
@@ -98,6 +101,25 @@ def test_a_request_travels_to_other_processes(tmp_path):
     outcome = pickle.loads(pickle.dumps(work))(Job(source=_save(tmp_path / "a.png"), target=tmp_path / "deep/a.jpg"))
     assert (outcome.status, outcome.size) == ("done", (8, 12))
     assert (tmp_path / "deep/a.jpg").exists()
+
+
+def test_another_process_makes_the_same_bytes(tmp_path):
+    """What a process that shares nothing with this one gets, and what it returns, is pickled."""
+    source = tmp_path / "a.png"
+    pixels = np.random.default_rng(0).integers(0, 256, (24, 20, 3), dtype=np.uint8)
+    write_picture(Picture(pixels=pixels, metadata=Metadata(text={"Author": "somebody"})), source)
+    upscaler, request = Upscaler(catalogue.load("deltadiff-x4")), Request(scale=3, fidelity=0.5)
+    here, there = (Job(source=source, target=tmp_path / name / "a.png") for name in ("here", "there"))
+    work = partial(upscale_file, upscaler=upscaler, request=request)
+    expected = work(here)
+    with ProcessPoolExecutor(
+        1, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(torch.get_num_threads(),)
+    ) as processes:
+        outcome = processes.submit(work, there).result()
+        with pytest.raises(PictureError, match=r"absent\.png does not exist"):
+            processes.submit(work, Job(source=tmp_path / "absent.png", target=there.target)).result()
+    assert there.target.read_bytes() == here.target.read_bytes()
+    assert (outcome.status, outcome.size, outcome.notes) == ("done", (72, 60), expected.notes)
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def test_an_ensemble_treats_mirror_images_alike(conv_net):
 def test_noise_is_not_averaged_out(conv_net):
     model = conv_net()
     model.stochastic = True
-    with pytest.raises(SettingError, match="draws noise, which an ensemble would average out"):
+    with pytest.raises(SettingError, match="uses noise, which an ensemble would average out"):
         Upscaler(model, ensemble=True)
 
 

@@ -351,7 +351,9 @@ def test_a_model_that_has_to_see_whole_pictures_does_unless_told_otherwise():
 def test_a_whole_picture_that_does_not_fit_into_memory_is_not_tiled_but_refused(error):
     model = Greedy(limit=110**2, error=error)
     model.tiled = False
-    with pytest.raises(ModelError, match=r"bicubic has to see pictures whole, and one of 310x300 .* a tile of 256 pix"):
+    with pytest.raises(
+        ModelError, match=r"bicubic needs the whole picture at once, and one of 310x300 .* the tile to 256 pix"
+    ):
         Upscaler(model).upscale(_picture(300, 310))
 
 
@@ -364,7 +366,7 @@ def test_a_whole_picture_is_refused_before_memory_runs_out(monkeypatch):
             return super().forward(lr)
 
     monkeypatch.setattr(memory, "free_bytes", lambda device: 10 << 20)
-    with pytest.raises(ModelError, match="has to see pictures whole"):
+    with pytest.raises(ModelError, match="needs the whole picture at once"):
         Upscaler(Careful(method="bicubic")).upscale(_picture(300, 310))
 
 

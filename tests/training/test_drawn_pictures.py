@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from deltasr.training import trainer as trainer_module
+from deltasr.training.data import preparation
 from deltasr.training.data.cache import degrade
 from deltasr.training.data.graphics.cached import drawn_pictures
 
@@ -39,7 +39,7 @@ def test_a_run_that_restores_learns_from_drawn_pictures(
         calls.append(options["seed"])
         return drawn_pictures(cache, count=2, side=64, **options)
 
-    monkeypatch.setattr(trainer_module, "drawn_pictures", few)
+    monkeypatch.setattr(preparation, "drawn_pictures", few)
     web = msgspec.structs.replace(recipe, degradation="web", restoring=True, graphics=0.5, seed=7)
     whole = learn(web, "whole", display=recorder)
     assert calls == [7]

@@ -16,7 +16,7 @@ from torch import Tensor
 from deltasr.models import checkpoint
 from deltasr.models.base import Model
 from deltasr.models.rrdb import Rrdb
-from deltasr.training import trainer as trainer_module
+from deltasr.training import run as run_module
 from deltasr.training.recipes.types import DeltaDiffRecipe, Recipe
 from deltasr.training.stopping import BestWeights, Stopping, leave_signals_to_the_main_process
 from deltasr.training.validation import Validation
@@ -156,7 +156,7 @@ def scored(monkeypatch: pytest.MonkeyPatch) -> Scored:
             seen.append({name: value.clone() for name, value in model.state_dict().items()})
             return Validation(bicubic=25.0, steps=(50.0, next(scores)))
 
-        monkeypatch.setattr(trainer_module, "validate", validate)
+        monkeypatch.setattr(run_module, "validate", validate)
         return seen
 
     return begin

@@ -20,7 +20,7 @@ from deltasr import processor
 from deltasr.errors import SettingError, TrainingError
 from deltasr.models import checkpoint
 from deltasr.models.deltadiff import DeltaDiff
-from deltasr.training import trainer as trainer_module
+from deltasr.training import run as run_module
 from deltasr.training.data.cache import build_cache, find_pictures
 from deltasr.training.data.crops import Crops
 from deltasr.training.losses import pixel as losses
@@ -103,7 +103,7 @@ def test_crops_are_taken_in_order_from_training_pictures_alone(
             asked.append(position)
             return super().__getitem__(position)
 
-    monkeypatch.setattr(trainer_module, "Crops", Watched)
+    monkeypatch.setattr(run_module, "Crops", Watched)
     learn(replace(recipe, validation_pictures=2))
     (crops,) = made
     assert asked == list(range(12))
@@ -220,7 +220,7 @@ def test_with_more_patience_a_stopped_run_goes_on_and_with_none_its_best_weights
     learn: Any, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ):
     scores = iter((32.0, 31.0, 30.0, 29.0, 28.0))
-    monkeypatch.setattr(trainer_module, "validate", lambda *_, **__: Validation(bicubic=25.0, steps=(next(scores),)))
+    monkeypatch.setattr(run_module, "validate", lambda *_, **__: Validation(bicubic=25.0, steps=(next(scores),)))
     run = learn(replace(recipe, patience=1, validate_every=2))
     assert run.state["images"] == 4
     learn(recipe, resume=True, changes={"patience": 3})
@@ -267,7 +267,7 @@ def test_memory_that_runs_out_is_told(learn: Any, recipe: Recipe, monkeypatch: p
     def step(*arguments: Any) -> None:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 10 bytes")
 
-    monkeypatch.setattr(trainer_module.Learner, "step", step)
+    monkeypatch.setattr(run_module.Learner, "step", step)
     with pytest.raises(TrainingError, match="Memory ran out; begin a run with a smaller batch or crop"):
         learn(recipe)
 
@@ -305,7 +305,7 @@ def test_a_run_killed_before_its_first_step_still_knows_where_it_started_from(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(trainer_module._Run, "loop", killed)
+        patch.setattr(run_module.Run, "loop", killed)
         with pytest.raises(KeyboardInterrupt):
             learn(recipe, "killed", initial=initial)
     assert_same(learn(DeltaDiffRecipe(), "killed", resume=True).state, whole.state)

@@ -1,4 +1,4 @@
-"""The command line: one command a file. These are light; what a command runs is loaded when it is called."""
+"""The command line: one command per file. A command imports what it needs when it is called, so help is fast."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _INTERRUPTED = 130
 
 app = App(
     name="deltasr",
-    help="Make small pictures large without inventing what was not there.",
+    help="Image super-resolution: make small pictures larger, and measure and train the models that do it.",
     version=__version__,
     suppress_keyboard_interrupt=False,
 )
@@ -42,12 +42,13 @@ app.register_install_completion_command()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command and exit: 0 when all went well, 1 when something failed, 130 after Ctrl-C.
+    """Run a command and exit: with status 0 on success, 1 if something failed, 130 after Ctrl-C.
 
-    Messages that cannot be printed fail the command too, but only when all its work is done.
+    If messages cannot be printed, the status is 1 too, but all work is done first.
 
-    Without `arguments` they are the process's own, which after Ctrl-C ends at once: the interpreter would spend half a
-    second of processor time, several beside other work, on taking apart what torch has loaded.
+    Args:
+        arguments: of the command line; None for the process's own. In that case the process ends immediately after
+            Ctrl-C, since Python's regular exit takes half a second or more with torch loaded.
     """
     environment.let_threads_sleep()
     if arguments is None:
@@ -68,13 +69,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _status(arguments: Sequence[str] | None) -> int:
-    """Run a command, and say what went wrong in a sentence."""
+    """Run a command, print an error as one sentence, and return the exit status."""
     try:
         status = app(arguments, result_action="return_value")
     except DeltasrError as error:
         complain(str(error))
         return 1
-    except SystemExit as refused:  # by cyclopts, of arguments that it does not know
+    except SystemExit as refused:  # by cyclopts, for wrong arguments
         return refused.code if isinstance(refused.code, int) else int(refused.code is not None)
     except BaseException as error:
         if not _came_from_ctrl_c(error):
@@ -85,7 +86,7 @@ def _status(arguments: Sequence[str] | None) -> int:
 
 
 def _came_from_ctrl_c(error: BaseException | None) -> bool:
-    """Whether an exception is Ctrl-C's, or another that it turned into, as it does while modules are loaded."""
+    """Whether Ctrl-C is the cause of an exception, also where another one replaced it, as while modules are loaded."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return error is not None
@@ -93,5 +94,5 @@ def _came_from_ctrl_c(error: BaseException | None) -> bool:
 
 def _unprinted(failure: OSError) -> str:
     if isinstance(failure, BrokenPipeError):
-        return "what reads the output closed it before the end"
-    return f"standard output cannot be written ({failure.strerror}), so messages are missing; all else was done"
+        return "the reader of standard output closed it before the end"
+    return f"standard output cannot be written ({failure.strerror}), so messages are missing; all other work was done"

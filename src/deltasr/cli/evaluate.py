@@ -1,47 +1,45 @@
-"""`deltasr evaluate`: measure models, or results that are ready, over benchmark sets."""
+"""`deltasr evaluate`: measure models, or existing results, on benchmark sets."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from deltasr.cli.messages import plain
+from deltasr.cli.messages import measurement_bar, plain
+from deltasr.cli.parameters import REPEATABLE, Flag
 from deltasr.cli.rows import folders_of, labels_of, restoration_for, rows_of
 
 if TYPE_CHECKING:
     from deltasr.evaluation.benchmark import Measurement, PerceptualMetric
     from deltasr.evaluation.sets import BenchmarkSet
 
-_Repeatable = Parameter(negative=(), consume_multiple=False)
-
 
 def evaluate_command(
     *models: Annotated[str, Parameter(name="MODEL")],
-    hr: Annotated[list[Path], _Repeatable],
-    lr: Annotated[list[Path] | None, _Repeatable] = None,
-    results: Annotated[list[Path] | None, _Repeatable] = None,
-    crop: Annotated[list[int] | None, _Repeatable] = None,
+    hr: Annotated[list[Path], REPEATABLE],
+    lr: Annotated[list[Path] | None, REPEATABLE] = None,
+    results: Annotated[list[Path] | None, REPEATABLE] = None,
+    crop: Annotated[list[int] | None, REPEATABLE] = None,
     scale: int | None = None,
     lpips: Path | None = None,
-    lpips_net: Annotated[list[Literal["alex", "squeeze"]] | None, _Repeatable] = None,
-    metric: Annotated[list[Literal["niqe", "musiq", "clipiqa"]] | None, _Repeatable] = None,
-    fidelity: Annotated[list[float] | None, _Repeatable] = None,
+    lpips_net: Annotated[list[Literal["alex", "squeeze"]] | None, REPEATABLE] = None,
+    metric: Annotated[list[Literal["niqe", "musiq", "clipiqa"]] | None, REPEATABLE] = None,
+    fidelity: Annotated[list[float] | None, REPEATABLE] = None,
     restoration: float | Literal["auto"] = "auto",
     consistency: bool | None = None,
-    ensemble: Annotated[bool, Parameter(negative=())] = False,
+    ensemble: Flag = False,
     device: str = "auto",
     save: Path | None = None,
     csv: Path | None = None,
     markdown: Path | None = None,
 ) -> None:
-    """Measure models over sets of pictures: PSNR-Y, SSIM-Y, LPIPS and LR-PSNR.
+    """Measure models on sets of pictures: PSNR-Y, SSIM-Y, LPIPS and LR-PSNR.
 
-    Results are scored as an 8-bit PNG file holds them. The table has a row for each model, and a group of
+    Results are rounded to 8 bits first, as in a PNG file. The table has a row for each model, and a group of
     columns for each set.
 
     Parameters
@@ -49,46 +47,45 @@ def evaluate_command(
     models
         Names in the catalogue (see `deltasr models`), checkpoint files, or folders of training runs.
     hr
-        Folder of HR pictures, or one that holds a folder HR and perhaps one such as LR_x4. Repeat it for several
-        sets.
+        Folder of high-resolution (HR) pictures, or a folder with a subfolder HR, and optionally one such as LR_x4.
+        Can be repeated.
     lr
-        Folder of LR pictures, one for each --hr in the same order. Without LR pictures they are made from
-        the HR ones by anti-aliased bicubic downscaling, in 8 bits.
+        Folder of low-resolution (LR) pictures, one for each --hr in the same order. By default LR pictures are
+        made from the HR ones by anti-aliased bicubic downscaling, in 8 bits.
     results
-        Folder of ready results, scored as a further row. With several sets it holds a folder for each, as
-        --save writes them.
+        Folder of existing results, measured as another row. For several sets it has a subfolder for each, as
+        --save writes them. Can be repeated.
     crop
-        Border left out of PSNR-Y and SSIM-Y on each side, in pixels; 0 for whole images. Once for all sets,
-        or once for each --hr. By default the scale.
+        Border in pixels that PSNR-Y and SSIM-Y leave out on each side; 0 for whole pictures. Once for all sets, or
+        once for each --hr. By default the scale.
     scale
-        Factor of ready results of a set without LR pictures.
+        Factor of the existing results, if their set has no LR pictures.
     lpips
-        LPIPS weights: a file, or a folder with lpips_alex_v0.1.pth in it. By default DELTASR_LPIPS from the
-        environment, else the lpips package where it is installed, else no LPIPS.
+        LPIPS weights: a file, or a folder that contains lpips_alex_v0.1.pth. By default the environment variable
+        DELTASR_LPIPS, else the lpips package if it is installed, else no LPIPS.
     lpips_net
-        Network that LPIPS looks through. Repeat it for both.
+        Network of LPIPS. Can be repeated for both.
     metric
-        A further column: a metric that looks at the results without their truth, through the pyiqa package.
-        Repeat it for several.
+        Another column: a no-reference metric, from the pyiqa package. Can be repeated.
     fidelity
-        For models with a dial, from 0, the most natural pictures, to 1, the most faithful ones. Repeat it for a row,
-        such as deltadiff-x4@0.5, for each. Models without a dial have one row all the same.
+        For models with a dial, from 0 (most natural) to 1 (most faithful to the input). Can be repeated: each value
+        has a row, such as deltadiff-x4@0.5. Models without a dial have one row.
     restoration
-        For models that restore, how degraded the LR pictures are, from 0 (clean) to 1; auto estimates it from each one.
+        For models that restore, how degraded the LR pictures are, from 0 (clean) to 1; auto estimates it for each.
     consistency
-        Project results onto the pictures that downscale to the input. By default as the model asks.
+        Correct results so that, downscaled again, they are the input. The default depends on the model.
     ensemble
-        Take the mean of what each model makes of a picture turned and mirrored in eight ways, in eight times the
-        time. Rows are called such as deltadiff-x4+.
+        Average the results of the picture rotated and mirrored in eight ways: eight times slower. Labels of these
+        rows end in +, such as deltadiff-x4+.
     device
         auto, cpu, cuda or mps.
     save
-        Keep the results as 8-bit PNG, in SAVE/ROW/SET; the row is the model, or such as MODEL@0.5. Characters that
-        a folder cannot have in its name become _.
+        Save the results as 8-bit PNG in the folder SAVE/ROW/SET. In row labels, characters that are not possible
+        in folder names become _.
     csv
-        Write the scores of each image to this file, with the wall-clock seconds of its upscaling.
+        Write the scores of each picture to this file, with the wall-clock seconds of its upscaling.
     markdown
-        Write the table to this file too.
+        Also write the table to this file.
     """
     from deltasr.errors import SettingError
     from deltasr.evaluation.benchmark import measure_results, measure_upscaling
@@ -102,7 +99,7 @@ def evaluate_command(
     if not models and not results:
         raise SettingError("There is nothing to measure; name a model, or give --results FOLDER.")
     if scale is not None and not results:
-        raise SettingError("--scale is for --results only; models have a scale of their own, so leave it out.")
+        raise SettingError("--scale is for --results only; each model has its own scale, so leave it out.")
     sets = sets_of(hr, lr)
     borders = borders_of(crop, sets)
     modules, note = find_lpips(lpips, nets=lpips_net)
@@ -118,7 +115,7 @@ def evaluate_command(
     ]
 
     measured: list[Measurement] = []
-    with _progress((len(rows) + len(results)) * sum(len(s.pairs) for s in sets)) as advance:
+    with measurement_bar((len(rows) + len(results)) * sum(len(s.pairs) for s in sets)) as advance:
         for label, model, level in rows:
             upscaler = Upscaler(model, device=device, consistency=consistency, ensemble=ensemble)
             for benchmark, border in zip(sets, borders, strict=True):
@@ -154,11 +151,11 @@ def evaluate_command(
 
 
 def sets_of(hr: Sequence[Path], lr: Sequence[Path] | None) -> list[BenchmarkSet]:
-    """The sets of some folders, each with a name of its own.
+    """The sets in folders.
 
     Raises:
-        SettingError: there are not as many LR folders as HR ones, or two sets have one name.
-        PictureError: a folder is no set.
+        SettingError: there are not as many LR folders as HR folders, or two sets have the same name.
+        PictureError: a folder is not a set.
     """
     from deltasr.errors import SettingError
     from deltasr.evaluation.sets import find_set
@@ -174,10 +171,10 @@ def sets_of(hr: Sequence[Path], lr: Sequence[Path] | None) -> list[BenchmarkSet]
 
 
 def borders_of(crop: Sequence[int] | None, sets: Sequence[BenchmarkSet]) -> Sequence[int | None]:
-    """The border of each set, None for the scale.
+    """The border of each set in pixels; None for the scale.
 
     Raises:
-        SettingError: a border is below 0, or there are neither one nor as many as sets.
+        SettingError: a border is below 0, or the number of borders is neither 1 nor that of the sets.
     """
     from deltasr.errors import SettingError
 
@@ -188,7 +185,7 @@ def borders_of(crop: Sequence[int] | None, sets: Sequence[BenchmarkSet]) -> Sequ
     if len(crop) == 1:
         return list(crop) * len(sets)
     if len(crop) != len(sets):
-        raise SettingError(f"--crop is given {len(crop)} times for {len(sets)} sets; give one, or one a set.")
+        raise SettingError(f"--crop is given {len(crop)} times for {len(sets)} sets; give one, or one for each set.")
     return crop
 
 
@@ -201,21 +198,3 @@ def _results_of(folder: Path, benchmark: BenchmarkSet, sets: Sequence[BenchmarkS
     if len(sets) > 1:
         raise SettingError(f"{folder} holds no folder {benchmark.name}; for several sets it must hold each.")
     return folder
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[Measurement], None]]:
-    """A bar on a terminal's standard error, which goes when it is done; nothing elsewhere."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("measuring", total=total)
-
-        def advance(measurement: Measurement) -> None:
-            description = f"{measurement.model} on {measurement.dataset}"
-            progress.update(task, advance=1, description=description)
-
-        yield advance

@@ -1,4 +1,4 @@
-"""`deltasr experiment`: rerun an experiment of the papers at a scale of one's own."""
+"""`deltasr experiment`: repeat an experiment of the papers, at any length of training."""
 
 from __future__ import annotations
 
@@ -9,58 +9,57 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from deltasr.cli.messages import plain
-
-_Repeatable = Parameter(negative=(), consume_multiple=False)
+from deltasr.cli.parameters import OUTPUT, REPEATABLE, Flag
 
 
 def experiment_command(
     name: str | None = None,
     /,
     *,
-    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    output: Annotated[Path | None, OUTPUT] = None,
     data: Path | None = None,
-    set_: Annotated[list[Path] | None, Parameter(name="--set", negative=(), consume_multiple=False)] = None,
-    crop: Annotated[list[int] | None, _Repeatable] = None,
+    set_: Annotated[list[Path] | None, REPEATABLE, Parameter(name="--set")] = None,
+    crop: Annotated[list[int] | None, REPEATABLE] = None,
     lpips: Path | None = None,
-    checkpoint: Annotated[list[str] | None, _Repeatable] = None,
-    quick: Annotated[bool, Parameter(negative=())] = False,
+    checkpoint: Annotated[list[str] | None, REPEATABLE] = None,
+    quick: Flag = False,
     images: int | None = None,
-    only: Annotated[list[str] | None, _Repeatable] = None,
+    only: Annotated[list[str] | None, REPEATABLE] = None,
     cache: Path | None = None,
     device: Literal["auto", "cpu"] = "auto",
 ) -> None:
-    """Rerun an experiment, and write a table and plots with the paper's own numbers beside this run's.
+    """Repeat an experiment of the papers, and write a table and plots with the paper's numbers beside the new ones.
 
-    OUTPUT/NAME gets table.csv, table.md, plots and settings.json. Trainings lie in OUTPUT/runs; an interrupted
-    one goes on when the same command is given again.
+    The files table.csv, table.md, plots and settings.json are written to OUTPUT/NAME. Trainings are in OUTPUT/runs; an
+    interrupted one goes on when the same command is run again.
 
     Parameters
     ----------
     name
-        The experiment. Without one they are listed.
+        The experiment. Without a name, all experiments are listed.
     output
         Folder for results and trainings.
     data
-        Folder of training pictures, for experiments that train. Trainings that are over in OUTPUT must be of the same.
+        Folder of training pictures, for experiments that train. Finished trainings in OUTPUT must have used the same.
     set_
-        Benchmark set to measure on: a folder of HR pictures, or one that holds a folder HR and perhaps one such
-        as LR_x4. Repeat it for several.
+        Benchmark set to measure on: a folder of HR pictures, or a folder with a subfolder HR, and optionally one
+        such as LR_x4. Can be repeated.
     crop
-        Border left out of PSNR-Y and SSIM-Y on each side, in pixels; 0 for whole images. Once for all sets, or
+        Border in pixels that PSNR-Y and SSIM-Y leave out on each side; 0 for whole pictures. Once for all sets, or
         once for each --set. By default the scale.
     lpips
-        LPIPS weights: a file, or a folder with lpips_alex_v0.1.pth in it. By default DELTASR_LPIPS from the
-        environment, else the lpips package where it is installed, else no LPIPS. Perceptual losses look there for the
-        weights of VGG19 (vgg19-*.pth), and else take those of LPIPS.
+        LPIPS weights: a file, or a folder that contains lpips_alex_v0.1.pth. By default the environment variable
+        DELTASR_LPIPS, else the lpips package if it is installed, else no LPIPS. Perceptual losses use VGG19
+        (vgg19-*.pth) from there, or else the network of LPIPS.
     checkpoint
-        A trained model as NAME=FILE, for experiments that compare models. Repeat it for several.
+        A trained model as NAME=FILE, for experiments that compare models. Can be repeated.
     quick
-        As small as makes sense, for a few minutes on two CPU cores.
+        Run a small version, which takes a few minutes on two CPU cores.
     images
         Length of each training, in crops.
     only
-        A row to run, for experiments whose rows can be run by themselves. Trainings that are over stay, so that rows
-        can be run side by side and put together by a run of all. Repeat it for several.
+        A row to run, for experiments whose rows can be run separately. Can be repeated. Finished trainings are kept,
+        so rows can be run in parallel, and a last run without --only combines them.
     cache
         Folder for decoded training pictures. By default OUTPUT/cache.
     device
@@ -106,7 +105,7 @@ def experiment_command(
 
 
 def _listed() -> str:
-    """A line for each experiment."""
+    """The list of experiments, one line each."""
     from deltasr.experiments.catalogue import EXPERIMENTS
 
     width = max(map(len, EXPERIMENTS))
@@ -120,7 +119,7 @@ def _checkpoints(given: Sequence[str]) -> dict[str, Path]:
     for text in given:
         name, equals, path = text.partition("=")
         if not (name and equals and path):
-            raise SettingError(f"--checkpoint takes NAME=FILE; '{text}' is none.")
+            raise SettingError(f"--checkpoint takes NAME=FILE, not '{text}'.")
         if name in found:
             raise SettingError(f"--checkpoint gives {name} twice; choose another name for one of them.")
         found[name] = Path(path)

@@ -1,12 +1,12 @@
-"""`deltasr graphics`: pictures drawn from a seed as screens and drawings have them, to look at and for test sets."""
+"""`deltasr graphics`: synthetic screenshots and drawings, made from a seed, to look at and for test sets."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import Parameter
+from deltasr.cli.messages import complain, plain
+from deltasr.cli.parameters import OUTPUT, REPEATABLE, Flag
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,41 +14,41 @@ if TYPE_CHECKING:
 
 def graphics_command(
     *,
-    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    output: Annotated[Path, OUTPUT],
     count: int = 20,
     seed: int = 0,
     size: int = 512,
-    kind: tuple[str, ...] = (),
+    kind: Annotated[tuple[str, ...], REPEATABLE] = (),
     fonts: Path | None = None,
-    test_fonts: Annotated[bool, Parameter(negative=())] = False,
+    test_fonts: Flag = False,
     backgrounds: Path | None = None,
-    overwrite: Annotated[bool, Parameter(negative=())] = False,
+    overwrite: Flag = False,
 ) -> int:
-    """Draw HR pictures as screens and drawings have them: text, interfaces, charts, line art, logos and patterns.
+    """Draw synthetic pictures: text, interfaces, charts, line art, logos and patterns.
 
     The same seed, size, kinds, fonts and backgrounds give the same pictures, with the same versions of Pillow and
-    NumPy. Picture k is the same however many there are.
+    NumPy. A picture does not depend on how many are drawn.
 
     Parameters
     ----------
     output
         Folder for the pictures, PNG files named by seed, number and kind.
     count
-        How many.
+        Number of pictures.
     seed
-        Decides everything about them.
+        Seed of all random choices.
     size
         Height and width in pixels, at least 32.
     kind
-        text, interface, chart, drawing, logo or pattern; repeat it for several. All of them unless given.
+        text, interface, chart, drawing, logo or pattern. Can be repeated. By default all of them.
     fonts
-        Folder of fonts to use instead of the system's, beside those that come with Pillow and matplotlib.
+        Folder of fonts to use instead of the system's, together with those of Pillow and matplotlib.
     test_fonts
-        Use the families that are never trained with, and none of the system's.
+        Use the font families that training never uses, and none of the system's.
     backgrounds
-        Folder of photographs that may lie under text and windows.
+        Folder of photographs, which are used as backgrounds of text and windows.
     overwrite
-        Replace files that are there already.
+        Replace files that already exist.
     """
     from deltasr.errors import PictureError, SettingError
     from deltasr.imaging import picture_from, write_picture
@@ -67,7 +67,7 @@ def graphics_command(
         path = output / f"{seed}-{number:05d}-{picture.kind}.png"
         try:
             if path.exists() and not overwrite:
-                raise PictureError(f"{path} exists already; choose --overwrite, or another output.")
+                raise PictureError(f"{path} already exists; choose --overwrite, or another output.")
             try:
                 output.mkdir(parents=True, exist_ok=True)
             except OSError as error:
@@ -75,15 +75,20 @@ def graphics_command(
             write_picture(picture_from(picture.pixels), path)
         except PictureError as error:
             failed += 1
-            print(f"deltasr: {error}", file=sys.stderr)
+            complain(str(error))
         else:
-            print(path, flush=True)
+            print(plain(str(path)), flush=True)
     print(f"{count - failed} done, {failed} failed")
     return int(failed > 0)
 
 
 def _photographs(folder: Path) -> list[np.ndarray]:
-    """The pictures below a folder; those that cannot be read are told and left out."""
+    """The pictures in a folder and its subfolders; those that cannot be read are reported and left out.
+
+    Raises:
+        SettingError: none can be read.
+        TrainingError: there are none.
+    """
     from deltasr.errors import PictureError, SettingError
     from deltasr.imaging import read_rgb8
     from deltasr.training.data.cache import find_pictures
@@ -93,7 +98,7 @@ def _photographs(folder: Path) -> list[np.ndarray]:
         try:
             found.append(read_rgb8(path))
         except PictureError as error:
-            print(f"deltasr: {error}", file=sys.stderr)
+            complain(str(error))
     if not found:
         raise SettingError(f"None of the pictures below {folder} can be read.")
     return found

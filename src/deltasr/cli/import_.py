@@ -1,4 +1,4 @@
-"""`deltasr import`: published checkpoints of ResShift and DeltaDiff, made into ours."""
+"""`deltasr import`: convert published checkpoints of ResShift and DeltaDiff."""
 
 from __future__ import annotations
 
@@ -8,30 +8,31 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from deltasr.cli.messages import plain
+from deltasr.cli.parameters import OUTPUT, Flag
 
 
 def import_command(
     *files: Path,
     as_: Annotated[str, Parameter(name="--as")],
-    output: Annotated[Path, Parameter(name=["--output", "-o"])],
-    half: Annotated[bool, Parameter(negative=())] = False,
-    overwrite: Annotated[bool, Parameter(negative=())] = False,
+    output: Annotated[Path, OUTPUT],
+    half: Flag = False,
+    overwrite: Flag = False,
 ) -> None:
-    """Make one checkpoint, which `deltasr upscale --model` runs, from the published files of a model.
+    """Convert the published files of a model to one checkpoint, for `deltasr upscale --model`.
 
     Parameters
     ----------
     files
-        The denoiser's and the autoencoder's .pth file, in any order. Nothing but tensors is unpickled from them.
+        The .pth files of the denoiser and the autoencoder, in any order. Only tensors are unpickled from them.
     as_
-        Which model they are: resshift-realsr-x4-s15, resshift-realsr-x4-s4, resshift-bicubic-x4-s4 or
+        The model that they are from: resshift-realsr-x4-s15, resshift-realsr-x4-s4, resshift-bicubic-x4-s4 or
         deltadiff-paper-x4.
     output
         The .safetensors file to write.
     half
-        Store weights in 16 bits, in half the space.
+        Store weights in 16 bits, which halves the file's size.
     overwrite
-        Replace the output if it exists.
+        Replace the output if it already exists.
     """
     from deltasr.errors import CheckpointError, SettingError
 

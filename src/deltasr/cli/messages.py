@@ -1,56 +1,58 @@
-"""What commands print: plain text, whatever a file says of itself, and never at the cost of a result."""
+"""What commands print: text without control characters, and progress bars; it is no error if it cannot be printed."""
 
 from __future__ import annotations
 
 import os
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 if TYPE_CHECKING:
-    from deltasr.planning import Outcome
+    from deltasr.evaluation.benchmark import Measurement
+    from deltasr.planning import Job, Outcome
 
 
 def plain(text: str) -> str:
-    """A text for one line of a terminal: control characters, line ends among them, as `\\x1b` shows them."""
+    """A text for one line of a terminal, with control characters and line ends escaped, such as `\\x1b`."""
     return "".join(_escaped(character) if unicodedata.category(character) == "Cc" else character for character in text)
 
 
 def complain(text: str) -> None:
-    """Print a sentence on standard error: what went wrong, and with what."""
+    """Print an error message on standard error."""
     print(f"deltasr: {plain(text)}", file=sys.stderr, flush=True)
 
 
 def tell(outcome: Outcome, *, detail: str = "", to_errors: bool = False) -> None:
-    """Print what became of one input, and its notes; on standard error if it failed, or if asked to.
+    """Print the outcome of one input, and its notes; on standard error if it failed.
 
     Args:
         outcome: of the input.
-        detail: what else to say of a result, after its size.
-        to_errors: for commands whose standard output holds a picture.
+        detail: printed after the result's size.
+        to_errors: print on standard error in any case, since standard output is a picture.
     """
     if outcome.status == "failed":
         complain(outcome.reason)
         return
     stream = sys.stderr if to_errors else sys.stdout
     if outcome.status == "skipped":
-        print(plain(f"{outcome.source}: skipped, {outcome.target} is there already"), file=stream, flush=True)
+        print(plain(f"{outcome.source}: skipped, {outcome.target} already exists"), file=stream, flush=True)
         return
     height, width = outcome.size
-    facts = ", ".join(filter(None, (f"{width}x{height}", detail)))
+    seconds = f"{outcome.seconds:.1f} s" if outcome.seconds else ""
+    facts = ", ".join(filter(None, (f"{width}x{height}", detail, seconds)))
     print(plain(f"{outcome.source} -> {outcome.target} ({facts})"), file=stream, flush=True)
     for note in outcome.notes:
         print(plain(f"  note: {note}"), file=stream)
 
 
 class Unfailing:
-    """A text stream that takes everything, whether or not it arrives.
+    """A text stream whose writes never fail.
 
     Attributes:
-        failure: the first error of the stream behind it, which is left alone from then on.
+        failure: the first error of the underlying stream, to which nothing is written afterwards.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -73,14 +75,14 @@ class Unfailing:
                 self.failure = error
 
     def abandon(self) -> None:
-        """Let what is still in the stream's buffer go nowhere, so that Python does not fail on it at its end."""
+        """Discard what is in the stream's buffer, which Python would otherwise fail to write when it exits."""
         with suppress(OSError, ValueError):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self._stream.fileno())
             os.close(nowhere)
 
     def _encodable(self, text: str) -> str:
-        """The text with what the stream's encoding lacks, such as the odd bytes of a file's name, in escapes."""
+        """The text with characters escaped that the stream's encoding lacks, such as invalid bytes in file names."""
         encoding = getattr(self._stream, "encoding", None) or "utf-8"
         return text.encode(encoding, "backslashreplace").decode(encoding)
 
@@ -90,15 +92,81 @@ class Unfailing:
 
 @contextmanager
 def unfailing_streams() -> Iterator[tuple[Unfailing, Unfailing]]:
-    """Standard output and error that take everything, in place of the process's own."""
+    """Replace standard output and error with streams whose writes never fail."""
     with ExitStack() as stack:
         found = []
         for stream, redirect in ((sys.stdout, redirect_stdout), (sys.stderr, redirect_stderr)):
-            # Python has None in their place where the process was started without them.
+            # Python sets them to None if the process was started without them.
             behind = stack.enter_context(Path(os.devnull).open("w")) if stream is None else stream
             found.append(Unfailing(behind))
             stack.enter_context(redirect(cast(TextIO, found[-1])))
         yield found[0], found[1]
+
+
+@contextmanager
+def file_bars(files: int) -> Iterator[tuple[Callable[[Job, float], None], Callable[[], None]]]:
+    """Two progress bars on a terminal's standard error, of the present file and of all files; nothing elsewhere.
+
+    Args:
+        files: how many.
+
+    Yields:
+        What is called with a job and the share of it that is finished, and what is called after each file.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+        redirect_stdout=sys.stdout.isatty(),
+    ) as bars:
+        whole = bars.add_task(f"{files} files", total=files, visible=files > 1)
+        current = bars.add_task("", total=1.0)
+        finished = 0
+
+        def advance(job: Job, share: float) -> None:
+            bars.update(current, description=plain(job.source.name), completed=share)
+            bars.update(whole, completed=finished + share)
+
+        def next_file() -> None:
+            nonlocal finished
+            finished += 1
+            bars.update(whole, completed=finished)
+            bars.reset(current)
+
+        yield advance, next_file
+
+
+@contextmanager
+def measurement_bar(total: int) -> Iterator[Callable[[Measurement], None]]:
+    """A progress bar on a terminal's standard error; nothing elsewhere.
+
+    Args:
+        total: how many.
+
+    Yields:
+        What is called with each measurement.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("measuring", total=total)
+
+        def advance(measurement: Measurement) -> None:
+            description = f"{measurement.model} on {measurement.dataset}"
+            progress.update(task, advance=1, description=description)
+
+        yield advance
 
 
 def _escaped(character: str) -> str:

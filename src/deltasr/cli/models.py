@@ -1,4 +1,4 @@
-"""`deltasr models` lists the catalogue; `deltasr info` prints a model's card."""
+"""`deltasr models`: the list of models; `deltasr info`: the facts and the card of one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from deltasr.cli.messages import plain
+from deltasr.cli.parameters import Flag
 
 if TYPE_CHECKING:
     from deltasr.models.facts import Facts
@@ -17,14 +18,14 @@ if TYPE_CHECKING:
 _RELATIVE_LINK = re.compile(r"!?\[([^\]]*)\]\((?!\w+:)[^)]*\)")
 
 
-def models_command(*, json_: Annotated[bool, Parameter(name="--json", negative=())] = False) -> None:
-    """List the models that have a name; a checkpoint's path works wherever a name does.
+def models_command(*, json_: Annotated[Flag, Parameter(name="--json")] = False) -> None:
+    """List the models in the catalogue; wherever a command takes a name, it also takes a checkpoint's path.
 
     Parameters
     ----------
     json_
-        Print them as JSON: a list of objects with name, description, scale, default_fidelity (null for a model
-        without a dial) and default (whether it is the one that is taken unless another is named).
+        Print JSON: a list of objects with name, description, scale, default_fidelity (null for a model without a
+        dial) and default (whether commands use it by default).
     """
     from deltasr.models import catalogue
 
@@ -39,15 +40,15 @@ def models_command(*, json_: Annotated[bool, Parameter(name="--json", negative=(
         print(f"{name:<{width}}  {catalogue.describe(name).description}{dial}{default}")
 
 
-def info_command(model: str, /, *, json_: Annotated[bool, Parameter(name="--json", negative=())] = False) -> None:
-    """Print what is known of a model: its facts, and the model card of bundled weights.
+def info_command(model: str, /, *, json_: Annotated[Flag, Parameter(name="--json")] = False) -> None:
+    """Print the facts of a model, and the model card of bundled weights.
 
     Parameters
     ----------
     model
-        A name in the catalogue, a checkpoint, a training run's folder, or a file that spandrel recognises.
+        A name in the catalogue, a checkpoint, a training run's folder, or a file that spandrel can load.
     json_
-        Print it as one JSON object, the card as Markdown.
+        Print one JSON object, with the card as Markdown.
     """
     from deltasr.models import catalogue
     from deltasr.models.facts import told_by
@@ -78,7 +79,7 @@ def _listed(name: str, default_fidelity: float | None) -> dict[str, Any]:
     from deltasr.models import catalogue
 
     facts = catalogue.facts(name)
-    assert facts is not None, "named models are known without being loaded"
+    assert facts is not None, "named models have facts without being loaded"
     return {
         "name": name,
         "description": catalogue.describe(name).description,
@@ -106,7 +107,7 @@ def _as_object(facts: Facts, card: str | None) -> dict[str, Any]:
 
 
 def _card(model: str) -> str | None:
-    """The card of a bundled model, its links into the repository, which lead nowhere from here, as their text."""
+    """The card of a bundled model; links to files of the repository are replaced by their text."""
     from deltasr.models import catalogue
 
     card = catalogue.describe(model).card if model in catalogue.names() else None
@@ -116,7 +117,7 @@ def _card(model: str) -> str | None:
 
 
 def _print_markdown(text: str) -> None:
-    """Rendered on a terminal, as it is elsewhere."""
+    """Print Markdown, rendered if standard output is a terminal."""
     if not sys.stdout.isatty():
         print(text)
         return

@@ -1,4 +1,4 @@
-"""The rows of an evaluation's table: what they are called, and which model at which fidelity each of them measures."""
+"""The rows of an evaluation's table: their labels, models and fidelities."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _UNSAFE = re.compile(r"[/\\:\x00-\x1f\x7f-\x9f]")
 
 
 def labels_of(names: Sequence[str]) -> list[str]:
-    """Short row names: a path's last part, or all of it where that is not unique.
+    """Short labels: the last part of a path, or all of it if that is not unique.
 
     Raises:
         SettingError: two of the names are the same.
@@ -33,17 +33,17 @@ def labels_of(names: Sequence[str]) -> list[str]:
 
 
 def folders_of(labels: Sequence[str]) -> dict[str, str]:
-    """The name of the folder of each row's results: the label, without what would lead out of the folder around it.
+    """Label to folder name of each row's results; characters that are not possible in names become `_`.
 
     Raises:
-        SettingError: two rows would have one folder.
+        SettingError: two rows would have the same folder.
     """
     from deltasr.errors import SettingError
 
     names = {label: _folder_name(label) for label in labels}
     for label, name in names.items():
         if list(names.values()).count(name) > 1:
-            raise SettingError(f"The results of {label} and of another row would be in one folder, {name}; rename one.")
+            raise SettingError(f"The results of {label} and of another row would share the folder {name}; rename one.")
     return names
 
 
@@ -59,12 +59,16 @@ def rows_of(
     taken: Sequence[str],
     ensemble: bool = False,
 ) -> list[tuple[str, Model, float | None]]:
-    """Label, model and fidelity of each row: one for each fidelity where a model has a dial, one where it has none.
+    """Label, model and fidelity of each row: a model with a dial has a row for each fidelity, any other model has one.
 
-    Ensembles are marked by a plus. No label is one of those that are taken.
+    Args:
+        models: label and model.
+        fidelities: in [0, 1]; None for each model's own.
+        taken: labels of other rows.
+        ensemble: whether the results are those of ensembles, whose labels end in a plus sign.
 
     Raises:
-        SettingError: a fidelity is not in [0, 1], no model has a dial, or two rows would have one label.
+        SettingError: a fidelity is not in [0, 1], no model has a dial, or two rows would have the same label.
     """
     from deltasr.errors import SettingError
     from deltasr.inference.conditions import require_fidelity
@@ -88,7 +92,7 @@ def rows_of(
 
 
 def restoration_for(models: Sequence[Model], restoration: float | Literal["auto"]) -> float | Literal["auto"]:
-    """What models that restore are told of how degraded pictures are.
+    """The restoration of the models that restore, after checking that it is possible for them.
 
     Raises:
         SettingError: it is neither `auto` nor in [0, 1], or no model restores.

@@ -1,4 +1,4 @@
-"""`deltasr train`: learn weights from a folder of pictures."""
+"""`deltasr train`: train a model on a folder of pictures."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
+
+from deltasr.cli.parameters import OUTPUT, REPEATABLE, Flag
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,34 +24,34 @@ def train_command(
     data: Path | None = None,
     /,
     *,
-    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    output: Annotated[Path, OUTPUT],
     recipe: str | None = None,
     config: Path | None = None,
-    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
-    resume: Annotated[bool, Parameter(negative=())] = False,
+    set_: Annotated[tuple[str, ...], REPEATABLE, Parameter(name="--set")] = (),
+    resume: Flag = False,
     init: str | None = None,
     first_stage: Path | None = None,
-    teacher: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    teacher: Annotated[tuple[str, ...], REPEATABLE] = (),
     networks: Path | None = None,
     cache: Path | None = None,
     minutes: float | None = None,
     device: Literal["auto", "cpu"] = "auto",
-    show_recipe: Annotated[bool, Parameter(negative=())] = False,
+    show_recipe: Flag = False,
 ) -> None:
-    """Train a model on a folder of pictures; stop it whenever you like and go on with --resume.
+    """Train a model on a folder of pictures; it can be stopped at any time and goes on with --resume.
 
     Parameters
     ----------
     data
-        Folder of training pictures, any size and format, searched recursively.
+        Folder of training pictures of any size and readable format, searched with its subfolders.
     output
         Folder of the run, for its recipe, state, metrics and weights (model.safetensors).
     recipe
-        A named recipe; deltadiff-tiny-x4 by default. An unknown name lists them all.
+        Name of a recipe; deltadiff-tiny-x4 by default. The error for an unknown name lists all names.
     config
-        TOML file of recipe values that replace the named recipe's, such as --show-recipe prints.
+        TOML file with values that replace the recipe's; --show-recipe prints one.
     set_
-        A recipe value as key=value, applied after --config; repeat it for more.
+        A value of the recipe as key=value, applied after --config. Can be repeated.
     resume
         Go on with the run in the output folder, with its own recipe; --set can change images, patience,
         validate_every, save_every and workers.
@@ -58,25 +60,25 @@ def train_command(
     first_stage
         Checkpoint with the trained autoencoder, for recipes whose first_stage is vq.
     teacher
-        An upscaler to learn from: a name in the catalogue, a checkpoint, or any other model's file (.onnx, .pth,
-        .safetensors). Repeat it for the mean of several. The recipe's key teacher says how much of the target is
-        theirs; all of it, where that is 0. Their pictures are made once, into the cache.
+        An upscaler whose results are used as targets: a name in the catalogue, a checkpoint, or any other model's
+        file (.onnx, .pth, .safetensors). Can be repeated; the mean is then used. The recipe's value teacher is their
+        share of the target; if it is 0, the share is 1. The results are made once and kept in the cache.
     networks
-        Weights of the networks that LPIPS and perceptual losses look through: a file or a folder of them.
+        Weights of the networks in LPIPS and perceptual losses: a file, or a folder of them.
     cache
-        Folder for decoded pictures. By default 'cache' beside the output folder.
+        Folder for decoded pictures. By default the folder cache beside the output folder.
     minutes
-        Stop after so many minutes, decoding included, with a saved state.
+        Stop after this many minutes, decoding included, with a saved state.
     device
-        'auto' takes an accelerator where there is one.
+        auto (an accelerator, if there is one) or cpu.
     show_recipe
-        Print the recipe that would be trained, as TOML, and stop.
+        Print the recipe as TOML, and do not train.
     """
     from deltasr.errors import SettingError
     from deltasr.training.recipes.editing import from_assignments
 
     if minutes is not None and not minutes > 0:
-        raise SettingError(f"--minutes {minutes:g} is no time to train; give a number above 0.")
+        raise SettingError(f"--minutes {minutes:g} is out of range; give a number above 0.")
     from deltasr.environment import let_bf16_run
 
     let_bf16_run()
@@ -114,7 +116,7 @@ def train_command(
 
 
 def _leave_the_other_processes() -> None:
-    """End what this process shares with others; a process that just exits can pull them down with an error."""
+    """Leave torch's process group; if a process exits without that, the others can fail."""
     import torch.distributed
 
     if torch.distributed.is_available() and torch.distributed.is_initialized():
@@ -146,7 +148,7 @@ def _chosen(
 
 
 class _ConsoleDisplay:
-    """A progress bar on a terminal, plain lines elsewhere: there, one of progress every ten seconds."""
+    """A progress bar on a terminal; elsewhere a line of progress every ten seconds."""
 
     def __init__(self) -> None:
         from rich.console import Console

@@ -1,30 +1,26 @@
-"""`deltasr upscale`: pictures, folders of pictures, and a picture on its way through a pipe."""
+"""`deltasr upscale`: pictures, folders of pictures, and one picture in a pipe."""
 
 from __future__ import annotations
 
 import difflib
 import inspect
-import io
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from deltasr.cli.messages import plain, tell
+from deltasr.cli.messages import file_bars, tell
+from deltasr.cli.parameters import Flag
+from deltasr.cli.pipe import STANDARD, upscale_through_pipe
 
 if TYPE_CHECKING:
     from deltasr.inference.batch import Request
     from deltasr.inference.upscaler import Upscaler
     from deltasr.models.base import Model
     from deltasr.models.facts import Facts
-    from deltasr.planning import Existing, Job, Outcome, Plan
-
-STANDARD = Path("-")
-"""Standard input where a picture is read, standard output where one is written."""
+    from deltasr.planning import Existing, Outcome, Plan
 
 
 def upscale_command(
@@ -44,85 +40,86 @@ def upscale_command(
     dtype: Literal["float32", "bfloat16", "float16"] = "float32",
     tile: int | None = None,
     consistency: bool | None = None,
-    ensemble: Annotated[bool, Parameter(negative=())] = False,
+    ensemble: Flag = False,
     seed: int = 0,
     output_format: str | None = None,
     quality: int | None = None,
-    strip: Annotated[bool, Parameter(negative=())] = False,
+    strip: Flag = False,
     max_pixels: int | None = None,
-    skip_existing: Annotated[bool, Parameter(negative=())] = False,
-    overwrite: Annotated[bool, Parameter(negative=())] = False,
-    dry_run: Annotated[bool, Parameter(negative=())] = False,
+    skip_existing: Flag = False,
+    overwrite: Flag = False,
+    dry_run: Flag = False,
 ) -> int:
-    """Upscale pictures, and folders of pictures with all that is below them.
+    """Upscale pictures and folders of pictures.
 
-    Colour profile, EXIF, XMP, PNG text, alpha and 16 bits are kept. A file that cannot be read is named, the
-    others go on, and the exit status is 1.
+    Colour profile, EXIF, XMP, PNG text, transparency and 16 bits are kept. If a picture cannot be read or
+    written, the others are still upscaled, and the exit status is 1.
 
     Parameters
     ----------
     inputs
-        Pictures and folders: PNG, JPEG, WebP, TIFF and BMP. - is a picture on standard input.
+        Pictures, and folders, which are searched with their subfolders. PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF
+        and HEIC (with the extra heic) can be read. - is a picture on standard input.
     output
-        Folder for the results, in which the trees of input folders are mirrored; or, for a single picture, a
-        file, or - for standard output. By default results lie beside their inputs: photo-x4.png beside photo.png,
-        the folder holiday-x4 beside the folder holiday, and standard input's result on standard output.
+        Folder for the results, with the same subfolders as an input folder; or, for a single picture, a file,
+        or - for standard output. By default results are written beside their inputs: photo-x4.png beside
+        photo.png, the folder holiday-x4 beside the folder holiday; for standard input, to standard output.
     model
         Name in the catalogue (see `deltasr models`), checkpoint, folder of a training run, file of another model
-        that spandrel recognises, such as ESRGAN or SwinIR (.pth, .safetensors), ONNX file, or folder of a latent
+        that spandrel can load, such as ESRGAN or SwinIR (.pth, .safetensors), ONNX file, or folder of a latent
         diffusion pipeline.
     blend
-        Mix the weights of two models of the same network: 0 is the first alone, 1 the second alone. rrdb-x4
-        and rrdb-gan-x4 are a pair: --model names either, and the share is that of the GAN.
+        Mix the weights of two models of the same network: 0 is the first model, 1 the second. For rrdb-x4 and
+        rrdb-gan-x4, --model can be either, and the value is the share of rrdb-gan-x4.
     blend_with
-        The second model of --blend, where --model is none of that pair.
+        The second model of --blend, unless --model is one of those two.
     fidelity
-        For a model with a dial, from 0, the most natural picture, to 1, the most faithful one. By default the
-        model's own, which `deltasr models` and `deltasr info` show.
+        For models with a dial, from 0 (most natural) to 1 (most faithful to the input). The default depends on the
+        model; `deltasr models` and `deltasr info` show it.
     restoration
-        For a model that restores, how degraded the pictures are, from 0 (clean) over 0.5 (a JPEG of quality 30) to 1
-        (ruined by blur, noise and JPEG). auto estimates it from each file, and says what it found.
+        For models that restore, how degraded the pictures are: 0 is clean, 0.5 a JPEG of quality 30, 1 strong
+        blur, noise and JPEG. auto estimates it for each picture and prints the estimate.
     steps
-        Denoising steps of latent diffusion, 100 by default; fewer are faster. Other models have their own.
+        Denoising steps of latent diffusion, 100 by default; fewer are faster. Other models have a fixed number.
     scale
-        Any factor above 0. By default the model's own. A smaller one takes as long as the model's own: its result is
-        made and then resized, with anti-aliasing. A larger one runs the model again on its result.
+        Any factor above 0. By default the model's own. For a smaller factor the model's result is resized with
+        anti-aliasing, which is not faster. For a larger one the model runs again on its own result.
     width
-        Width of the result in pixels, in place of a scale; the height follows, unless --height is given too: then
-        the result has exactly that size, whatever the picture's aspect ratio.
+        Width of the result in pixels, instead of a scale. The height keeps the aspect ratio, unless --height is
+        given too: then the result has exactly that size.
     height
-        Height of the result in pixels; the width follows, unless --width is given too.
+        Height of the result in pixels, instead of a scale. The width keeps the aspect ratio, unless --width is
+        given too.
     max_side
-        Pixels of the result's longer side, in place of a scale; the other side follows.
+        The longer side of the result in pixels, instead of a scale. The other side keeps the aspect ratio.
     device
         auto, cpu, cuda or mps.
     dtype
-        What the network computes in.
+        Floating-point type that the network computes in.
     tile
-        Pixels a side of the tiles that a picture is cut into; 0 for the whole picture at once. By default as
-        large as the free memory allows.
+        Pixels per side of the tiles that a picture is divided into; 0 for the whole picture at once. By default
+        what fits into the free memory.
     consistency
-        Project results onto the pictures that downscale to the input. By default as the model asks.
+        Correct results so that, downscaled again, they are the input. The default depends on the model.
     ensemble
-        Take the mean of what the model makes of the picture turned and mirrored in eight ways: a little truer,
-        and eight times the time. For models without noise.
+        Average the results of the picture rotated and mirrored in eight ways: slightly more accurate, and eight
+        times slower. For models without noise.
     seed
-        Which noise a model with noise (ResShift, latent diffusion) draws: the same seed, the same picture.
-        Others draw none.
+        Seed of the noise in models that use noise (ResShift, latent diffusion). The same seed gives the same result.
     output_format
-        png, jpeg, webp, tiff or bmp. By default that of the input.
+        png, jpeg, webp, tiff or bmp. By default the input's format, or png if that cannot be written.
     quality
-        1 to 100, for JPEG and WebP; 95 by default.
+        1 to 100, for JPEG and WebP; 95 by default. WebP is lossless at 100.
     strip
-        Leave out profile, EXIF, XMP and text.
+        Leave out colour profile, EXIF, XMP and text.
     max_pixels
-        The most pixels that an input may have, by the size that its file states; 1,073,741,824 by default.
+        Refuse inputs with more pixels than this, by the size in their header; 1,073,741,824 by default.
     skip_existing
-        Leave out pictures whose result is there already.
+        Skip pictures whose result already exists.
     overwrite
-        Replace results that are there already.
+        Replace results that already exist.
     dry_run
-        Say what would be written, with sizes, and write nothing.
+        Print what would be written, with sizes, and write nothing.
     """
     from deltasr.environment import let_bf16_run
     from deltasr.errors import SettingError
@@ -153,7 +150,7 @@ def upscale_command(
     if dtype == "bfloat16":
         let_bf16_run()
 
-    def upscaler() -> Upscaler:
+    def load_upscaler() -> Upscaler:
         from deltasr.inference.conditions import require_fidelity, require_restoration
         from deltasr.inference.upscaler import Upscaler
 
@@ -165,15 +162,15 @@ def upscale_command(
     if STANDARD in inputs or output == STANDARD:
         if dry_run:
             raise SettingError("A --dry-run is for files; leave it out with standard input and output.")
-        return _through_pipe(inputs, output, request, existing, upscaler)
-    return _files(inputs, output, request, existing, model, None if dry_run else upscaler)
+        return upscale_through_pipe(inputs, output, request, existing, load_upscaler)
+    return _files(inputs, output, request, existing, model, None if dry_run else load_upscaler)
 
 
 def _require_no_option(path: Path) -> None:
-    """Refuse an option that does not exist, which stands where paths do since one of them may be -.
+    """Make sure that a path is not a mistyped option; paths may begin with a hyphen, since - is standard input.
 
     Raises:
-        SettingError: the path begins with a hyphen, and is more than that.
+        SettingError: it begins with a hyphen and is longer.
     """
     from deltasr.errors import SettingError
 
@@ -191,44 +188,44 @@ def _files(
     request: Request,
     existing: Existing,
     model: str,
-    upscaler: Callable[[], Upscaler] | None,
+    load_upscaler: Callable[[], Upscaler] | None,
 ) -> int:
-    """Upscale files, or say what would be done where there is no upscaler. Returns the status.
+    """Upscale files, or print what would be done if there is no `load_upscaler`. Returns the exit status.
 
-    The model, and torch with it, is loaded only where there is something to upscale.
+    The model, and torch with it, is only loaded if there is something to upscale.
     """
     from deltasr.inference.batch import foresee_file, upscale_files
     from deltasr.planning import plan_jobs, run_jobs, settled
 
-    facts = _facts(model, needed=upscaler is None or output is None)
+    facts = _facts(model, needed=load_upscaler is None or output is None)
     mark = "" if facts is None else request.mark(facts.scale)
     plan = plan_jobs(inputs, output, output_format=request.output_format, mark=mark)
     outcomes: list[Outcome] = []
 
     def take(found: Iterable[Outcome], then: Callable[[], None] = lambda: None) -> None:
         for outcome in found:
-            _tell(outcome)
+            tell(outcome)
             outcomes.append(outcome)
             then()
 
-    at_once = [outcome for job in plan.jobs if (outcome := settled(job, existing)) is not None]
-    ready = upscaler() if upscaler is not None and len(at_once) < len(plan.jobs) else None
-    if ready is not None and ready.note is not None:
-        print(f"note: {ready.note}")
+    without_work = [outcome for job in plan.jobs if (outcome := settled(job, existing)) is not None]
+    upscaler = load_upscaler() if load_upscaler is not None and len(without_work) < len(plan.jobs) else None
+    if upscaler is not None and upscaler.note is not None:
+        print(f"note: {upscaler.note}")
     take(plan.failures)
-    if ready is not None:
-        with _progress(len(plan.jobs)) as (advance, next_file):
-            take(upscale_files(ready, plan.jobs, request, existing=existing, progress=advance), next_file)
-    elif upscaler is not None or facts is None:
-        take(at_once)
+    if upscaler is not None:
+        with file_bars(len(plan.jobs)) as (advance, next_file):
+            take(upscale_files(upscaler, plan.jobs, request, existing=existing, progress=advance), next_file)
+    elif load_upscaler is not None or facts is None:
+        take(without_work)
     else:
         take(run_jobs(plan.jobs, partial(foresee_file, model=facts, request=request), existing=existing))
-    print(_summary(plan, outcomes, dry=upscaler is None))
+    print(_summary(plan, outcomes, dry=load_upscaler is None))
     return int(any(outcome.status == "failed" for outcome in outcomes))
 
 
 def _facts(model: str, *, needed: bool) -> Facts | None:
-    """What is known of a model, which is loaded only where that is needed and cannot be told otherwise."""
+    """The facts of a model; if only loading it can give them, None unless they are needed."""
     from deltasr.models import catalogue
     from deltasr.models.facts import told_by
 
@@ -236,114 +233,31 @@ def _facts(model: str, *, needed: bool) -> Facts | None:
     return told_by(catalogue.load(model)) if facts is None and needed else facts
 
 
-def _through_pipe(
-    inputs: tuple[Path, ...],
-    output: Path | None,
-    request: Request,
-    existing: Existing,
-    upscaler: Callable[[], Upscaler],
-) -> int:
-    """Upscale one picture that comes from standard input, goes to standard output, or both. Returns the status.
-
-    Raises:
-        SettingError: there are several inputs, a result without a name, or a terminal where a picture belongs.
-        PictureError: the picture cannot be read, or the result not be written.
-    """
-    from deltasr.errors import SettingError
-    from deltasr.imaging import read_picture, write_picture
-    from deltasr.inference.batch import upscale_picture
-    from deltasr.planning import Job, Outcome, settled
-
-    source, target = inputs[0], STANDARD if output is None else output
-    if len(inputs) > 1 or source.is_dir():
-        raise SettingError("Standard input and output, -, hold one picture each; name a single input.")
-    if target == STANDARD and sys.stdout.isatty():
-        raise SettingError("A picture cannot be printed on a terminal; name a file by --output, or pipe the output.")
-    if source == STANDARD and sys.stdin.isatty():
-        raise SettingError("There is no picture on standard input, which is a terminal; name a file, or pipe one in.")
-    if target != STANDARD and (target.is_dir() or not target.suffix):
-        raise SettingError(f"A picture from standard input has no name to bear in the folder {target}; name a file.")
-    if target != STANDARD and (there := settled(Job(source=source, target=target), existing)) is not None:
-        _tell(there)
-        return int(there.status == "failed")
-    content = _StandardInput(sys.stdin.buffer.read()) if source == STANDARD else source
-    picture = read_picture(content, max_pixels=request.max_pixels)
-    format_name = request.output_format or (_format_of(content) if target == STANDARD else target.suffix)
-    ready = upscaler()
-    result = upscale_picture(picture, upscaler=ready, request=request, format_name=format_name)
-    save = partial(write_picture, result, format=format_name, quality=request.quality, strip=request.strip)
-    if target == STANDARD:
-        whole = io.BytesIO()
-        lost = save(whole)
-        _print_bytes(whole.getbuffer())
-    else:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        lost = save(target)
-    size = result.height, result.width
-    notes = (*([] if ready.note is None else [ready.note]), *result.notes, *lost)
-    _tell(Outcome(source=source, target=target, status="done", notes=notes, size=size), to_errors=target == STANDARD)
-    return 0
-
-
-def _print_bytes(content: memoryview) -> None:
-    """Write a result to standard output.
-
-    Raises:
-        PictureError: it does not take all of it.
-    """
-    from deltasr.errors import PictureError
-
-    try:
-        with open(sys.stdout.fileno(), "wb", buffering=0, closefd=False) as standard:
-            while content:
-                content = content[standard.write(content) or 0 :]
-    except OSError as error:
-        raise PictureError(f"The result cannot be written to standard output ({error.strerror}).") from error
-
-
-class _StandardInput(io.BytesIO):
-    """All that came in, under the name that messages call it."""
-
-    name = "Standard input"
-
-
-def _format_of(content: _StandardInput | Path) -> str:
-    """The format of a picture's file, if that can be written; else PNG."""
-    from deltasr.imaging.formats import HEAD_SIZE, WRITABLE_FORMATS, format_of_content
-
-    if isinstance(content, Path):
-        with content.open("rb") as file:
-            head = file.read(HEAD_SIZE)
-    else:
-        head = content.getvalue()[:HEAD_SIZE]
-    found = format_of_content(head)
-    return found if found in WRITABLE_FORMATS else "png"
-
-
 def _load(name: str, *, blend: float | None, blend_with: str | None, steps: int | None) -> Model:
-    """The model, or the blend of two, with its number of steps."""
+    """The model, or the blend of two; of latent diffusion with the number of steps.
+
+    Raises:
+        ModelError: the model cannot be loaded.
+        SettingError: an option does not apply to it.
+    """
     from deltasr.errors import SettingError
     from deltasr.models import catalogue
     from deltasr.models.blend import load_blended
     from deltasr.models.ldm import LatentDiffusion
 
     if blend is None and blend_with is not None:
-        raise SettingError(f"--blend-with {blend_with} needs the share of that model; give it by --blend, from 0 to 1.")
+        raise SettingError(f"--blend-with {blend_with} needs a share for that model; set --blend, from 0 to 1.")
     model = catalogue.load(name) if blend is None else load_blended(name, blend, other=blend_with)
     if steps is None:
         return model
     if not isinstance(model, LatentDiffusion):
-        raise SettingError(f"--steps is for latent diffusion; {name} has steps of its own, so leave it out.")
+        raise SettingError(f"--steps is for latent diffusion; {name} has a fixed number of steps, so leave it out.")
     model.use_steps(steps)
     return model
 
 
-def _tell(outcome: Outcome, *, to_errors: bool = False) -> None:
-    tell(outcome, detail=f"{outcome.seconds:.1f} s" if outcome.seconds else "", to_errors=to_errors)
-
-
 def _summary(plan: Plan, outcomes: list[Outcome], *, dry: bool) -> str:
-    """One line: 3 done, 1 skipped, 0 failed; 12.6 megapixels in 8.1 s."""
+    """One line such as `3 done, 1 skipped, 0 failed; 12.6 megapixels in 8.1 s`."""
     count = {name: sum(o.status == name for o in outcomes) for name in ("done", "planned", "skipped", "failed")}
     megapixels = sum(outcome.size[0] * outcome.size[1] for outcome in outcomes) / 1e6
     seconds = sum(outcome.seconds for outcome in outcomes)
@@ -351,37 +265,3 @@ def _summary(plan: Plan, outcomes: list[Outcome], *, dry: bool) -> str:
     begun = f"{count['planned']} to do" if dry else f"{count['done']} done"
     took = "" if dry else f" in {seconds:.1f} s"
     return f"{begun}, {count['skipped']} skipped, {count['failed']} failed{ignored}; {megapixels:.1f} megapixels{took}"
-
-
-@contextmanager
-def _progress(files: int) -> Iterator[tuple[Callable[[Job, float], None], Callable[[], None]]]:
-    """Two bars on a terminal's standard error, one of the file and one of all files; nothing elsewhere."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    with Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-        redirect_stdout=sys.stdout.isatty(),
-    ) as bars:
-        whole = bars.add_task(f"{files} files", total=files, visible=files > 1)
-        current = bars.add_task("", total=1.0)
-        finished = 0
-
-        def advance(job: Job, share: float) -> None:
-            bars.update(current, description=plain(job.source.name), completed=share)
-            bars.update(whole, completed=finished + share)
-
-        def next_file() -> None:
-            nonlocal finished
-            finished += 1
-            bars.update(whole, completed=finished)
-            bars.reset(current)
-
-        yield advance, next_file

@@ -1,8 +1,7 @@
-"""Alpha through a model: sharp where the model makes edges sharp, untouched where there is nothing to sharpen.
+"""Alpha after a model: exact where the input is flat.
 
-A mask upscaled by interpolation has soft edges beside a picture whose edges are sharp, so alpha goes through
-the model as a grey picture. Networks are not exact on flat areas, though, and what was opaque must stay
-opaque.
+Interpolated alpha has soft edges where the picture's are sharp, so the model upscales alpha as a grey picture. Networks
+are not exact on flat areas, however, and opaque areas must stay opaque.
 """
 
 from __future__ import annotations
@@ -12,20 +11,20 @@ import torch.nn.functional as F
 from torch import Tensor
 
 REACH = 1
-"""How far `keep_flat` sees, in LR pixels."""
+"""LR pixels to each side that a result of `keep_flat` depends on."""
 
 
 def keep_flat(sr: Tensor, lr: Tensor) -> Tensor:
-    """Put the input's value back wherever it says what all of an LR pixel is.
+    """Restore the input's value where it determines the whole area of an LR pixel.
 
     That is where an LR pixel and its eight neighbours are equal, and where it is fully opaque, or fully transparent,
-    and none of the four beside it is the opposite: the edge then runs through those, which are partly covered. Models
-    leave dots and lines there. Where opposites touch, as in masks that were not anti-aliased, where the edge runs is
-    for the model to say.
+    and none of its four direct neighbours is the opposite: the edge is then within those, which are partly covered.
+    Models leave dots and lines in such places. Where opposites touch, as in masks that are not anti-aliased, the
+    model's result stays, since the edge may be on either side.
 
     Args:
-        sr: (C, s h, s w): an upscaled plane.
-        lr: (C, h, w): the plane it was made from, in [0, 1].
+        sr: (C, s h, s w), an upscaled plane.
+        lr: (C, h, w), the plane it was made from, in [0, 1].
 
     Returns:
         (C, s h, s w).

@@ -1,6 +1,7 @@
-"""What is asked of every picture of an upscale, and the work on one of them: from a file to a file.
+"""Upscaling files: the settings for all of them, and the work on one, from a file to a file.
 
-All of it travels to other processes: a `Request` pickles, and the work is a function of this module.
+Other processes can do this work: `Request`, `Job` and `Upscaler` can be pickled, and `upscale_file` is a module-level
+function.
 """
 
 from __future__ import annotations
@@ -27,23 +28,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What is asked of every picture of an upscale.
+    """The settings for every picture of an upscale.
 
     At most one of a scale, a size (width, height or both) and a longest side; without any, the model's own factor.
 
     Attributes:
         scale: a factor above 0.
-        width, height: of the result, in pixels. With one of them the other follows, in the picture's aspect ratio; with
-            both the result has exactly that size.
-        max_side: pixels of the result's longer side; the other follows.
-        seed: of the noise, for models that draw any.
+        width, height: of the result, in pixels. With only one of them the aspect ratio is kept; with both the result
+            has exactly that size.
+        max_side: the result's longer side in pixels; the aspect ratio is kept.
+        seed: of the noise, for models that use noise.
         fidelity: for models with a dial, in [0, 1]; None for the model's own.
         restoration: for models that restore, how degraded pictures are, in [0, 1], or `auto`.
         output_format, quality, strip: as `imaging.write_picture` takes them.
-        max_pixels: the most that a picture may have, as `imaging.read_picture` takes it.
+        max_pixels: the most pixels that an input may have, as `imaging.read_picture` takes it.
 
     Raises:
-        SettingError: a value is out of its range, or they exclude each other.
+        SettingError: a value is out of its range, or two of them exclude each other.
     """
 
     scale: float | None = None
@@ -81,7 +82,7 @@ class Request:
         limits.require_possible(self.max_pixels)
 
     def size_of(self, height: int, width: int) -> tuple[int, int] | None:
-        """The (height, width) asked for of a picture of a height and width; None where a factor decides it."""
+        """The result's (height, width) for a picture of that height and width; None where a factor determines it."""
         if self.width is not None and self.height is not None:
             return self.height, self.width
         if self.width is not None:
@@ -95,7 +96,7 @@ class Request:
         return self.max_side, _in_proportion(width, self.max_side, height)
 
     def mark(self, own_scale: int) -> str:
-        """What a result's name says of it beside its source: `x4`, `x1.5`, `w1920`, `h1080`, `1920x1080`, `max4096`."""
+        """What names of results end in: `x4`, `x1.5`, `w1920`, `h1080`, `1920x1080` or `max4096`."""
         if self.width is not None and self.height is not None:
             return f"{self.width}x{self.height}"
         sides = {"w": self.width, "h": self.height, "max": self.max_side}
@@ -111,17 +112,17 @@ def upscale_files(
     existing: Existing = "fail",
     progress: Callable[[Job, float], None] = lambda job, share: None,
 ) -> Iterator[Outcome]:
-    """Upscale one file after the other; what goes wrong with one is its outcome and stops nothing.
+    """Upscale one file after the other; an error with one file is its outcome, and the others go on.
 
     Args:
-        upscaler: does the work.
+        upscaler: used for all files.
         jobs: from `planning.plan_jobs`.
-        request: what is asked of each.
-        existing: what happens where a result is there already.
-        progress: told the share of a job that is done.
+        request: the settings for every file.
+        existing: what happens if a result already exists.
+        progress: called with a job and the share of it that is finished, in (0, 1].
 
     Yields:
-        One outcome a job, when it is finished.
+        One outcome per job, when it is finished.
 
     Raises:
         SettingError: a setting is wrong for every file.
@@ -137,12 +138,18 @@ def upscale_file(
     request: Request,
     progress: Callable[[Job, float], None] = lambda job, share: None,
 ) -> Outcome:
-    """Upscale the picture of one file into another, whose folder is made.
+    """Upscale the picture of one file into another; the folder of the result is made.
+
+    Args:
+        job: the two files.
+        upscaler, request: what to upscale with.
+        progress: called with the job and the share of it that is finished, in (0, 1].
 
     Raises:
         PictureError, ModelError, SettingError, OSError, MemoryError: the picture cannot be read, upscaled or written.
     """
-    from deltasr.imaging import read_picture, write_picture
+    from deltasr.imaging.read import read_picture
+    from deltasr.imaging.write import write_picture
 
     started = time.monotonic()
     picture = read_picture(job.source, max_pixels=request.max_pixels)
@@ -173,10 +180,16 @@ def upscale_picture(
     format_name: str,
     progress: Callable[[float], None] | None = None,
 ) -> Picture:
-    """Upscale a picture as asked, if the format that it is meant for can hold the result.
+    """Upscale a picture, if the format that it will be written in can hold the result.
+
+    Args:
+        picture: any.
+        upscaler, request: what to upscale with.
+        format_name: a format or a file suffix, as `imaging.formats.format_named` takes it.
+        progress: called with the share that is finished, in (0, 1].
 
     Raises:
-        PictureError: it cannot, or the result does not fit into memory.
+        PictureError: the result is too large for the format, or does not fit into memory.
         ModelError, SettingError: as `Upscaler.upscale`.
     """
     size = _result_size(upscaler.model, picture, request, format_name)
@@ -193,12 +206,12 @@ def upscale_picture(
 
 
 def foresee_file(job: Job, *, model: Facts, request: Request) -> Outcome:
-    """What `upscale_file` would write, without the upscaling and without torch; the picture is read all the same.
+    """The outcome that `upscale_file` would have, without upscaling and without torch; the picture is read.
 
     Raises:
         PictureError, SettingError, OSError, MemoryError: the picture cannot be read, or the result not be written.
     """
-    from deltasr.imaging import read_picture
+    from deltasr.imaging.read import read_picture
 
     picture = read_picture(job.source, max_pixels=request.max_pixels)
     size = _result_size(model, picture, request, request.output_format or job.target.suffix)
@@ -206,7 +219,7 @@ def foresee_file(job: Job, *, model: Facts, request: Request) -> Outcome:
 
 
 def _in_proportion(side: int, asked: int, of: int) -> int:
-    """The side that keeps the aspect ratio where another one, `of`, becomes what is asked."""
+    """The new length of a side that keeps the aspect ratio when another side, of length `of`, becomes `asked`."""
     return max(1, round(side * asked / of))
 
 
@@ -228,6 +241,6 @@ def _result_size(model: Model | Facts, picture: Picture, request: Request, forma
     if max(size) > format_.largest_side:
         raise PictureError(
             f"A result of {size[1]}x{size[0]} pixels is too large for {format_.title}, which holds "
-            f"{format_.largest_side} a side; choose --output-format png."
+            f"{format_.largest_side} per side; choose --output-format png."
         )
     return size

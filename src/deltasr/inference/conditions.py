@@ -1,4 +1,4 @@
-"""What a call tells a model besides the picture: which noise there is, how faithful to be, and how degraded it is."""
+"""The inputs of a model besides the picture: the noise, the fidelity, and how degraded the picture is."""
 
 from __future__ import annotations
 
@@ -12,22 +12,24 @@ from deltasr.degradation.estimate import estimate_strength
 from deltasr.diffusion.noise import NoiseField
 from deltasr.errors import SettingError
 from deltasr.imaging import Picture
+from deltasr.imaging.picture import OWN_TEXT
 from deltasr.models import catalogue
 from deltasr.models.base import Model
 
 Restoration = float | Literal["auto"]
-"""How degraded a picture is said to be, in [0, 1], or `auto` for what is estimated from it."""
+"""How degraded a picture is, in [0, 1], or `auto` to estimate it from the picture."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
-    """What holds for a whole picture, or for a window of it; each model takes of it what it depends on.
+    """Inputs for a whole picture, or for a window of it; each model gets those that it has an input for.
 
     Attributes:
-        noise: the picture's, as seen from the window's position, for stochastic models; by default that of seed 0 from
-            the upper left corner.
+        noise: the picture's noise field, moved to the window's position, for stochastic models; by default that of
+            seed 0 at the upper left corner.
         fidelity: in [0, 1], for models with a dial; None for their own default.
-        restoration: how degraded the picture is, in [0, 1], for models that restore; or of each one of a batch, (N,).
+        restoration: how degraded the picture is, in [0, 1], for models that restore; or one value for each picture of
+            a batch, (N,).
     """
 
     noise: NoiseField = field(default_factory=NoiseField)
@@ -35,7 +37,7 @@ class Conditions:
     restoration: float | Tensor = 0.0
 
     def at(self, top: int, left: int) -> Conditions:
-        """The same for a window of the picture at that position, in LR pixels."""
+        """The inputs for a window of the picture whose upper left corner is there, in LR pixels."""
         return replace(self, noise=self.noise.at(top, left))
 
     def arguments(self, model: Model) -> dict[str, Any]:
@@ -47,7 +49,7 @@ class Conditions:
 
 
 def require_fidelity(model: Model, fidelity: float | None) -> None:
-    """Make sure that a model can be asked for a fidelity; None, its own default, is always possible.
+    """Make sure that a model can be run with a fidelity; None, its own default, is always possible.
 
     Raises:
         SettingError: it is not in [0, 1], or the model has no dial.
@@ -63,7 +65,7 @@ def require_fidelity(model: Model, fidelity: float | None) -> None:
 
 
 def require_restoration(model: Model, restoration: Restoration) -> None:
-    """Make sure that a model can be told how degraded a picture is; `auto` is always possible.
+    """Make sure that a model can be run with a restoration; `auto` is always possible.
 
     Raises:
         SettingError: it is neither `auto` nor in [0, 1], or the model does not restore.
@@ -79,14 +81,28 @@ def require_restoration(model: Model, restoration: Restoration) -> None:
 
 
 def decided_restoration(picture: Picture, restoration: Restoration) -> tuple[float, str]:
-    """How degraded a picture is taken to be, and a few words on why.
+    """The restoration to run a model with, in [0, 1], and a few words on where it comes from.
 
     Args:
-        picture: as it was read, with colour under what is transparent, and what its file says of its compression.
-        restoration: what was asked for.
+        picture: as it was read, with `Picture.compression`; transparent pixels have been given colour
+            (`imaging.fill_transparent`).
+        restoration: a number, which is returned, or `auto` for an estimate.
     """
     if restoration != "auto":
         return float(restoration), f"{restoration:g}, as asked for"
     table = None if picture.compression is None else picture.compression.luma_table
     estimate = estimate_strength(picture.pixels, table)
     return estimate.strength, f"{estimate.strength:g}, estimated: {estimate}"
+
+
+def with_restoration_noted(picture: Picture, restoration: float, why: str) -> Picture:
+    """The picture with a note and a text entry on its restoration; the picture itself where that is 0.
+
+    Args:
+        picture: any.
+        restoration, why: from `decided_restoration`.
+    """
+    if not restoration:
+        return picture
+    metadata = replace(picture.metadata, text={**picture.metadata.text, f"{OWN_TEXT}restoration": why})
+    return replace(picture, metadata=metadata, notes=(*picture.notes, f"Restoration {why}."))

@@ -1,8 +1,8 @@
-"""The mean of what a model makes of a picture in its eight orientations.
+"""The mean of a model's results for the eight orientations of a picture.
 
-A network treats a picture and its mirror image a little differently; what differs is its own, not the picture's, and
-averages out (Timofte, Rothe and Van Gool, "Seven Ways to Improve Example-Based Single Image Super Resolution",
-CVPR 2016, "enhanced prediction"; the "+" of EDSR+, Lim et al., arXiv:1707.02921, section 3.4).
+A network's results for a picture and its mirror image differ slightly. The difference is an error of the network and
+partly cancels in the mean (Timofte, Rothe and Van Gool, "Seven Ways to Improve Example-Based Single Image Super
+Resolution", CVPR 2016, "enhanced prediction"; the "+" of EDSR+, Lim et al., arXiv:1707.02921, section 3.4).
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ import torch
 from torch import Tensor
 
 ORIENTATIONS = tuple(product((False, True), range(4)))
-"""Whether mirrored, and then turned by how many quarters; each is as much work as the picture itself."""
+"""Whether the picture is mirrored, and by how many quarter turns it is then rotated."""
 
 
 def mean_of_orientations(run: Callable[[Tensor], Tensor], picture: Tensor) -> Tensor:
-    """Run something on a picture turned by 0 to 3 quarters, mirrored or not, and average the results turned back.
+    """Run a function on a picture rotated by 0 to 3 quarter turns, mirrored or not, and average the results.
 
     Args:
-        run: from (N, C, h, w) to (N, K, s h, s w); it sees each orientation once, one after the other.
+        run: from (N, C, h, w) to (N, K, s h, s w); it is called once for each orientation.
         picture: (N, C, h, w).
 
     Returns:
         (N, K, s h, s w), float32 at least.
     """
 
-    def seen_as(orientation: tuple[bool, int]) -> Tensor:
+    def result_for(orientation: tuple[bool, int]) -> Tensor:
         mirrored, quarters = orientation
-        seen = (picture.flip(-1) if mirrored else picture).rot90(quarters, (-2, -1))
-        result = run(seen.contiguous(memory_format=torch.channels_last)).rot90(-quarters, (-2, -1)).float()
+        turned = (picture.flip(-1) if mirrored else picture).rot90(quarters, (-2, -1))
+        result = run(turned.contiguous(memory_format=torch.channels_last)).rot90(-quarters, (-2, -1)).float()
         return result.flip(-1) if mirrored else result
 
-    return reduce(torch.add, map(seen_as, ORIENTATIONS)) / len(ORIENTATIONS)
+    return reduce(torch.add, map(result_for, ORIENTATIONS)) / len(ORIENTATIONS)

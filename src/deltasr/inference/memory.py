@@ -1,20 +1,26 @@
-"""How much memory there is, how much a model takes, and so how large a tile may be."""
+"""How much memory is free, whether a result fits into it, and how large a tile may be."""
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from math import isqrt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
 from deltasr import free_memory
+from deltasr.errors import PictureError
+
+if TYPE_CHECKING:
+    from deltasr.imaging import Picture
+    from deltasr.inference.sizes import Size
 
 MINIMUM_TILE = 32
-"""The smallest tile, in LR pixels, that running out of memory leads to."""
+"""The smallest tile, in LR pixels per side, that is tried when memory runs out."""
 
 _LARGEST_TILE = {"cpu": 256}
 _LARGEST_ELSEWHERE = 1024
@@ -29,11 +35,14 @@ _OUT_OF_MEMORY = (
     "could not execute a primitive",
 )
 _NOT_OF_MEMORY = "primitive descriptor"
-"""In what oneDNN says of an operation that it does not know."""
+"""Part of oneDNN's message about an operation that it does not support."""
+
+_BYTES_BETWEEN_PASSES = 2
+"""Of each value of a picture between two passes of a model, which has 16 bits."""
 
 
 def free_bytes(device: torch.device) -> int:
-    """How many bytes of a device's memory are free now."""
+    """Bytes of a device's memory that are free now."""
     if device.type == "cuda":
         unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + unused
@@ -42,8 +51,32 @@ def free_bytes(device: torch.device) -> int:
     return free_memory.free_bytes()
 
 
+def require_room(picture: Picture, sizes: Sequence[Size]) -> None:
+    """Make sure that a result, and the pictures between passes, fit into the memory of the machine that is free.
+
+    Args:
+        picture: what is upscaled.
+        sizes: (height, width) after each pass, from `sizes.sizes_of_passes`; the last one is the result's.
+
+    Raises:
+        PictureError: they do not.
+    """
+    planes = picture.channels + (picture.alpha is not None)
+    final, *between = [planes * height * width for height, width in (sizes[-1], *sizes[:-1])]
+    held = max([sum(pair) for pair in pairwise([0, *between, 0])])
+    if final * picture.pixels.dtype.itemsize + held * _BYTES_BETWEEN_PASSES > free_bytes(torch.device("cpu")):
+        raise result_too_large(sizes[-1])
+
+
+def result_too_large(size: Size) -> PictureError:
+    """The error of a result of a (height, width) that does not fit into memory."""
+    return PictureError(
+        f"A result of {size[1]}x{size[0]} pixels does not fit into memory; choose a smaller scale or size."
+    )
+
+
 class _LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Follows the tensors that come into being under it; `peak` is the most bytes they held together."""
+    """Counts the bytes of tensors that are created while it is active; `peak` is the most at one time."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -73,11 +106,11 @@ class _LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def bytes_per_pixel(run: Callable[[int], object], *, side: int = 32) -> float:
-    """How many bytes of tensors a run holds at once for each LR pixel, measured on a small one.
+    """The most bytes of tensors that exist at one time during a run, per LR pixel, measured on a small window.
 
     Args:
-        run: runs everything that a tile takes, for a window of the given height and width.
-        side: the window, in LR pixels.
+        run: does all the work for a window; its argument is the height and width in LR pixels.
+        side: height and width of the window that is measured, in LR pixels.
     """
     with _LiveBytes() as meter:
         run(side)
@@ -85,17 +118,17 @@ def bytes_per_pixel(run: Callable[[int], object], *, side: int = 32) -> float:
 
 
 def default_tile(device: torch.device, *, free: int, pixel_bytes: float, margin: int) -> int:
-    """The largest usual tile that fits into half of the free memory.
+    """The largest tile, in LR pixels per side, that fits into half of the free memory.
 
-    Usual tiles are 1024, 512, 256, 128, 64 and 32 LR pixels, at most 256 on the CPU, where larger ones fall
-    out of its caches and are no faster in all. There are few sizes so that a picture gets the same tiles, and
-    so the same bytes, unless memory is really short.
+    Tiles have 1024, 512, 256, 128, 64 or 32 LR pixels per side, at most 256 on the CPU, where larger ones do not fit
+    into its caches and are not faster. There are only these sizes so that a picture gets the same tiles, and
+    therefore the same bytes, unless memory is very short.
 
     Args:
         device: what the model runs on.
         free: bytes.
-        pixel_bytes: what one LR pixel takes, from `bytes_per_pixel`.
-        margin: LR pixels on either side of a tile that the model sees as well.
+        pixel_bytes: bytes per LR pixel, from `bytes_per_pixel`.
+        margin: LR pixels on each side of a tile that the model also sees.
     """
     side = isqrt(int(max(free, 0) * _SHARE / pixel_bytes))
     tile = _LARGEST_TILE.get(device.type, _LARGEST_ELSEWHERE)
@@ -105,7 +138,7 @@ def default_tile(device: torch.device, *, free: int, pixel_bytes: float, margin:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory, the machine's or the accelerator's, ran out."""
+    """Whether an exception says that the memory of the machine or of the accelerator ran out."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     text = str(error).lower()

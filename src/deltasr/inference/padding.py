@@ -1,4 +1,4 @@
-"""The one padding routine: brings any picture to a size that a model accepts, and its result back."""
+"""Padding of pictures to a size that a model accepts, and cropping of the results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from deltasr.models.base import Model, SizeRequirements
 
 
 def padded_size(height: int, width: int, requirements: SizeRequirements) -> tuple[int, int]:
-    """The smallest allowed (height, width), in LR pixels, that holds a picture of the given size."""
+    """The smallest allowed (height, width), in LR pixels, that is at least the given size."""
     height, width = max(height, requirements.minimum), max(width, requirements.minimum)
     if requirements.square:
         height = width = max(height, width)
@@ -23,9 +23,9 @@ def padded_size(height: int, width: int, requirements: SizeRequirements) -> tupl
 
 
 def mirrored(length: int, size: int) -> Tensor:
-    """Indices (size,), int64, that extend `length` samples to `size` by mirroring them, as often as it takes.
+    """Indices (size,), int64, that extend `length` samples to `size` by mirroring them, several times if necessary.
 
-    The border sample itself repeats, so that one sample is enough: 0 1 2 | 2 1 0 | 0 1 2.
+    The border sample is repeated, so that a single sample can be extended too: 0 1 2 | 2 1 0 | 0 1 2.
     """
     period = torch.arange(size) % (2 * length)
     return torch.where(period < length, period, 2 * length - 1 - period)
@@ -39,7 +39,7 @@ def pad(lr: Tensor, requirements: SizeRequirements) -> Tensor:
         requirements: the model's `size_requirements`.
 
     Returns:
-        (N, C, H, W) with `lr` in its top left corner; `lr` itself where its size is allowed already.
+        (N, C, H, W) with `lr` in its top left corner; `lr` itself if its size is allowed.
     """
     height, width = lr.shape[-2:]
     target = padded_size(height, width, requirements)
@@ -56,8 +56,8 @@ def run_padded(model: Model, lr: Tensor, *, conditions: Conditions | None = None
     Args:
         model: any model.
         lr: (N, 3, h, w), RGB in [0, 1], h and w at least 1.
-        conditions: what the model is told besides, as the window sees it; by default that of a whole picture with seed
-            0 and the model's own fidelity.
+        conditions: the other inputs of the model for this window; by default those of a whole picture with seed 0 and
+            the model's own fidelity.
         ensemble: whether the result is the mean over the orientations of the padded picture (`inference.ensemble`).
 
     Returns:

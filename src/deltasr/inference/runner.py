@@ -1,4 +1,4 @@
-"""The loop over all tiles of a picture, and what happens when memory runs out in it."""
+"""The loop over all tiles of a picture, with smaller tiles when memory runs out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from deltasr.inference.tiling import Axis, Span
 
 
 class Sink(Protocol):
-    """What takes the results of tiles, row by row (`inference.blending`)."""
+    """Receives the results of tiles, row by row (`inference.blending`)."""
 
     def start_row(self, row: Span) -> None: ...
 
@@ -35,21 +35,21 @@ def run_tiles(
 ) -> None:
     """Compute all tiles, from the top left to the bottom right.
 
-    When memory runs out, the row of tiles begins again with tiles of half the side, down to `smallest`;
-    the rows above it stay.
+    When memory runs out, the row of tiles is computed again with tiles of half the side, but not below `smallest`;
+    finished rows are kept.
 
     Args:
         compute: makes one tile's values (K, rows, columns) from its spans.
         rows, columns: the picture's axes.
-        tile: LR pixels a side, at first.
-        smallest: LR pixels a side that no tile goes below.
-        sink: takes the values.
+        tile: LR pixels per side of the first tiles.
+        smallest: the fewest LR pixels per side of a tile.
+        sink: receives the values.
         before_retry: called between running out of memory and the next attempt.
-        report: told the share of the picture that is done, after every tile.
+        report: called after every tile with the share of the picture that is finished, in (0, 1].
 
     Raises:
-        KeyboardInterrupt: Ctrl-C was pressed, even if that was lost on its way here (`interruption`).
-        MemoryError, RuntimeError: memory runs out with the smallest tiles, or `compute` failed otherwise.
+        KeyboardInterrupt: Ctrl-C was pressed, even if Python could not raise it (`interruption`).
+        MemoryError, RuntimeError: memory ran out with the smallest tiles, or `compute` failed for another reason.
     """
     start = 0
     while start < rows.length:
@@ -72,7 +72,7 @@ def _run_row(
     sink: Sink,
     report: Callable[[float], None],
 ) -> bool:
-    """One row of tiles; False when memory ran out and it may be tried again."""
+    """Compute one row of tiles; False if memory ran out and smaller tiles may be tried."""
     try:
         sink.start_row(row)
         for column in columns.spans(tile):

@@ -1,4 +1,4 @@
-"""What a run tells people, whoever shows it."""
+"""The interface by which a run shows its progress to a person."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from deltasr.training.validation import Validation
 
 
 class Display(Protocol):
-    """What shows a run to a person."""
+    """Shows a run to a person."""
 
     def caching(self, done: int, total: int) -> None:
-        """So many of the training pictures are decoded."""
+        """`done` of `total` training pictures are decoded."""
 
     def teaching(self, share: float) -> None:
-        """The teachers' pictures are made to this share, in [0, 1]."""
+        """This share of the teachers' pictures is made, in [0, 1]."""
 
     def drawing(self, share: float) -> None:
-        """The drawn pictures are made to this share, in [0, 1]."""
+        """This share of the drawn pictures is made, in [0, 1]."""
 
     def progress(self, images: int, total: int, rate: float, loss: float) -> None:
-        """So many images of the run are seen, at `rate` images a second, with this mean loss."""
+        """The run has been trained on `images` of `total` crops, at `rate` crops per second, with this mean loss."""
 
     def validation(self, images: int, result: Validation) -> None:
-        """A validation was made."""
+        """A validation after `images` crops."""
 
     def note(self, text: str) -> None:
-        """Something worth a line."""
+        """A message of one line."""
 
 
 class Silence:

@@ -1,4 +1,4 @@
-"""A run's numbers: steps between two looks, JSON lines and TensorBoard."""
+"""The metrics of a run: means over steps, as JSON lines and for TensorBoard."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from deltasr.training.validation import Validation
 
 
 class _Numbers(TypedDict):
-    """Of a step: which of its values are terms of the loss, and all of them, by name."""
+    """The values of one step by name, and the names of those that are terms of the loss."""
 
     terms: list[str]
     values: dict[str, float]
@@ -27,12 +27,12 @@ class _Numbers(TypedDict):
 
 @dataclass(frozen=True, kw_only=True)
 class Means:
-    """What the steps since the last look amount to: means over those that have the value in question.
+    """Means over the steps of a window; of each value over the steps that have it.
 
     Attributes:
-        terms: of each weighted loss term, by name; they sum to the loss.
-        watched: of what else was watched, by name.
-        rate: images a second, over all processes.
+        terms: of each weighted loss term, by name; their sum is the loss.
+        watched: of other values such as the gradient's norm, by name.
+        rate: images per second, over all processes.
     """
 
     terms: dict[str, float]
@@ -46,10 +46,11 @@ class Means:
 
 
 class Window:
-    """The steps since the last look. Their numbers stay on the device until then, so that no step waits for another.
+    """The steps since the last entry of the log. Their values stay on the device until they are read, so that training
+    does not wait for them.
 
     Args:
-        images: where the run stands.
+        images: crops that the run has been trained on so far.
     """
 
     def __init__(self, images: int) -> None:
@@ -62,23 +63,22 @@ class Window:
         self.start()
 
     def start(self) -> None:
-        """Count the time from now on, after whatever was counted before."""
+        """Start or restart the clock; time that was counted before is kept."""
         self._started = time.monotonic()
 
     def add(self, step: Step) -> None:
-        """Count a step."""
+        """Add a step."""
         self._steps.append(step)
 
     def read(self, images: int, reduce: Any) -> None:
-        """Fetch the numbers of the steps up to here, which then are part of `state`; the window goes on.
+        """Read the values of the steps from the device; they are then part of `state`, and the window goes on.
 
         Args:
-            images: where the run stands.
+            images: crops that the run has been trained on so far.
             reduce: `Accelerator.reduce`, which averages over processes.
 
         Raises:
-            TrainingError: a value was not finite in some step since the last look; it names those of the first such
-                step, which spoil all after it.
+            TrainingError: a value of a step is not finite; the message names such values of the first such step.
         """
         if not self._steps:
             return
@@ -95,7 +95,7 @@ class Window:
         self._steps = []
 
     def look(self, images: int, reduce: Any) -> Means:
-        """The means up to here; the next window begins. Arguments and errors are those of `read`."""
+        """The means of the window; the next one begins. Arguments and errors are those of `read`."""
         self.read(images, reduce)
         seconds = self._seconds()
         found: dict[str, list[float]] = {}
@@ -113,7 +113,7 @@ class Window:
         )
 
     def skip_time(self) -> None:
-        """Do not count the seconds since the last look: a validation or a saved state took them."""
+        """Leave out the time since the window began, in which the run was validated or saved."""
         self._before = 0.0
         self.start()
 
@@ -121,11 +121,15 @@ class Window:
         return self._before + time.monotonic() - self._started
 
     def state(self) -> dict[str, Any]:
-        """All that was read of it, for `restore`."""
+        """The values that have been read, for `restore`."""
         return {"first": self._first, "seconds": self._seconds(), "steps": self._read}
 
     def restore(self, state: dict[str, Any], images: int) -> None:
-        """Become what `state` was taken from when the run stood at `images`.
+        """Restore a window from `state`.
+
+        Args:
+            state: from `state`.
+            images: crops that the run had been trained on.
 
         Raises:
             TrainingError: it is damaged.
@@ -136,16 +140,16 @@ class Window:
             if bool(steps) != (first < images):
                 raise ValueError("a window's steps are not those since its beginning")
             before = amount(state["seconds"], "the time of a window")
-        except Exception as error:  # damage has no common base for what it raises
+        except Exception as error:  # damaged values raise errors of many classes
             raise TrainingError(f"The saved numbers of the last steps are damaged: {reason(error)}.") from error
         self._first, self._before, self._steps, self._read = first, before, [], steps
 
 
 def _numbers(step: Any) -> _Numbers:
-    """A step as it was saved.
+    """The values of a step from a saved state.
 
     Raises:
-        ValueError: it is anything else.
+        ValueError: they are damaged.
     """
     values = {str(name): float(value) for name, value in step["values"].items()}
     terms = [name for name in step["terms"] if name in values]
@@ -168,7 +172,7 @@ class Metrics:
 
     Args:
         folder: the run's.
-        images: where the run stands; TensorBoard hides what an earlier, killed process wrote beyond it.
+        images: crops that the run has been trained on so far; TensorBoard hides later entries of a killed process.
     """
 
     def __init__(self, folder: RunFolder, images: int) -> None:
@@ -179,7 +183,17 @@ class Metrics:
         self._board = SummaryWriter(str(path), purge_step=images + 1)
 
     def train(self, images: int, seconds: float, means: Means, learning_rate: float) -> None:
-        """Log the steps since the last look."""
+        """Log the means of a window.
+
+        Args:
+            images: crops so far.
+            seconds: wall-clock time so far.
+            means: from `Window.look`.
+            learning_rate: of the next step.
+
+        Raises:
+            TrainingError: the metrics cannot be written.
+        """
         rest = {"learning_rate": learning_rate, **means.watched, "images_per_second": means.rate}
         entry = {"loss": means.loss, "terms": means.terms, **rest}
         self._folder.log({"kind": "train", "images": images, "seconds": round(seconds, 2), **entry})
@@ -187,7 +201,11 @@ class Metrics:
         self._scalars(losses | rest, images)
 
     def validation(self, images: int, seconds: float, result: Validation) -> None:
-        """Log a validation."""
+        """Log a validation, after so many crops and seconds.
+
+        Raises:
+            TrainingError: the metrics cannot be written.
+        """
         entry = {"bicubic_psnr_y": result.bicubic, "psnr_y_per_step": list(result.steps)}
         measured = {"psnr_y_at_fidelity_0": result.natural, "psnr_y_degraded": result.degraded}
         others = {name: value for name, value in measured.items() if value is not None}
@@ -200,5 +218,5 @@ class Metrics:
             self._board.add_scalar(name, value, images)
 
     def close(self) -> None:
-        """Write out what TensorBoard still holds."""
+        """Write the entries that TensorBoard has buffered."""
         self._board.close()

@@ -1,4 +1,4 @@
-"""The folder of a training run: its recipe, its state, its metrics and the weights it has learnt so far."""
+"""The folder of a training run: its recipe, its state, its metrics and its weights."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from deltasr.training.recipes.types import SYSTEM, AnyRecipe, Recipe
 
 _STATE_FORMAT = 1
 WEIGHTS = "model.safetensors"
-"""What a run's weights are called in its folder."""
+"""Name of the file of a run's weights in its folder."""
 _LOCK = "run.lock"
 
 
@@ -26,14 +26,14 @@ class RunFolder:
     """Paths and files of a run.
 
     Attributes:
-        recipe_file: `recipe.json`, what was asked for; it is written last, so a folder with it can be resumed.
-        pictures_file: `pictures.json`, the pictures that the order of crops was made from.
+        recipe_file: `recipe.json`, the recipe; it is written last, so a folder that contains it can be resumed.
+        pictures_file: `pictures.json`, the pictures that determine the order of crops.
         held_out_file: `held-out.json`, which of them are kept for validation and for tests.
-        teachers_file: `teachers.json`, whose pictures it learns from, where there are teachers.
-        state_file: `state.pt`, everything that resuming needs; written whole or not at all.
-        metrics_file: `metrics.jsonl`, one object a line.
-        weights_file: `model.safetensors`, the averaged weights as a model that `deltasr upscale --model` takes.
-        lock_file: `run.lock`, empty; the system forgets who holds it when that process ends, however it ends.
+        teachers_file: `teachers.json`, the teachers, if there are any.
+        state_file: `state.pt`, everything that a resumed run needs.
+        metrics_file: `metrics.jsonl`, one JSON object per line.
+        weights_file: `model.safetensors`, the averaged weights as a model for `deltasr upscale --model`.
+        lock_file: `run.lock`, empty; the operating system releases the lock when the process that holds it ends.
     """
 
     def __init__(self, path: Path) -> None:
@@ -49,7 +49,7 @@ class RunFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Have the folder for oneself. Where no run begins meanwhile, nothing of it is left afterwards.
+        """Lock the folder for this process. If no run begins meanwhile, the lock file and a new folder are removed.
 
         Raises:
             TrainingError: another process, or another thread of this one, trains here; or the folder cannot be written.
@@ -71,11 +71,11 @@ class RunFolder:
             yield
         finally:
             began = self.recipe_file.exists()
-            with suppress(OSError):  # Windows removes no open file
+            with suppress(OSError):  # Windows cannot remove an open file
                 if not began:
                     self.lock_file.unlink()
             lock.release()
-            with suppress(OSError):  # it holds something
+            with suppress(OSError):  # it is not empty
                 if is_new and not began:
                     self.path.rmdir()
 
@@ -83,7 +83,7 @@ class RunFolder:
         """Make sure that a run can begin here.
 
         Raises:
-            TrainingError: there is one already, or the path is a file's.
+            TrainingError: there already is one, or the path is a file.
         """
         if self.path.exists() and not self.path.is_dir():
             raise TrainingError(f"{self.path} is a file; name a folder for the run.")
@@ -91,10 +91,10 @@ class RunFolder:
             raise TrainingError(f"{self.path} holds a run already; go on with it by --resume, or name another folder.")
 
     def begin(self, recipe: Recipe, state: dict[str, Any]) -> None:
-        """Start a new run here, with the state that its first step starts from.
+        """Start a new run here, with the state before its first step.
 
         Raises:
-            TrainingError: the folder holds a run already, or its files cannot be written.
+            TrainingError: the folder already contains a run, or its files cannot be written.
         """
         self.require_empty()
         self.metrics_file.unlink(missing_ok=True)
@@ -111,10 +111,10 @@ class RunFolder:
         write_whole(self.recipe_file, content, what="The recipe", error=TrainingError)
 
     def keep_pictures(self, pictures: list[tuple[str, int, int]]) -> None:
-        """Note which pictures a run learns from, or make sure that a resumed one has the same as before.
+        """Write which pictures a run is trained on, or make sure that a resumed run has the same pictures as before.
 
-        With others, the crops to come would not be those of an uninterrupted run, and pictures that were held out for
-        validation could end up in training.
+        With other pictures the following crops would not be those of an uninterrupted run, and validation pictures
+        could become training pictures.
 
         Args:
             pictures: name, height and width of each, in order.
@@ -132,22 +132,30 @@ class RunFolder:
             )
 
     def keep_held_out(self, *, validation: list[str], test: list[str]) -> None:
-        """Note the names of the pictures that a run does not learn from: `held-out.json`, for tests of one's own."""
+        """Write the names of the pictures that are not trained on.
+
+        Raises:
+            TrainingError: they cannot be written.
+        """
         names = msgspec.json.encode({"validation": validation, "test": test})
         content = msgspec.json.format(names, indent=2) + b"\n"
         write_whole(self.held_out_file, content, what="The list of pictures", error=TrainingError)
 
     def keep_teachers(self, names: Sequence[str]) -> None:
-        """Note whose pictures a run learns from, for when it is resumed: names in the catalogue, or absolute paths."""
+        """Write the teachers of a run, for when it is resumed: names in the catalogue, or absolute paths.
+
+        Raises:
+            TrainingError: they cannot be written.
+        """
         absolute = [str(Path(name).resolve()) if Path(name).is_file() else name for name in names]
         content = msgspec.json.encode(absolute) + b"\n"
         write_whole(self.teachers_file, content, what="The list of teachers", error=TrainingError)
 
     def teachers(self) -> tuple[str, ...]:
-        """What `keep_teachers` noted; empty for a run without teachers.
+        """The teachers that `keep_teachers` wrote; empty for a run without teachers.
 
         Raises:
-            TrainingError: the note cannot be read.
+            TrainingError: they cannot be read.
         """
         try:
             return msgspec.json.decode(self.teachers_file.read_bytes(), type=tuple[str, ...])
@@ -157,7 +165,7 @@ class RunFolder:
             raise TrainingError(f"The teachers in {self.teachers_file} cannot be read: {reason(error)}.") from error
 
     def recipe(self) -> AnyRecipe:
-        """The recipe of the run that is here.
+        """The recipe of the run in this folder.
 
         Raises:
             TrainingError: there is none, or it cannot be read.
@@ -173,7 +181,11 @@ class RunFolder:
             raise TrainingError(f"The recipe {self.recipe_file} cannot be read: {reason(error)}.") from error
 
     def save_state(self, state: dict[str, Any]) -> None:
-        """Write the state; a run killed meanwhile finds the one before."""
+        """Write the state; if the process is killed meanwhile, the previous one stays.
+
+        Raises:
+            TrainingError: it cannot be written.
+        """
         buffer = io.BytesIO()
         torch.save({"format": _STATE_FORMAT, **state}, buffer)
         write_whole(self.state_file, buffer.getvalue(), what="The training state", error=TrainingError)
@@ -188,7 +200,7 @@ class RunFolder:
             state = torch.load(self.state_file, map_location="cpu", weights_only=True)
         except FileNotFoundError as error:
             raise TrainingError(f"{self.path} holds no state to resume from; begin a new run elsewhere.") from error
-        except Exception as error:  # torch.load has no common base for what a damaged file raises
+        except Exception as error:  # torch.load raises errors of many classes for damaged files
             raise TrainingError(f"The training state {self.state_file} cannot be read: {reason(error)}.") from error
         if not isinstance(state, dict) or state.get("format") != _STATE_FORMAT:
             raise TrainingError(f"The training state {self.state_file} is of another format than this deltasr writes.")
@@ -207,7 +219,11 @@ class RunFolder:
             raise TrainingError(f"The metrics {self.metrics_file} cannot be written: {error.strerror}.") from error
 
     def forget_after(self, images: int) -> None:
-        """Drop metrics of images that a resumed run is going to see again."""
+        """Remove metrics of images that a resumed run will train on again.
+
+        Raises:
+            TrainingError: the metrics cannot be written.
+        """
         if not self.metrics_file.exists():
             return
         kept = []
@@ -218,4 +234,4 @@ class RunFolder:
             except (ValueError, KeyError, TypeError, RecursionError):
                 continue
         lines = "".join(f"{line}\n" for line in kept)
-        write_whole(self.metrics_file, lines, what="The log", error=TrainingError)
+        write_whole(self.metrics_file, lines, what="The metrics", error=TrainingError)

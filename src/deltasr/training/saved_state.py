@@ -1,6 +1,6 @@
-"""What is read from a saved state before a run goes on from it: a damaged one is told, not trained on.
+"""Checks of a saved state before a run goes on from it.
 
-Whatever is wrong is a `ValueError` or an error of what it is given to, such as `load_state_dict`.
+Damage raises a `ValueError`, or an error of the function that gets the value, such as `load_state_dict`.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from typing import Any
 import torch
 
 _ENTRIES = {"AdamW": {"step", "exp_avg", "exp_avg_sq"}, "Adam": {"step", "exp_avg", "exp_avg_sq"}, "Muon": {"mean"}}
-"""What optimizers keep of each weight, by the names of their classes."""
+"""Class of an optimizer to the names of the values that it keeps for each weight."""
 
 
 def count(value: object, name: str, *, most: int) -> int:
-    """A whole number from 0 to `most`.
+    """Return a value if it is an integer from 0 to `most`.
 
     Raises:
-        ValueError: it is anything else.
+        ValueError: it is not; the message begins with `name`.
     """
     if type(value) is not int or not 0 <= value <= most:
         raise ValueError(f"{name} is no whole number from 0 to {most}")
@@ -26,10 +26,10 @@ def count(value: object, name: str, *, most: int) -> int:
 
 
 def amount(value: object, name: str) -> float:
-    """A finite number of at least 0.
+    """Return a value as a float if it is a finite number of at least 0.
 
     Raises:
-        ValueError: it is anything else.
+        ValueError: it is not; the message begins with `name`.
     """
     if not isinstance(value, int | float) or not 0 <= value < math.inf:
         raise ValueError(f"{name} is no finite number of at least 0")
@@ -37,7 +37,7 @@ def amount(value: object, name: str) -> float:
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
-    """Take over what an optimizer of the same weights kept of each, and its learning rate; other settings stay.
+    """Restore an optimizer's values for each weight, and its learning rate; other settings stay.
 
     Raises:
         ValueError: an entry is missing, unknown or of another shape than its weight, or a count of steps is not

@@ -1,4 +1,4 @@
-"""When a run stops before its end: its time is up, Ctrl-C or SIGTERM asked for it, or its weights get no better."""
+"""Stopping a run before its end: after a time, on Ctrl-C or SIGTERM, or when validations do not improve."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from deltasr.training.saved_state import count
 
 
 class Stopping:
-    """Listens for signals while it is entered, and keeps the time from when it was made.
+    """Says when a run should stop: after a time from its creation, or on a signal while it is entered.
 
-    The first SIGINT or SIGTERM asks the run to stop after the step in hand; a second one does what it always does.
-    Signals can be listened to from the main thread only; in another thread the time alone counts.
+    After the first SIGINT or SIGTERM the run stops at the end of the current step; a second one has its usual effect.
+    Only the main thread can handle signals; in another thread the run stops only after the time.
 
     Args:
         minutes: stop after so long; None for no limit.
@@ -59,20 +59,21 @@ class Stopping:
 
 
 def leave_signals_to_the_main_process(worker: int) -> None:
-    """For data workers: Ctrl-C reaches every process of a terminal, and only the main one decides what it means."""
+    """Ignore Ctrl-C in a data worker: a terminal sends it to every process, and the main one handles it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 class BestWeights:
-    """Keeps the best validated weights of a run, where its recipe has patience.
+    """Early stopping: keeps the weights with the best validation, and ends a run that has no better one for long.
 
     Args:
-        patience: validations without a better one after which the run is over; 0 keeps nothing and never ends.
+        patience: the run ends after so many validations without a better one; with 0 no weights are kept and the run
+            does not end early.
 
     Attributes:
-        images: where the run stood when they were found.
-        weights: the weights, or None where nothing is kept.
+        images: crops that the run had been trained on when the weights were kept.
+        weights: the weights, or None if none are kept.
     """
 
     def __init__(self, patience: int) -> None:
@@ -82,11 +83,11 @@ class BestWeights:
 
     @property
     def is_over(self) -> bool:
-        """Whether patience is at its end."""
+        """Whether the last validations, as many as `patience`, brought nothing better."""
         return 0 < self._patience <= self._since
 
     def consider(self, score: float, images: int, model: Model) -> None:
-        """Look at a validation: `score` is better when it is larger."""
+        """Take a validation into account; larger scores are better."""
         if not self._patience:
             return
         if score > self._score:
@@ -96,15 +97,15 @@ class BestWeights:
             self._since += 1
 
     def state(self) -> dict[str, Any]:
-        """All of it, for `restore`."""
+        """All values, for `restore`."""
         return {"score": self._score, "since": self._since, "images": self.images, "weights": self.weights}
 
     def restore(self, state: dict[str, Any], model: Model) -> None:
-        """Become what `state` was taken from; with a patience of 0, forget it.
+        """Restore from `state`; with a patience of 0 nothing is restored.
 
         Args:
             state: from `state`.
-            model: of the run, whose weights the best ones are.
+            model: the run's model, which the weights must fit.
 
         Raises:
             TrainingError: it is damaged.
@@ -114,11 +115,11 @@ class BestWeights:
         try:
             weights, score = state["weights"], state["score"]
             if not isinstance(score, float) or math.isnan(score):
-                raise ValueError("the best score is no number")
+                raise ValueError("the best score is not a number")
             if weights is not None and (why := misfit(model.state_dict(), weights)):
                 raise ValueError(f"of the best weights, {why}")
             self._since = count(state["since"], "since", most=sys.maxsize)
             self.images = count(state["images"], "images of the best weights", most=sys.maxsize)
             self._score, self.weights = score, weights
-        except Exception as error:  # damage has no common base for what it raises
+        except Exception as error:  # damaged values raise errors of many classes
             raise TrainingError(f"The saved state of early stopping is damaged: {reason(error)}.") from error

@@ -1,4 +1,4 @@
-"""Training pictures, decoded once into a folder of arrays that crops are read from."""
+"""The cache of training pictures: they are decoded once into a folder of arrays, from which crops are read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from deltasr.imaging import READABLE_SUFFIXES, read_rgb8
 
 _CACHE_VERSION = 1
 _ONE_HEADER_AT_A_TIME = Lock()
-"""NumPy parses headers with `ast`; CPython 3.11.7 fails now and then where two threads do (python/cpython#106905)."""
+"""NumPy parses headers with `ast`, which sometimes fails in CPython 3.11.7 in two threads (python/cpython#106905)."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class CachedPicture:
     """A decoded picture and its LR partner, as memory-mapped files.
 
     Attributes:
-        source: the picture it came from.
+        source: the original picture.
         hr_file: NumPy file, (H, W, 3) uint8 RGB; H and W are multiples of the scale.
         lr_file: NumPy file, (H / scale, W / scale, 3) uint8 RGB.
         height, width: of the HR picture.
-        teacher_file: NumPy file of the HR picture's size: a teacher's picture; None without one.
+        teacher_file: NumPy file, a teacher's result of the HR picture's size; None without a teacher.
     """
 
     source: Path
@@ -43,16 +43,16 @@ class CachedPicture:
     teacher_file: Path | None = None
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
-        """The HR and the LR picture, read as they are touched."""
+        """The HR and the LR picture, memory-mapped."""
         return np.load(self.hr_file, mmap_mode="r"), np.load(self.lr_file, mmap_mode="r")
 
     def teacher(self) -> np.ndarray | None:
-        """What a teacher makes of the LR picture, (H, W, 3) uint8, read as it is touched; None where there is none."""
+        """The teacher's result for the LR picture, (H, W, 3) uint8, memory-mapped; None without a teacher."""
         return None if self.teacher_file is None else np.load(self.teacher_file, mmap_mode="r")
 
 
 def find_pictures(folder: Path) -> list[Path]:
-    """Every picture below a folder, sorted by path.
+    """Every picture in a folder and its subfolders, sorted by path.
 
     Raises:
         TrainingError: the folder does not exist or holds no picture.
@@ -81,15 +81,15 @@ def build_cache(
     shrink: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[list[CachedPicture], list[str]]:
-    """Decode pictures into a cache folder; what is there already is not decoded again.
+    """Decode pictures into a cache folder; pictures that it already contains are not decoded again.
 
     Args:
         pictures: files of any format and size.
-        cache: folder for the decoded arrays; files in it are named by path, size and time of their picture.
+        cache: folder for the decoded arrays; their names are hashes of path, size and time of the picture's file.
         scale: the factor of the LR partners.
         smallest: least height and width, in HR pixels; smaller pictures are left out.
-        shrink: factor by which pictures are made smaller first, by anti-aliased bicubic.
-        progress: called with the number of pictures done.
+        shrink: factor by which pictures are first downscaled, by anti-aliased bicubic.
+        progress: called with the number of finished pictures.
 
     Returns:
         The usable pictures in the order given, and one sentence for each that was left out.
@@ -128,7 +128,7 @@ def build_cache(
 
 
 def _first_names(pictures: list[Path]) -> list[Path]:
-    """For each picture the first one that is the same file: itself, or another link to it."""
+    """For each picture the first path of the same file, which differs from its own path if there are several links."""
     first: dict[tuple[int, int], Path] = {}
     names = []
     for path in pictures:
@@ -142,7 +142,10 @@ def _first_names(pictures: list[Path]) -> list[Path]:
 
 
 def _cached(path: Path, name: Path, cache: Path, scale: int, shrink: int) -> CachedPicture | str:
-    """A picture from the cache, or decoded into it under the first name of its file; or why it cannot be used."""
+    """A picture from the cache, or decoded into it; or a sentence that says why it cannot be used.
+
+    The name in the cache depends on `name`, the first path of the same file.
+    """
     try:
         facts = path.stat()
     except OSError as error:
@@ -170,7 +173,7 @@ def _cached(path: Path, name: Path, cache: Path, scale: int, shrink: int) -> Cac
 
 
 def shape_of(file: Path) -> tuple[int, ...] | None:
-    """The shape of a cached array; None where it is missing or damaged."""
+    """The shape of a cached array; None if it is missing or damaged."""
     try:
         with _ONE_HEADER_AT_A_TIME:
             shape: tuple[int, ...] = np.load(file, mmap_mode="r").shape

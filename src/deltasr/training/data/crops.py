@@ -1,7 +1,7 @@
-"""Crops in an order that depends on nothing but a seed and a position.
+"""Training crops in an order that depends only on a seed.
 
-The crop of a position is computed from (seed, position) alone. A run can therefore stop and go on anywhere, and the
-number of worker processes changes nothing.
+The crop at a position is a function of (seed, position). A run can therefore be resumed at any position, and the number
+of worker processes has no effect on it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _FEWEST_OPEN = 16
 
 
 def _most_open() -> int:
-    """Pictures kept open at a time, two files each: a quarter of the files that the process may have, at the most."""
+    """Pictures, of two files each, that are kept open: at most a quarter of the files that the process may open."""
     try:
         import resource
     except ModuleNotFoundError:  # not on Windows
@@ -41,7 +41,7 @@ class Crop(NamedTuple):
     Attributes:
         lr: (3, crop, crop) uint8.
         hr: the true picture, (3, scale crop, scale crop) uint8.
-        target: what pixels are compared with, of the same shape and type: `hr`, or a mixture of it with a teacher's.
+        target: of pixel losses, of the same shape and type: `hr`, or a mixture of it with a teacher's result.
         restoration: how degraded `lr` is, () float32 in [0, 1]: 0 for all degradations but `web`, whose strength it is.
     """
 
@@ -54,7 +54,7 @@ class Crop(NamedTuple):
 def drawn_strength(seed: int, position: int) -> float:
     """The strength of the degradation `web` at a position: in 40 % of crops 0, in 45 % up to 0.5, else from 0.5 to 1.
 
-    Most pictures that people have were saved as JPEG and nothing else.
+    Most pictures are degraded only by JPEG compression, which the strengths up to 0.5 are for.
     """
     rng = np.random.default_rng((seed, position, _STRENGTHS))
     part, place = rng.random(2)
@@ -64,21 +64,21 @@ def drawn_strength(seed: int, position: int) -> float:
 
 
 class Crops(Dataset):
-    """An endless sequence of aligned crops; item k is the same whoever asks for it and whenever.
+    """An endless sequence of aligned crops; item k is always the same.
 
-    An epoch shows every picture in proportion to its area, so that on average each HR pixel is seen once. Items are a
-    `Crop` each, whose parts are turned and mirrored together.
+    In an epoch the number of crops of a picture is proportional to its area, so that on average each HR pixel is used
+    once. Each item is a `Crop`, whose parts are rotated and mirrored together.
 
     Args:
         pictures: from `build_cache`, none smaller than a crop.
         scale: the factor between the two.
         crop: side of the LR crop in pixels.
-        seed: decides order, places, orientations and degradations.
-        degradation: how the LR crop comes about, a name in `degradation.kinds.KINDS`; by default it is cut from the
-            picture's LR partner, which saw what lies around the crop too.
-        teacher: share of the teacher's picture in the target, the rest is HR; pictures without one are HR alone. At 0
-            there is no target but HR.
-        drawn: pictures drawn by `training.data.graphics`, in the cache like the others.
+        seed: of order, places, orientations and degradations.
+        degradation: how the LR crop is made, a name in `degradation.kinds.KINDS`; `bicubic` crops are cut from the LR
+            picture in the cache, so that they also depend on HR pixels outside the crop.
+        teacher: share of the teacher's result in the target, in [0, 1]; the rest is HR. For pictures without a
+            teacher's result the target is HR.
+        drawn: pictures from `training.data.graphics`, in the cache like the others.
         graphics: share of crops that are cut from those, in [0, 1].
     """
 
@@ -106,11 +106,11 @@ class Crops(Dataset):
 
     @property
     def epoch_length(self) -> int:
-        """Crops in an epoch of the pictures that are not drawn."""
+        """Crops in an epoch; drawn pictures do not count."""
         return len(self._slots)
 
     def picture_at(self, position: int) -> int:
-        """Which of the pictures the crop of a position comes from; the drawn ones follow the others."""
+        """The index of the picture that the crop at a position is cut from; drawn pictures follow the others."""
         if self.graphics:
             rng = np.random.default_rng((self.seed, position, _GRAPHICS))
             if rng.random() < self.graphics:
@@ -168,7 +168,7 @@ def oriented(crop: np.ndarray, orientation: int) -> Tensor:
 
 
 class Positions(Sampler[int]):
-    """The positions of a run, from where it stands to its end."""
+    """The positions from `start` up to, but not including, `end`."""
 
     def __init__(self, start: int, end: int) -> None:
         self.start, self.end = start, end

@@ -1,7 +1,7 @@
-"""Pictures by other upscalers as training targets (distillation: Hinton et al., arXiv:1503.02531).
+"""Results of other upscalers as training targets (distillation: Hinton et al., arXiv:1503.02531).
 
-What a network of a given kind can know of an HR picture is what a better network makes of the LR picture. The rest is
-noise to its gradient. A teacher upscales every training picture once, into the cache.
+A teacher's result has only details that can be predicted from the LR picture. The other details of the HR picture are
+noise in the gradient of a network. A teacher upscales every training picture once, into the cache.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from deltasr.training.data.cache import CachedPicture, save_array, shape_of
 
 _FORMAT = 1
 _TILE = 128
-"""LR pixels a side, whatever memory there is: the same pictures on every machine."""
+"""LR pixels per side of a tile; it does not depend on the free memory, so every machine makes the same pictures."""
 
 
 class Teachers:
@@ -31,7 +31,7 @@ class Teachers:
         scale: the factor that they must have.
 
     Attributes:
-        key: a short text that stands for the content of the models' files, whatever they are called.
+        key: a hash of the content of the models' files, which does not depend on their names.
     """
 
     def __init__(self, names: Sequence[str], *, scale: int) -> None:
@@ -40,7 +40,7 @@ class Teachers:
         self._upscalers: list[Upscaler] = []
 
     def load(self) -> list[Upscaler]:
-        """The upscalers, loaded once, and not before a picture has to be made.
+        """The upscalers; the first call loads them.
 
         Raises:
             ModelError, CheckpointError: one cannot be loaded.
@@ -55,9 +55,9 @@ class Teachers:
         return self._upscalers
 
     def picture(self, lr: np.ndarray) -> np.ndarray:
-        """The mean of what they make of a picture: (h, w, 3) uint8 to (scale h, scale w, 3) uint8.
+        """The mean of the teachers' results for a picture: (h, w, 3) uint8 to (scale h, scale w, 3) uint8.
 
-        A model with a dial is asked for fidelity 1.
+        Models with a dial run at fidelity 1.
         """
         made = [
             upscaler.upscale(np.ascontiguousarray(lr), fidelity=1.0 if upscaler.model.dial else None).pixels
@@ -67,7 +67,7 @@ class Teachers:
 
 
 def _key(names: Sequence[str]) -> str:
-    """What the targets depend on: the content of the models' files, whatever they are called."""
+    """A hash of everything that the targets depend on: the content of the models' files."""
     contents = sorted(_content(name) for name in names)
     return hashlib.sha256("|".join([str(_FORMAT), *contents]).encode()).hexdigest()[:12]
 
@@ -88,14 +88,14 @@ def teach(
     *,
     progress: Callable[[float], None] | None = None,
 ) -> list[CachedPicture]:
-    """Add the teachers' pictures to cached ones; those that are there already are not made again.
+    """Make the teachers' pictures for cached pictures; existing ones are not made again.
 
-    Each appears whole or not at all beside its HR picture, so that this can be interrupted and goes on where it was.
+    Each file is written whole or not at all, so after an interruption a second call goes on with the next picture.
 
     Args:
         pictures: from `build_cache`.
-        teachers: whose pictures to make.
-        progress: told the share of all pixels that is done.
+        teachers: the teachers.
+        progress: called with the share of all pixels that is finished, in (0, 1].
 
     Returns:
         The pictures in the order given, with their `teacher_file`.

@@ -1,4 +1,4 @@
-"""Draws whole pictures, each from nothing but a seed, a size and the fonts."""
+"""Drawing whole pictures from a seed, a size and fonts."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ def draw(
     """Draw one picture. The same arguments give the same bytes, given the same versions of Pillow and NumPy.
 
     Args:
-        seed: decides everything about it.
+        seed: of all random choices.
         height, width: in pixels, at least `SMALLEST_SIDE`. Small ones are parts of larger pictures.
-        fonts: what text is set in; see `fonts.find_fonts`.
-        backgrounds: (H, W, 3) uint8 photographs that may lie under text and windows.
-        kinds: those that it may be of, keys of `KINDS`.
+        fonts: the fonts of texts; see `fonts.find_fonts`.
+        backgrounds: (H, W, 3) uint8 photographs, some of which are used behind text and windows.
+        kinds: keys of `KINDS`, one of which is chosen at random.
 
     Raises:
         SettingError: the size is too small, or a kind has no such name.
@@ -102,12 +102,12 @@ def render(
     backgrounds: Sequence[np.ndarray] = (),
     kinds: Sequence[str] = tuple(KINDS),
 ) -> Iterator[Drawn]:
-    """Draw pictures one after the other; the k-th is the same however many there are.
+    """Draw pictures one after the other; a picture does not depend on how many there are.
 
     Args:
-        count: how many.
-        seed: those of different seeds have nothing in common.
-        height, width, fonts, backgrounds, kinds: as `draw` has them.
+        count: number of pictures.
+        seed: of all random choices.
+        height, width, fonts, backgrounds, kinds: as `draw` takes them.
 
     Raises:
         SettingError: as `draw` does.
@@ -124,7 +124,7 @@ def render(
 
 
 def _part(pixels: np.ndarray, height: int, width: int, rng: Random) -> np.ndarray:
-    """A part of this size at a place drawn at random: of a few, the first that is not all of one colour."""
+    """A part of this size at a random place; of a few tries the first that is not all of one colour."""
     part = pixels
     for _ in range(_TRIES):
         top, left = rng.randint(0, pixels.shape[0] - height), rng.randint(0, pixels.shape[1] - width)

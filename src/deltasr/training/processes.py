@@ -1,0 +1,43 @@
+"""The processes of one training: one for each accelerator, or a single one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import torch
+
+from deltasr.errors import SettingError, reason
+
+_LONGEST_WAIT = timedelta(hours=12)
+"""Of one process for another: the main one alone decodes the pictures, validates and saves."""
+
+
+def accelerator_on(device: str) -> Any:
+    """Accelerate's `Accelerator`.
+
+    Args:
+        device: `auto`, or `cpu` even where there is an accelerator.
+
+    Raises:
+        SettingError: this process has already set up Accelerate in another way.
+    """
+    from accelerate import Accelerator, DataLoaderConfiguration, InitProcessGroupKwargs
+
+    try:
+        return Accelerator(
+            kwargs_handlers=[InitProcessGroupKwargs(timeout=_LONGEST_WAIT)],
+            cpu=device == "cpu",
+            mixed_precision="no",  # autocast is set where it is wanted
+            dataloader_config=DataLoaderConfiguration(split_batches=True, non_blocking=True),
+        )
+    except ValueError as error:
+        raise SettingError(f"Accelerate was set up in another way in this process: {reason(error)}.") from error
+
+
+def any_process(accelerator: Any, condition: bool) -> bool:
+    """Whether a condition holds in any of the processes; all of them must call this, and all get the same answer."""
+    if accelerator.num_processes == 1:
+        return condition
+    votes = torch.tensor(int(condition), device=accelerator.device)
+    return bool(accelerator.reduce(votes, "sum") > 0)
