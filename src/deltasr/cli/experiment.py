@@ -31,7 +31,7 @@ def experiment_command(
 ) -> None:
     """Rerun an experiment, and write a table and plots with the paper's own numbers beside this run's.
 
-    OUTPUT/NAME gets table.csv, table.md, plots and settings.json. Trainings lie in OUTPUT/runs; an interrupted
+    OUTPUT/NAME gets table.csv, table.md and plot.png. Trainings lie in OUTPUT/runs; an interrupted
     one goes on when the same command is given again.
 
     Parameters
@@ -98,11 +98,11 @@ def experiment_command(
         device=device,
         say=lambda text: print(plain(text), flush=True),
     )
-    folder, _ = catalogue.run(name, settings)
+    folder, result = catalogue.run(name, settings)
     print()
     print((folder / "table.md").read_text(encoding="utf-8"), end="")
     print()
-    print(plain(f"{folder}: table.md, table.csv and plots"))
+    print(plain(f"{folder}: table.md, table.csv{', plot.png' if result.plots else ''}"))
 
 
 def _listed() -> str:

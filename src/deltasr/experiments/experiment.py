@@ -62,17 +62,15 @@ class Result:
 
     Attributes:
         table: ours and the paper's numbers.
-        plots: PNG files by name, without suffix.
+        plots: PNG files, which are put one below the other.
         scale: sentences that state the scale of this run, and the paper's beside it.
         notes: sentences on how to read the numbers.
-        facts: what a rerun needs to know, as JSON values.
     """
 
     table: Table
-    plots: Mapping[str, bytes]
+    plots: tuple[bytes, ...]
     scale: tuple[str, ...]
     notes: tuple[str, ...] = ()
-    facts: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -145,10 +145,6 @@ class Meter:
         lpips = f"LPIPS of this run: {', '.join(self.perceptual)}, version 0.1, whole pictures, lower is better."
         return protocol, projected, self._without_lpips or lpips
 
-    def facts(self) -> dict[str, object]:
-        """What `Result.facts` says of the scores, as JSON values."""
-        return {"lpips": list(self.perceptual)}
-
     def scale(self) -> str:
         """What was measured on."""
         return f"This run is measured on {', '.join(_described(test_set) for test_set in self.sets)}."

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from deltasr.errors import SettingError
 
@@ -178,6 +179,22 @@ def draw_maps(rows: Sequence[Sequence[Map]], *, title: str, middle: float, large
     bar.ax.tick_params(labelsize=7)
     figure.suptitle(title, fontsize=10)
     return _png(figure)
+
+
+def stacked(plots: Sequence[bytes]) -> bytes:
+    """PNGs one below the other, each in the middle of the width, as one PNG."""
+    if len(plots) == 1:
+        return plots[0]
+    pictures = [Image.open(io.BytesIO(plot)).convert("RGB") for plot in plots]
+    width, height = max(picture.width for picture in pictures), sum(picture.height for picture in pictures)
+    whole = Image.new("RGB", (width, height), "white")
+    top = 0
+    for picture in pictures:
+        whole.paste(picture, ((width - picture.width) // 2, top))
+        top += picture.height
+    buffer = io.BytesIO()
+    whole.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
 
 
 def require_matplotlib() -> None:

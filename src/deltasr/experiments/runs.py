@@ -210,11 +210,6 @@ def parameters_of(model: torch.nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def recipes_of(runs: Sequence[Run]) -> dict[str, object]:
-    """The recipes of runs by label, as JSON values."""
-    return {run.label: msgspec.to_builtins(run.recipe) for run in runs}
-
-
 def _range(values: Sequence[float], form: str) -> str:
     texts = [form.format(value) for value in (min(values), max(values))]
     return texts[0] if texts[0] == texts[1] else " to ".join(texts)

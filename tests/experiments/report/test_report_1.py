@@ -19,10 +19,10 @@ def test_depth_is_drawn_against_interpolation(monkeypatch: pytest.MonkeyPatch):
     rows.append(Row(cells={"model": "RRDB, 2 blocks"}, source="report"))
     table = Table(columns=tuple(Column(title=title) for title in ("model", "set", "PSNR-Y")), rows=tuple(rows))
     drawn: list[Any] = []
-    monkeypatch.setattr(report_1, "compare", lambda *_, **__: Result(table=table, plots={"losses": b""}, scale=()))
+    monkeypatch.setattr(report_1, "compare", lambda *_, **__: Result(table=table, plots=(b"losses",), scale=()))
     monkeypatch.setattr(report_1, "draw_panels", lambda panels, title: drawn.extend(panels) or b"depth")
     result = report_1.EXPERIMENT.run(Settings(output=Path("out")))
-    assert result.plots == {"depth": b"depth", "losses": b""}
+    assert result.plots == (b"depth", b"losses")
     (panel,) = drawn
     assert panel.title == "Set5"
     assert {series.label: (list(series.x), list(series.y)) for series in panel.series} == {

@@ -19,7 +19,7 @@ from deltasr.evaluation.sets import Pair
 from deltasr.experiments.experiment import Experiment, Result, Settings
 from deltasr.experiments.papers import DELTADIFF
 from deltasr.experiments.plots import Panel, Series, Strip, draw_panels, draw_strips
-from deltasr.experiments.runs import Run, budgeted, recipes_of, scale_of, trained
+from deltasr.experiments.runs import Run, budgeted, scale_of, trained
 from deltasr.experiments.tables import Column, Row, Table, Value
 from deltasr.imaging import read_rgb8
 from deltasr.models import catalogue
@@ -76,7 +76,7 @@ def _run(settings: Settings) -> Result:
     )
     return Result(
         table=Table(columns=_COLUMNS, rows=tuple(rows)),
-        plots={"strips": draw_strips(strips, title=f"{pair.name}: forward and reverse"), "psnr": _plot(rows)},
+        plots=(draw_strips(strips, title=f"{pair.name}: forward and reverse"), _plot(rows)),
         scale=(
             *trainings,
             f"Shown: the middle {_SIDE * 4}x{_SIDE * 4} pixels of {pair.name}; DeltaDiff is the bundled {ours.name}.",
@@ -87,7 +87,6 @@ def _run(settings: Settings) -> Result:
             "of ResShift's has a standard deviation of kappa sqrt(eta_t) in codes from -1 to 1, clamped to be shown.",
             "ResShift's predictions here are in pixel-unshuffle codes, not in those of the paper's autoencoder.",
         ),
-        facts={"recipes": recipes_of(runs), "picture": pair.name},
     )
 
 

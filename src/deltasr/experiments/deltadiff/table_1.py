@@ -51,14 +51,13 @@ def _run(settings: Settings) -> Result:
     panels = perception_panels(rows, label=_METHOD)
     return Result(
         table=Table(columns=_COLUMNS, rows=tuple(sorted(rows, key=lambda row: str(row.cells[SET])))),
-        plots={"methods": draw_panels(panels, title="Methods by sets")} if panels else {},
+        plots=(draw_panels(panels, title="Methods by sets"),) if panels else (),
         scale=(f"This run: {len(models)} models, {machine(settings.device)}.", meter.scale(), DELTADIFF_SCALE),
         notes=(
             *meter.notes(),
             "The paper's other rows were not available. Its released pictures are those in the folder `published` of "
             f"{_RELEASED_SET}.",
         ),
-        facts=meter.facts(),
     )
 
 

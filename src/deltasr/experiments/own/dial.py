@@ -52,7 +52,7 @@ def _run(settings: Settings) -> Result:
             columns=(*_COLUMNS, *(Column(title=name, digits=4) for name in further), Column(title=LR_PSNR, digits=2)),
             rows=tuple(rows),
         ),
-        plots={"dial": draw_panels(panels, title="From the most natural (0) to the most faithful picture (1)")},
+        plots=(draw_panels(panels, title="From realism (0) to fidelity (1)"),),
         scale=(
             f"This run: {count} at {len(FIDELITIES)} settings of the dial, {machine(settings.device)}.",
             meter.scale(),
@@ -67,7 +67,6 @@ def _run(settings: Settings) -> Result:
             f"{LR_PSNR} (dB): RGB, between the result downscaled again and its input in 8 bits; of the mean error.",
             "The others' rows were measured with this protocol, on whole sets, from their published weights or images.",
         ),
-        facts={"fidelities": list(FIDELITIES), **meter.facts()},
     )
 
 

@@ -81,7 +81,7 @@ def _run(settings: Settings) -> Result:
     rows = [row for test_set in sets for way in _WAYS for row in _rows(test_set, way, strengths, settings)]
     return Result(
         table=Table(columns=_COLUMNS, rows=tuple(rows)),
-        plots={"estimator": draw_panels([_panel(test_set, rows) for test_set in sets], title="Estimated strength")},
+        plots=(draw_panels([_panel(test_set, rows) for test_set in sets], title="Estimated strength"),),
         scale=(
             "This run is measured on "
             + ", ".join(f"{test_set.benchmark.name} ({len(test_set.benchmark.pairs)} pictures)" for test_set in sets)
@@ -97,7 +97,6 @@ def _run(settings: Settings) -> Result:
             f"Above {JPEG_ALONE:g} pictures of one strength differ: its values are drawn from ranges that begin at no "
             "effect, and a picture with a mild draw looks like one of a lower strength.",
         ),
-        facts={"kind": _KIND, "seed": _SEED, "strengths": list(strengths)},
     )
 
 

@@ -20,7 +20,7 @@ from deltasr.experiments.experiment import Experiment, Result, Settings
 from deltasr.experiments.operations import counted
 from deltasr.experiments.plots import Bar, draw_bars
 from deltasr.experiments.processor_time import ProcessorClock, relative_cost
-from deltasr.experiments.runs import Run, parameters_of, recipes_of, scale_of, shortened, trained
+from deltasr.experiments.runs import Run, parameters_of, scale_of, shortened, trained
 from deltasr.experiments.tables import Column, Row, Table
 from deltasr.training.recipes.presets import recipe_named
 from deltasr.training.recipes.types import AnyRecipe
@@ -115,15 +115,9 @@ def _run(settings: Settings) -> Result:
     rows = tuple(_row(name, outcome, mean) for name, outcome in outcomes.items())
     return Result(
         table=Table(columns=_COLUMNS, rows=rows),
-        plots={} if mean is None else {"differences": _plot(outcomes, mean)},
+        plots=() if mean is None else (_plot(outcomes, mean),),
         scale=(scale, "No paper has this table."),
         notes=(*_spread(baselines), *_notes(outcomes)),
-        facts={
-            "device": settings.device,
-            "threads": 1,
-            "only": list(settings.only),
-            "recipes": recipes_of([outcome.run for outcome in outcomes.values()]),
-        },
     )
 
 

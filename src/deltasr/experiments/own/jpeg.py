@@ -85,10 +85,10 @@ def _run(settings: Settings) -> Result:
     rows.sort(key=lambda row: order.index(str(row.cells[SET])))
     return Result(
         table=Table(columns=_COLUMNS, rows=tuple(rows)),
-        plots={
-            "qualities": draw_panels([_panel(name, rows, entrants) for name in order], title="Pictures saved as JPEG"),
-            "strips": draw_strips(strips, title=f"{order[0]}, saved as JPEG"),
-        },
+        plots=(
+            draw_panels([_panel(name, rows, entrants) for name in order], title="Pictures saved as JPEG"),
+            draw_strips(strips, title=f"{order[0]}, saved as JPEG"),
+        ),
         scale=(f"This run: {machine(settings.device)}.", meter.scale()),
         notes=(
             "LR pictures were saved once by Pillow, as PNG or as JPEG of that quality with its default subsampling of "
@@ -102,11 +102,6 @@ def _run(settings: Settings) -> Result:
             "restore.",
             *meter.notes(),
         ),
-        facts={
-            "qualities": ["PNG" if quality is None else quality for quality in QUALITIES],
-            "subsampling": "4:2:0",
-            **meter.facts(),
-        },
     )
 
 

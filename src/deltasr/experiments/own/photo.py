@@ -62,10 +62,10 @@ def _run(settings: Settings) -> Result:
         strips = [_strip(pair, entrants, settings) for pair in pairs]
     rows.sort(key=lambda row: str(row.cells[SET]))
     panels = perception_panels(rows, label=_MODEL, caption=_FIDELITY)
-    curves = {"curve": draw_panels(panels, title=f"Degraded sets ({_KIND}, seed {_SEED})")} if panels else {}
+    curves = [draw_panels(panels, title=f"Degraded sets ({_KIND}, seed {_SEED})")] if panels else []
     return Result(
         table=Table(columns=(*_COLUMNS, *(Column(title=name, digits=4) for name in further)), rows=tuple(rows)),
-        plots={"strips": draw_strips(strips, title=f"{sets[0].benchmark.name}, degraded"), **curves},
+        plots=(draw_strips(strips, title=f"{sets[0].benchmark.name}, degraded"), *curves),
         scale=(f"This run: {machine(settings.device)}.", meter.scale()),
         notes=(
             f"LR pictures are made by deltasr degrade SET/HR -o LR --kind {_KIND} --seed {_SEED}; deltasr "
@@ -78,7 +78,6 @@ def _run(settings: Settings) -> Result:
             *left_out,
             *(f"{pair.name} in the strips, its middle: {lines[pair.name].operations}." for pair in pairs),
         ),
-        facts={"kind": _KIND, "seed": _SEED, "fidelities": list(FIDELITIES), **meter.facts()},
     )
 
 

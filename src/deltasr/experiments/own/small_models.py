@@ -19,7 +19,7 @@ from deltasr.experiments.papers import (
     RESSHIFT_SCALE,
 )
 from deltasr.experiments.plots import draw_panels
-from deltasr.experiments.runs import Run, budgeted, machine, parameters_of, recipes_of, scale_of, trained
+from deltasr.experiments.runs import Run, budgeted, machine, parameters_of, scale_of, trained
 from deltasr.experiments.tables import Column, Row, Table, Value
 from deltasr.models import catalogue, checkpoint
 from deltasr.models.base import Model
@@ -67,14 +67,13 @@ def _run(settings: Settings) -> Result:
     panels = perception_panels([*rows, *_PUBLISHED], label=_MODEL)
     return Result(
         table=Table(columns=_COLUMNS, rows=(*rows, *_PUBLISHED)),
-        plots={"curve": draw_panels(panels, title="Small models")} if panels else {},
+        plots=(draw_panels(panels, title="Small models"),) if panels else (),
         scale=(*trainings, meter.scale(), RESSHIFT_SCALE, DELTADIFF_SCALE),
         notes=(
             *meter.notes(),
             *(_BUDGET if runs else ()),
             f"{_IMAGES_SEEN} and {_TRAINING}: as the checkpoint says. {SECONDS}: wall-clock, on this machine.",
         ),
-        facts={"recipes": recipes_of(runs), **meter.facts()},
     )
 
 

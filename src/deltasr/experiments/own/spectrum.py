@@ -101,15 +101,15 @@ def _run(settings: Settings) -> Result:
     names = [test_set.benchmark.name for test_set in sets]
     return Result(
         table=Table(columns=_COLUMNS, rows=tuple(one.row() for one in measured)),
-        plots={
-            "spectrum": draw_panels([_panel(name, measured) for name in names], title="Power over the truth's"),
-            "maps": draw_maps(
+        plots=(
+            draw_panels([_panel(name, measured) for name in names], title="Power over that of HR"),
+            draw_maps(
                 [[_map(one) for one in measured if one.dataset == name] for name in names],
-                title="Power over the truth's, by frequency",
+                title="Power over that of HR, by frequency",
                 middle=1.0,
                 largest=4.0,
             ),
-        },
+        ),
         scale=(
             f"This run: {machine(settings.device)}.",
             "This run is measured on "
@@ -127,7 +127,6 @@ def _run(settings: Settings) -> Result:
             f"Aimed at: {_LARGEST} below {DEFAULT_GOAL:g} at the default fidelity, below {NATURAL_GOAL:g} at 0.",
             *(f"{name}: {model.default_fidelity:g} is its default." for name, model in models.items() if model.dial),
         ),
-        facts={"fidelities": list(FIDELITIES), "tile": spectra.TILE, "least_radius": spectra.LEAST_RADIUS},
     )
 
 

@@ -39,7 +39,7 @@ def _run(settings: Settings) -> Result:
             "speed of learning more than what depth is good for in the end.",
         ),
     )
-    return replace(result, plots={"depth": _plot(result.table.rows), **result.plots})
+    return replace(result, plots=(_plot(result.table.rows), *result.plots))
 
 
 def _plot(rows: Sequence[Row]) -> bytes:

@@ -30,7 +30,7 @@ def _run(settings: Settings) -> Result:
         notes=(
             TRAINING_NOTE,
             GAN_NOTE,
-            "Dual: perceptual and adversarial loss. Triad: these and L1; settings.json has the weights.",
+            "Dual: perceptual and adversarial loss. Triad: these and L1, weighted as in the recipe rrdb-gan.",
             features.note(),
         ),
         judges=features.independent_distance(),

@@ -11,10 +11,10 @@ from torch import nn
 
 from deltasr.evaluation.sets import BenchmarkSet, Pair
 from deltasr.experiments.experiment import Result, Settings, TestSet
-from deltasr.experiments.measuring import LPIPS, PSNR, SCORE_COLUMNS, SET, Meter
-from deltasr.experiments.plots import Panel, Series, draw_panels
+from deltasr.experiments.measuring import SCORE_COLUMNS, SET, Meter, perception_panels
+from deltasr.experiments.plots import draw_panels
 from deltasr.experiments.report.curves import loss_plots
-from deltasr.experiments.runs import Run, parameters_of, recipes_of, scale_of
+from deltasr.experiments.runs import Run, parameters_of, scale_of
 from deltasr.experiments.tables import Column, Row, Table
 from deltasr.imaging import Picture, write_picture
 from deltasr.models import catalogue
@@ -75,9 +75,11 @@ def compare(
         rows += meter.rows(label, model, {MODEL: label, **cells})
     columns = (*_COLUMNS, *(Column(title=name, digits=4) for name in judges or {}))
     published = [Row(cells={MODEL: label}, source="report") for label in reported]
+    panels = perception_panels(rows, label=MODEL)
+    scores = [draw_panels(panels, title=f"{title}: better is to the right and below")] if panels else []
     return Result(
         table=Table(columns=columns, rows=(*sorted(rows, key=lambda row: _place(row, meter)), *published)),
-        plots={**({"scores": _plot(rows, meter, title)} if meter.perceptual else {}), **loss_plots(runs)},
+        plots=(*scores, *loss_plots(runs)),
         scale=(scale_of(list(runs.values()), settings.device), meter.scale(), _REPORT_SCALE),
         notes=(
             *meter.notes(),
@@ -85,7 +87,6 @@ def compare(
             *notes,
             "The report's numbers were not available.",
         ),
-        facts={"recipes": recipes_of(list(runs.values())), **meter.facts()},
     )
 
 
@@ -122,25 +123,3 @@ def held_out_sets(run: Run, settings: Settings) -> tuple[TestSet, ...]:
 
 def _place(row: Row, meter: Meter) -> int:
     return [test_set.benchmark.name for test_set in meter.sets].index(str(row.cells[SET]))
-
-
-def _plot(rows: Sequence[Row], meter: Meter, title: str) -> bytes:
-    panels = [
-        Panel(
-            title=test_set.benchmark.name,
-            x="PSNR-Y (dB)",
-            y="LPIPS",
-            series=[
-                Series(
-                    label=str(row.cells[MODEL]),
-                    x=[float(row.cells[PSNR] or 0)],
-                    y=[float(row.cells[LPIPS] or 0)],
-                    joined=False,
-                )
-                for row in rows
-                if row.cells[SET] == test_set.benchmark.name
-            ],
-        )
-        for test_set in meter.sets
-    ]
-    return draw_panels(panels, title=f"{title}: better is to the right and below")

@@ -121,7 +121,7 @@ def _run(settings: Settings) -> Result:
     timed = [row for row in rows if row.cells[_STEPS]]
     return Result(
         table=Table(columns=_COLUMNS, rows=(*rows, *RESSHIFT_COSTS)),
-        plots={"seconds": _plot(timed, on)},
+        plots=(_plot(timed, on),),
         scale=(
             f"This run: one {_SIDE}x{_SIDE} picture to {4 * _SIDE}x{4 * _SIDE}, float32, {on}; ResShift with random "
             f"weights, {how}; {ours.name} in whole runs, median of {_REPETITIONS}.",
