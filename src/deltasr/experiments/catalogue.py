@@ -12,7 +12,8 @@ from deltasr.experiments.deltadiff import table_2 as deltadiff_table_2
 from deltasr.experiments.experiment import Experiment, Result, Settings
 from deltasr.experiments.own import dial, estimator, ingredients, jpeg, photo, small_models, spectrum, teacher_forcing
 from deltasr.experiments.plots import require_matplotlib, stacked
-from deltasr.experiments.report import report_1, report_2, report_3, report_4, report_5
+from deltasr.experiments.report.cnn import CNN_EXPERIMENTS
+from deltasr.experiments.report.gan import GAN_EXPERIMENTS
 from deltasr.experiments.resshift import figure_3 as resshift_figure_3
 from deltasr.experiments.resshift import figure_7 as resshift_figure_7
 from deltasr.experiments.resshift import table_1 as resshift_table_1
@@ -22,28 +23,25 @@ from deltasr.files import write_whole
 from deltasr.training.data.cache import find_pictures
 
 EXPERIMENTS: dict[str, Experiment] = {
-    module.EXPERIMENT.name: module.EXPERIMENT
-    for module in (
-        resshift_table_1,
-        resshift_table_2,
-        resshift_figure_3,
-        resshift_figure_7,
-        deltadiff_table_1,
-        deltadiff_table_2,
-        deltadiff_figure_4,
-        teacher_forcing,
-        small_models,
-        ingredients,
-        dial,
-        photo,
-        estimator,
-        jpeg,
-        spectrum,
-        report_1,
-        report_2,
-        report_3,
-        report_4,
-        report_5,
+    experiment.name: experiment
+    for experiment in (
+        resshift_table_1.EXPERIMENT,
+        resshift_table_2.EXPERIMENT,
+        resshift_figure_3.EXPERIMENT,
+        resshift_figure_7.EXPERIMENT,
+        deltadiff_table_1.EXPERIMENT,
+        deltadiff_table_2.EXPERIMENT,
+        deltadiff_figure_4.EXPERIMENT,
+        teacher_forcing.EXPERIMENT,
+        small_models.EXPERIMENT,
+        ingredients.EXPERIMENT,
+        dial.EXPERIMENT,
+        photo.EXPERIMENT,
+        estimator.EXPERIMENT,
+        jpeg.EXPERIMENT,
+        spectrum.EXPERIMENT,
+        *CNN_EXPERIMENTS,
+        *GAN_EXPERIMENTS,
     )
 }
 

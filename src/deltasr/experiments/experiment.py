@@ -9,6 +9,9 @@ from pathlib import Path
 from deltasr.evaluation.sets import BenchmarkSet
 from deltasr.experiments.tables import Table
 
+SCALE = 4
+"""The scale of every experiment."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TestSet:

@@ -14,7 +14,7 @@ from deltasr.errors import CheckpointError
 from deltasr.evaluation.benchmark import Measurement, measure_results, measure_upscaling
 from deltasr.evaluation.lpips_source import find_lpips
 from deltasr.evaluation.report import psnr_of_mean_error
-from deltasr.experiments.experiment import Settings, TestSet
+from deltasr.experiments.experiment import SCALE, Settings, TestSet
 from deltasr.experiments.plots import Panel, Series
 from deltasr.experiments.tables import THIS_RUN, Column, Row, Value
 from deltasr.inference.conditions import Restoration
@@ -32,9 +32,6 @@ SCORE_COLUMNS = (
     Column(title=LPIPS, digits=4),
 )
 """What `Scores.cells` fills."""
-
-_SCALE = 4
-"""That of every experiment."""
 
 QUICK_PICTURES = 3
 """Pictures of each set that a quick run measures."""
@@ -123,7 +120,7 @@ class Meter:
         """
         whole = next(s.benchmark for s in self.settings.sets if s.benchmark.name == test_set.benchmark.name)
         measured = measure_results(
-            folder, whole, model=label, scale=_SCALE, border=test_set.border, perceptual=self.perceptual
+            folder, whole, model=label, scale=SCALE, border=test_set.border, perceptual=self.perceptual
         )
         wanted = {pair.name for pair in test_set.benchmark.pairs}
         return means([measurement for measurement in measured if measurement.image in wanted])

@@ -14,6 +14,7 @@ import torch
 
 from deltasr.devices import find_device
 from deltasr.errors import SettingError, TrainingError
+from deltasr.experiments.costs import parameters_of
 from deltasr.experiments.experiment import Settings
 from deltasr.models import catalogue, checkpoint
 from deltasr.models.base import Model
@@ -203,11 +204,6 @@ def machine(device: str) -> str:
         return f"{name}, torch {torch.__version__}"
     threads = torch.get_num_threads()
     return f"CPU, {threads} thread{'s' if threads != 1 else ''}, torch {torch.__version__}"
-
-
-def parameters_of(model: torch.nn.Module) -> int:
-    """The number of a network's parameters."""
-    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def _range(values: Sequence[float], form: str) -> str:

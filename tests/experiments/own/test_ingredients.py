@@ -12,11 +12,12 @@ import torch
 
 from deltasr import processor
 from deltasr.errors import SettingError
-from deltasr.experiments import catalogue, processor_time
+from deltasr.experiments import catalogue
+from deltasr.experiments import costs as cost_measuring
+from deltasr.experiments.costs import ProcessorClock, relative_cost
 from deltasr.experiments.experiment import Settings
 from deltasr.experiments.own import ingredients
 from deltasr.experiments.own.ingredients import VARIANTS
-from deltasr.experiments.processor_time import ProcessorClock, relative_cost
 from deltasr.experiments.runs import shortened
 from deltasr.training.recipes.presets import recipe_named
 
@@ -128,13 +129,13 @@ def test_a_cost_is_a_median_of_ratios_of_seconds_an_image(settings: Settings, mo
     recipe = shortened(recipe_named("deltadiff-tiny-x4"), 16, crop=4, batch=2)
     larger = shortened(recipe_named("deltadiff-tiny-x4"), 16, crop=4, batch=4)
     clock = iter([0, 9, 0, 1, *(moment for step in (6, 4, 6, 4, 900, 1) for moment in (0, step))])
-    monkeypatch.setattr(processor_time.time, "process_time", lambda: next(clock))
+    monkeypatch.setattr(cost_measuring.time, "process_time", lambda: next(clock))
     assert relative_cost(recipe, larger, settings) == pytest.approx((6 / 2) / (4 / 4))
 
 
 def test_an_interrupted_clock_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     moment = [0.0]
-    monkeypatch.setattr(processor_time.time, "process_time", lambda: moment[0])
+    monkeypatch.setattr(cost_measuring.time, "process_time", lambda: moment[0])
     file = tmp_path / "runs" / "seconds.json"
 
     def part(*, reading: float, steps: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from deltasr.errors import SettingError
+from deltasr.experiments.costs import parameters_of
 from deltasr.experiments.experiment import Experiment, Result, Settings, TestSet
 from deltasr.experiments.measuring import SCORE_COLUMNS, SET, Meter, perception_panels
 from deltasr.experiments.papers import (
@@ -14,10 +15,10 @@ from deltasr.experiments.papers import (
     DELTADIFF_SET14,
     PAPER,
     REFERENCE_SOURCE,
+    reference_scores,
 )
 from deltasr.experiments.plots import draw_panels
-from deltasr.experiments.references import referred
-from deltasr.experiments.runs import machine, parameters_of
+from deltasr.experiments.runs import machine
 from deltasr.experiments.tables import Column, Row, Table
 from deltasr.models import catalogue
 from deltasr.models.base import Model
@@ -45,7 +46,7 @@ def _run(settings: Settings) -> Result:
             scores = meter.measure_ready(_RELEASED, released, test_set)
             rows.append(Row(cells={_METHOD: _RELEASED, _MILLIONS: DELTADIFF_MILLIONS, **scores.cells()}))
     rows.append(Row(cells={_METHOD: "DeltaDiff", _MILLIONS: DELTADIFF_MILLIONS, **DELTADIFF_SET14}, source=PAPER))
-    for reference, scores_of in referred(settings.sets):
+    for reference, scores_of in reference_scores(settings.sets):
         cells = {_METHOD: reference.method, _MILLIONS: reference.parameters, **scores_of}
         rows.append(Row(cells=cells, source=REFERENCE_SOURCE))
     panels = perception_panels(rows, label=_METHOD)

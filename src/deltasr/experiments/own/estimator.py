@@ -15,7 +15,7 @@ from deltasr.degradation.estimate import Estimate, estimate_strength
 from deltasr.degradation.web import JPEG_ALONE, quality_of
 from deltasr.evaluation.degraded import degrade_picture
 from deltasr.evaluation.sets import Pair
-from deltasr.experiments.experiment import Experiment, Result, Settings, TestSet
+from deltasr.experiments.experiment import SCALE, Experiment, Result, Settings, TestSet
 from deltasr.experiments.measuring import SET, shown
 from deltasr.experiments.plots import Panel, Series, draw_panels
 from deltasr.experiments.tables import Column, Row, Table, Value
@@ -24,7 +24,7 @@ from deltasr.imaging import Picture, picture_from, read_picture
 STRENGTHS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 QUICK_STRENGTHS = (0.0, 0.2, 0.5, 0.8)
 
-_KIND, _SEED, _SCALE = "web", 1, 4
+_KIND, _SEED = "web", 1
 _SAVED_AGAIN = 95
 """JPEG quality of files whose pixels have been through more than JPEG."""
 
@@ -52,7 +52,7 @@ class _Way:
 def _without_file(pair: Pair, strength: float) -> Picture:
     """As a PNG: nothing but pixels, whose JPEG blocks begin anywhere."""
     hr = read_picture(pair.hr)
-    return degrade_picture(hr, name=pair.name, kind=_KIND, scale=_SCALE, seed=_SEED, strength=strength).picture
+    return degrade_picture(hr, name=pair.name, kind=_KIND, scale=SCALE, seed=_SEED, strength=strength).picture
 
 
 def _as_file(pair: Pair, strength: float) -> Picture:

@@ -16,11 +16,10 @@ import torch
 
 from deltasr.devices import drawback
 from deltasr.evaluation.report import write_report
+from deltasr.experiments.costs import ProcessorClock, count_operations, parameters_of, relative_cost
 from deltasr.experiments.experiment import Experiment, Result, Settings
-from deltasr.experiments.operations import counted
 from deltasr.experiments.plots import Bar, draw_bars
-from deltasr.experiments.processor_time import ProcessorClock, relative_cost
-from deltasr.experiments.runs import Run, parameters_of, scale_of, shortened, trained
+from deltasr.experiments.runs import Run, scale_of, shortened, trained
 from deltasr.experiments.tables import Column, Row, Table
 from deltasr.training.recipes.presets import recipe_named
 from deltasr.training.recipes.types import AnyRecipe
@@ -177,7 +176,7 @@ def _row(name: str, outcome: _Outcome, mean: float | None) -> Row:
             _SEEN: outcome.run.recipe.images,
             _SECONDS: outcome.seconds,
             _MILLIONS: parameters_of(model) / 1e6,
-            _GFLOP: counted(partial(model, torch.zeros(1, 3, _SIDE, _SIDE))) / 1e9,
+            _GFLOP: count_operations(partial(model, torch.zeros(1, 3, _SIDE, _SIDE))) / 1e9,
             _PSNR: outcome.psnr_y,
             _DIFFERENCE: None if mean is None else outcome.psnr_y - mean,
         }

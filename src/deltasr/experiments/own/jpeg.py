@@ -15,10 +15,10 @@ from PIL import Image
 from deltasr.degradation.web import strength_of
 from deltasr.errors import SettingError
 from deltasr.evaluation.sets import Pair
-from deltasr.experiments.details import enlarged, hr_and_lr, middle, spread
 from deltasr.experiments.experiment import Experiment, Result, Settings, TestSet
 from deltasr.experiments.measuring import PSNR, SCORE_COLUMNS, SET, Meter, Scores
 from deltasr.experiments.own.photo import PHOTO
+from deltasr.experiments.own.pictures import enlarged, hr_and_lr, middle, spread
 from deltasr.experiments.plots import Panel, Series, Strip, draw_panels, draw_strips
 from deltasr.experiments.runs import machine
 from deltasr.experiments.tables import Column, Row, Table, Value

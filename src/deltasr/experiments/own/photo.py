@@ -12,9 +12,9 @@ import numpy as np
 from deltasr.errors import SettingError
 from deltasr.evaluation.degraded import Line, degrade_picture
 from deltasr.evaluation.sets import Pair
-from deltasr.experiments.details import SCALE, enlarged, middle, spread
-from deltasr.experiments.experiment import Experiment, Result, Settings, TestSet
+from deltasr.experiments.experiment import SCALE, Experiment, Result, Settings, TestSet
 from deltasr.experiments.measuring import SCORE_COLUMNS, SET, Meter, perception_panels, shown, squeeze_lpips
+from deltasr.experiments.own.pictures import enlarged, middle, spread
 from deltasr.experiments.plots import Strip, draw_panels, draw_strips
 from deltasr.experiments.runs import machine
 from deltasr.experiments.tables import Column, Row, Table, Value

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from deltasr.errors import SettingError
+from deltasr.experiments.costs import parameters_of
 from deltasr.experiments.experiment import Experiment, Result, Settings
 from deltasr.experiments.measuring import SCORE_COLUMNS, SECONDS, Meter, perception_panels
 from deltasr.experiments.papers import (
@@ -19,7 +20,7 @@ from deltasr.experiments.papers import (
     RESSHIFT_SCALE,
 )
 from deltasr.experiments.plots import draw_panels
-from deltasr.experiments.runs import Run, budgeted, machine, parameters_of, scale_of, trained
+from deltasr.experiments.runs import Run, budgeted, machine, scale_of, trained
 from deltasr.experiments.tables import Column, Row, Table, Value
 from deltasr.models import catalogue, checkpoint
 from deltasr.models.base import Model

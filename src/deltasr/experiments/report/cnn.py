@@ -1,4 +1,4 @@
-"""The report's first experiment: RRDB networks of 2, 10 and 15 blocks against nearest and bilinear interpolation."""
+"""The report's experiments with the CNN: its depth against interpolation, and L1 against L2 as its loss."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ def _label(blocks: int) -> str:
     return f"RRDB, {blocks} blocks"
 
 
-def _train(settings: Settings) -> Mapping[str, Run]:
+def _train_depths(settings: Settings) -> Mapping[str, Run]:
     return {_label(blocks): train_cnn(settings, blocks=blocks) for blocks in _BLOCKS}
 
 
-def _run(settings: Settings) -> Result:
+def _run_depths(settings: Settings) -> Result:
     result = compare(
-        _train,
+        _train_depths,
         settings,
         title="Depth",
         baselines=_BASELINES,
         reported=(*_REPORTED_BASELINES, *map(_label, _BLOCKS)),
         notes=(
             TRAINING_NOTE,
-            "Every depth sees as many images, which takes a deeper network more time; a short training shows the "
-            "speed of learning more than what depth is good for in the end.",
+            "Networks of all depths see the same number of images, which takes deeper ones more time. A short training "
+            "shows the speed of learning rather than the final quality.",
         ),
     )
-    return replace(result, plots=(_plot(result.table.rows), *result.plots))
+    return replace(result, plots=(_plot_depths(result.table.rows), *result.plots))
 
 
-def _plot(rows: Sequence[Row]) -> bytes:
+def _plot_depths(rows: Sequence[Row]) -> bytes:
     psnr = {(row.cells.get(SET), row.cells[MODEL]): float(row.cells.get(PSNR) or 0) for row in rows}
     panels = [
         Panel(
@@ -56,14 +56,35 @@ def _plot(rows: Sequence[Row]) -> bytes:
         )
         for name in dict.fromkeys(row.cells[SET] for row in rows if SET in row.cells)
     ]
-    return draw_panels(panels, title="Depth against interpolation, every depth after the same images")
+    return draw_panels(panels, title="Depth against interpolation, after the same number of images")
 
 
-EXPERIMENT = Experiment(
-    name="report-1",
-    title="Depth: RRDB of 2, 10 and 15 blocks against interpolation",
-    source=f"{REPORT}.",
-    run=_run,
-    trains=True,
-    measures=True,
+def _train_losses(settings: Settings) -> Mapping[str, Run]:
+    return {"CNN, L1": train_cnn(settings, loss="l1"), "CNN, L2": train_cnn(settings, loss="l2")}
+
+
+def _run_losses(settings: Settings) -> Result:
+    return compare(
+        _train_losses, settings, title="L1 against L2", reported=("CNN, L1", "CNN, L2"), notes=(TRAINING_NOTE,)
+    )
+
+
+CNN_EXPERIMENTS = (
+    Experiment(
+        name="report-1",
+        title="Depth: RRDB of 2, 10 and 15 blocks against interpolation",
+        source=f"{REPORT}.",
+        run=_run_depths,
+        trains=True,
+        measures=True,
+    ),
+    Experiment(
+        name="report-2",
+        title="The CNN's loss: L1 against L2",
+        source=f"{REPORT}.",
+        run=_run_losses,
+        trains=True,
+        measures=True,
+    ),
 )
+"""`report-1` and `report-2`."""

@@ -12,7 +12,7 @@ from PIL import Image
 from deltasr.degradation.bicubic import downscale
 from deltasr.errors import PictureError
 from deltasr.evaluation.sets import Pair
-from deltasr.experiments.details import hr_and_lr, spread
+from deltasr.experiments.own.pictures import hr_and_lr, spread
 from deltasr.imaging import picture_from
 
 

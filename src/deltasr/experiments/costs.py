@@ -1,13 +1,15 @@
-"""Trainings of equal processor time: how long a recipe's steps take beside another's, and what a training took."""
+"""What networks cost: parameters, operations, and the processor time of their training."""
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from deltasr.evaluation.report import write_report
 from deltasr.experiments.experiment import Settings
@@ -21,17 +23,29 @@ _ROUNDS, _QUICK_ROUNDS = 7, 3
 _WARM_UP = 1
 
 
-def relative_cost(recipe: AnyRecipe, baseline: AnyRecipe, settings: Settings) -> float:
-    """Processor time of an image in one recipe's training, in units of another's.
+def parameters_of(model: torch.nn.Module) -> int:
+    """The number of a network's parameters."""
+    return sum(parameter.numel() for parameter in model.parameters())
 
-    Steps of both are taken in turns, and the median of the rounds' ratios is the result, so that other work on the
-    machine, which slows both down, does not change it much. Crops are of noise; reading pictures is not timed.
+
+def count_operations(call: Callable[[], object]) -> int:
+    """Operations of a call's convolutions and matrix products; a multiplication and an addition are two."""
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        call()
+    return int(counter.get_total_flops())
+
+
+def relative_cost(recipe: AnyRecipe, baseline: AnyRecipe, settings: Settings) -> float:
+    """Processor time per image in one recipe's training, divided by that in another's.
+
+    Steps of both alternate, and the result is the median of the ratios, so that other work on the machine, which slows
+    both down, changes it little. Crops are of noise; reading pictures is not timed.
     """
     learners = [_learner(recipe, settings), _learner(baseline, settings)]
     ratios = []
     for _ in range(_WARM_UP + (_QUICK_ROUNDS if settings.quick else _ROUNDS)):
-        seconds, its_seconds = (_timed_step(learner) / learner.recipe.batch for learner in learners)
-        ratios.append(seconds / its_seconds)
+        seconds, seconds_of_baseline = (_timed_step(learner) / learner.recipe.batch for learner in learners)
+        ratios.append(seconds / seconds_of_baseline)
     return median(ratios[_WARM_UP:])
 
 
@@ -54,14 +68,14 @@ def _timed_step(learner: Learner) -> float:
 
 
 class ProcessorClock(Silence):
-    """A training's `Display` that keeps how much processor time its steps took, in a file of its own.
+    """A training's `Display` that writes the processor time of its steps to a file.
 
-    The reading of pictures before and the validation behind the last step do not count. The parts of a training that
-    was interrupted add up. One that was ended by force goes on from its last saved state: the steps after that are
-    taken again, and their time counts twice.
+    Reading pictures before the first step and the validation after the last one do not count. The parts of an
+    interrupted training are added. A killed training continues from its last saved state: the steps after that are run
+    again, and their time counts twice.
 
     Args:
-        file: where the seconds are kept, as a JSON number.
+        file: where the seconds are written, as a JSON number.
     """
 
     def __init__(self, file: Path) -> None:
@@ -71,7 +85,7 @@ class ProcessorClock(Silence):
 
     @property
     def seconds(self) -> float:
-        """Seconds that are kept; 0 before any."""
+        """The seconds so far; 0 before the first step."""
         return float(json.loads(self._file.read_text(encoding="utf-8"))) if self._file.exists() else 0.0
 
     def caching(self, done: int, total: int) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from deltasr.experiments.experiment import Result, Settings
-from deltasr.experiments.report import report_1
+from deltasr.experiments.report import cnn
 from deltasr.experiments.tables import Column, Row, Table
 
 
@@ -19,9 +19,9 @@ def test_depth_is_drawn_against_interpolation(monkeypatch: pytest.MonkeyPatch):
     rows.append(Row(cells={"model": "RRDB, 2 blocks"}, source="report"))
     table = Table(columns=tuple(Column(title=title) for title in ("model", "set", "PSNR-Y")), rows=tuple(rows))
     drawn: list[Any] = []
-    monkeypatch.setattr(report_1, "compare", lambda *_, **__: Result(table=table, plots=(b"losses",), scale=()))
-    monkeypatch.setattr(report_1, "draw_panels", lambda panels, title: drawn.extend(panels) or b"depth")
-    result = report_1.EXPERIMENT.run(Settings(output=Path("out")))
+    monkeypatch.setattr(cnn, "compare", lambda *_, **__: Result(table=table, plots=(b"losses",), scale=()))
+    monkeypatch.setattr(cnn, "draw_panels", lambda panels, title: drawn.extend(panels) or b"depth")
+    result = cnn.CNN_EXPERIMENTS[0].run(Settings(output=Path("out")))
     assert result.plots == (b"depth", b"losses")
     (panel,) = drawn
     assert panel.title == "Set5"
