@@ -1,4 +1,4 @@
-"""Every experiment: an explicit list, and the one function that runs them."""
+"""The list of experiments, and the function that runs one."""
 
 from __future__ import annotations
 
@@ -63,11 +63,11 @@ def run(name: str, settings: Settings) -> tuple[Path, Result]:
     """Run an experiment, and write table.csv, table.md and its plots as plot.png to `settings.output / name`.
 
     Returns:
-        That folder, and what came out.
+        That folder, and the result.
 
     Raises:
-        SettingError: there is no such experiment, something that it needs is not given or that it does not take is,
-            or matplotlib is missing.
+        SettingError: there is no such experiment, a setting that it needs is missing or one that it does not take is
+            given, or matplotlib is missing.
         DeltasrError: a training, a measurement or a file failed.
     """
     experiment = describe(name)
@@ -94,7 +94,7 @@ def run(name: str, settings: Settings) -> tuple[Path, Result]:
 
 def report(experiment: Experiment, result: Result, settings: Settings) -> str:
     """The table with its title, scale, notes and plot, as Markdown."""
-    quick = ["**A quick run**: it shows that the experiment works, not what it would show at the paper's scale."]
+    quick = ["**A quick run**: it shows that the experiment works; its numbers do not stand for the paper's scale."]
     lines = [*(quick if settings.quick else []), *result.scale, *result.notes]
     plots = [f"![Plots]({_PLOT})"] if result.plots else []
     parts = [f"# {experiment.title}", experiment.source, to_markdown(result.table).rstrip("\n")]
@@ -102,13 +102,13 @@ def report(experiment: Experiment, result: Result, settings: Settings) -> str:
 
 
 def _left_over(experiment: Experiment, settings: Settings) -> list[str]:
-    """Options that were given to an experiment that does not heed them."""
+    """Options that were given to an experiment that does not use them."""
     trains = experiment.trains or experiment.may_train
-    heeded = {
+    options = {
         "--data": (trains, settings.data is not None),
         "--images": (trains, settings.images is not None),
         "--set": (experiment.measures, bool(settings.sets)),
         "--checkpoint": (experiment.compares, bool(settings.checkpoints)),
         "--only": (bool(experiment.parts), bool(settings.only)),
     }
-    return [option for option, (taken, given) in heeded.items() if given and not taken]
+    return [option for option, (taken, given) in options.items() if given and not taken]

@@ -1,4 +1,4 @@
-"""The publications' own numbers, each with the place where it stands; what could not be looked up is left out."""
+"""Numbers of publications, each with its source; what could not be looked up is left out."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ RESSHIFT_COSTS = (
         source="ProSR (Kim and Kim), Table 11",
     ),
 )
-"""ResShift's costs for a picture of 64x64 to 256x256, as others measured them."""
+"""ResShift's costs from 64x64 to 256x256 pixels, as others measured them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """Somebody else's method, measured with this project's protocol: PSNR-Y, SSIM-Y and LPIPS-alex by set."""
+    """Another method, measured with this project's protocol: PSNR-Y, SSIM-Y and LPIPS-alex by set."""
 
     method: str
     parameters: float

@@ -28,9 +28,9 @@ from deltasr.models.resshift import ResShift
 
 _IMAGES = 32_000
 _SIDE = 64
-"""LR pixels of the part that is shown: what a Swin U-Net takes without padding."""
+"""LR pixels of the part that is shown; a Swin U-Net takes this size without padding."""
 _NEEDED = "resshift"
-"""The checkpoint that replaces the training."""
+"""Name of the checkpoint that is used instead of a training."""
 
 _PROCESS, _KAPPA, _STEP, _ETA = "process", "kappa", "t", "eta_t"
 _STATE, _PREDICTION, _FORWARD = "PSNR-Y of x_t", "PSNR-Y of the prediction", "PSNR-Y of x_t, forward"
@@ -47,7 +47,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True, kw_only=True)
 class _Chain:
-    """A process on one picture: its states forwards by t, and the states and predictions of the way back."""
+    """A process on one picture: states of the forward process by t, states and predictions of the reverse process."""
 
     name: str
     model: DeltaDiff | ResShift
@@ -180,7 +180,7 @@ def _plot(rows: Sequence[Row]) -> bytes:
     panels = [
         Panel(
             title=name,
-            x="t (the way back is from right to left)",
+            x="t (the reverse process goes from right to left)",
             y="PSNR-Y (dB)",
             series=[
                 Series(

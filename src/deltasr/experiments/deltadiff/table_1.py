@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from deltasr.errors import SettingError
 from deltasr.experiments.costs import parameters_of
 from deltasr.experiments.experiment import Experiment, Result, Settings, TestSet
 from deltasr.experiments.measuring import SCORE_COLUMNS, SET, Meter, perception_panels
@@ -35,11 +34,9 @@ _RELEASED_SET = str(DELTADIFF_SET14[SET])
 
 def _run(settings: Settings) -> Result:
     meter = Meter(settings)
+    settings.refuse_checkpoints_named(catalogue.names())
     models = {name: catalogue.load(name) for name in catalogue.names()}
-    for name, path in settings.checkpoints.items():
-        if name in models:
-            raise SettingError(f"--checkpoint {name} is the name of a model in the catalogue; choose another.")
-        models[name] = catalogue.load(path)
+    models |= {name: catalogue.load(path) for name, path in settings.checkpoints.items()}
     rows = [row for name, model in models.items() for row in _rows(name, model, meter)]
     for test_set in meter.sets:
         if released := _released(test_set):

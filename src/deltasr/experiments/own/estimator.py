@@ -42,7 +42,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True, kw_only=True)
 class _Way:
-    """How pictures of a strength are stored before they are judged."""
+    """How pictures of a strength are stored before their strength is estimated."""
 
     name: str
     made: Callable[[Pair, float], Picture]
@@ -91,9 +91,9 @@ def _run(settings: Settings) -> Result:
             "PNG: nothing but the pixels, whose JPEG blocks begin at any row and column. JPEG: a file, whose "
             f"quantisation table is read; up to {JPEG_ALONE:g} the resized picture was saved once at the strength's "
             f"quality, above it the degraded pixels were saved again at quality {_SAVED_AGAIN}, so that the table says "
-            "little.",
+            "little about it.",
             f"{_MEAN} and {_SPREAD}: mean and standard deviation over pictures; {_ERROR}: mean of the absolute error; "
-            f"{_FURTHER}: share of pictures that were taken for more than a single JPEG.",
+            f"{_FURTHER}: share of pictures with an estimate of more than a single JPEG.",
             f"Above {JPEG_ALONE:g} pictures of one strength differ: its values are drawn from ranges that begin at no "
             "effect, and a picture with a mild draw looks like one of a lower strength.",
         ),

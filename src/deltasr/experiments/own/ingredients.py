@@ -1,4 +1,4 @@
-"""Which ingredients of our DeltaDiff pay at equal training time: one change at a time, from one small training."""
+"""Ablation of our DeltaDiff at equal training time: one change at a time to a small training."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ VARIANTS: dict[str, Variant] = {
     "adamw": Variant(group="optimizer", changes={"optimizer": "adamw"}),
     "bf16": Variant(group="precision", changes={"precision": "bf16"}),
 }
-"""What is trained; the baseline comes three times, which shows how far chance goes."""
+"""The trainings; the baseline is trained with three seeds, which shows the variation between seeds."""
 
 _VARIANT, _CHANGES, _SEEN, _SECONDS = "variant", "changes", "images seen", "s of processor"
 _MILLIONS, _GFLOP, _PSNR, _DIFFERENCE = "parameters (M)", "GFLOP", "PSNR-Y (dB)", "difference (dB)"
@@ -189,7 +189,7 @@ def _spread(baselines: list[float]) -> tuple[str, ...]:
     return (
         f"{_DIFFERENCE}: from the mean of the {len(baselines)} baselines, which differ by their seeds alone: from "
         f"{min(baselines):.3f} to {max(baselines):.3f} dB, standard deviation {stdev(baselines):.3f} dB. Differences "
-        "of that size mean nothing.",
+        "of that size are not significant.",
     )
 
 
@@ -215,7 +215,7 @@ def _notes(outcomes: Mapping[str, _Outcome]) -> tuple[str, ...]:
 
 
 def _plot(outcomes: Mapping[str, _Outcome], mean: float) -> bytes:
-    """Differences from the baseline, a colour an ingredient, in the rows' order."""
+    """Differences from the baseline in the rows' order, with one colour per ingredient."""
     bars = [
         Bar(name=name, value=outcome.psnr_y - mean, group=outcome.variant.group) for name, outcome in outcomes.items()
     ]

@@ -1,4 +1,4 @@
-"""What experiments show of a set's pictures: a few of them, and their middles."""
+"""Pictures of a set for experiments: HR and LR pixels, a selection, and the part that a strip shows."""
 
 from __future__ import annotations
 
@@ -57,5 +57,5 @@ def middle(lr: NDArray[np.uint8]) -> tuple[slice, slice]:
 
 
 def enlarged(lr: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """An LR picture by nearest neighbour, so that its pixels are seen."""
+    """An LR picture enlarged by nearest neighbour."""
     return lr.repeat(SCALE, axis=0).repeat(SCALE, axis=1)

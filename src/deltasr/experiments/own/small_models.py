@@ -32,7 +32,7 @@ _CROP = 32
 _TEACHER_FORCED, _ON_POLICY, _OURS = "resshift-small", "deltadiff-paper-small", "deltadiff-tiny-x4"
 _RECIPES = (_TEACHER_FORCED, _ON_POLICY, _OURS)
 _PASSES = 4
-"""Of the network for each image, where every step is run on it; a teacher-forced training takes one."""
+"""Passes of the network per image where every step is run on it; a teacher-forced training has one."""
 _BASELINE = "bicubic"
 
 _MODEL, _STEPS, _MILLIONS = "model", "steps", "parameters (M)"
@@ -51,8 +51,7 @@ _COLUMNS = (
 def _run(settings: Settings) -> Result:
     if settings.data is None and not settings.checkpoints:
         raise SettingError("small-models needs pictures to train on by --data, or trained models by --checkpoint.")
-    for name in settings.checkpoints.keys() & {_BASELINE, *(_RECIPES if settings.data is not None else ())}:
-        raise SettingError(f"--checkpoint {name} is the name of another model in the table; choose another.")
+    settings.refuse_checkpoints_named((_BASELINE, *(_RECIPES if settings.data is not None else ())))
     meter = Meter(settings)
     runs = [_trained(name, settings) for name in _RECIPES] if settings.data is not None else []
     weights = {run.label: run.weights for run in runs} | dict(settings.checkpoints)

@@ -1,4 +1,4 @@
-"""Patterns that a model adds: the power spectrum of its results over that of the truths, along the fidelity dial."""
+"""Patterns that a model adds: power spectra of its results over those of HR, along the fidelity dial."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from deltasr.models import catalogue
 from deltasr.models.base import Model
 
 FIDELITIES = (0.0, 0.5, 1.0)
-"""Where a dial is measured, besides its default."""
+"""Fidelities at which a dial is measured, besides its default."""
 
 DEFAULT_GOAL, NATURAL_GOAL = 1.15, 1.25
 """The largest ratio aimed at: at the default fidelity, and at fidelity 0."""
@@ -119,7 +119,7 @@ def _run(settings: Settings) -> Result:
         notes=(
             f"Power spectra of the luma of 8-bit results over those of HR: {spectra.TILE}x{spectra.TILE} tiles that "
             "overlap by half, without their means, through Hann's window; averaged over the tiles of a picture, then "
-            "over pictures, then over 3x3 neighbouring frequencies; then the ratio. 1 is as much as the truth has; a "
+            "over pictures, then over 3x3 neighbouring frequencies; then the ratio. 1 is as much as HR has; a "
             "pattern is a narrow peak above 1.",
             f"{_LARGEST}: over all frequencies from {spectra.LEAST_RADIUS:g} cycles per pixel on; {_AT}: its vertical "
             f"and horizontal frequency; {_SPREAD}: its standard error over pictures; {_REPEATING}: over those that "

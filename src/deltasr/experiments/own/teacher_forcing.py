@@ -1,4 +1,4 @@
-"""Teacher-forced against on-policy training, PSNR per step: an experiment that neither paper has."""
+"""Teacher-forced against on-policy training, PSNR-Y per step; neither paper has this experiment."""
 
 from __future__ import annotations
 

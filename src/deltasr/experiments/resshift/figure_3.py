@@ -1,4 +1,4 @@
-"""ResShift's Fig. 3: what p and kappa do to the shifting sequence and to the noise. Nothing is trained."""
+"""ResShift's Fig. 3: the shifting sequence and the noise over p and kappa. Nothing is trained."""
 
 from __future__ import annotations
 

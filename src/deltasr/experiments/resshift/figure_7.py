@@ -1,4 +1,4 @@
-"""ResShift's Fig. 7: the perception-distortion curve, walked by the number of steps and by kappa."""
+"""ResShift's Fig. 7: the perception-distortion curve over the number of steps and over kappa."""
 
 from __future__ import annotations
 

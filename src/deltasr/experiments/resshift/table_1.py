@@ -1,4 +1,4 @@
-"""ResShift's Table 1: what T, p and kappa do to fidelity and to realism."""
+"""ResShift's Table 1: fidelity and realism over T, p and kappa."""
 
 from __future__ import annotations
 
