@@ -2,10 +2,9 @@
 
     python scripts/calibrate_estimator.py PICTURES [--samples 4200] [--processes 2]
 
-PICTURES is a folder of training pictures; the evaluation sets must not be in it. Every sample is a crop of one of
-them, or a drawing or a texture made here, that was left clean, saved as JPEG, or degraded further. A fifth of the
-pictures are held out to tell how well the result does; it is fitted to the others. It is written to
-src/deltasr/degradation/estimator.json.
+PICTURES is a folder of training pictures, without those of the evaluation sets. Every sample is a crop of one of them,
+or a generated drawing or texture, that is left clean, saved as JPEG, or degraded further. A fifth of the pictures are
+held out to measure the result; it is fitted to the others and written to src/deltasr/degradation/estimator.json.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from deltasr.degradation.estimate import COEFFICIENTS, FARTHEST, Evidence, judged, observe
+from deltasr.degradation.estimate import COEFFICIENTS, FARTHEST, Observation, estimate_from, observe
 from deltasr.degradation.jpeg import jpeg
 from deltasr.degradation.jpeg_traces import quality_of_table
 from deltasr.degradation.kinds import degrade
@@ -36,8 +35,8 @@ from deltasr.imaging import READABLE_SUFFIXES, read_picture, read_rgb8
 _SIDES = (32, 48, 64, 96)
 _SHARES = {"clean": 0.25, "jpeg": 0.2, "further": 0.35, "full size": 0.05, "drawing": 0.1, "drawing jpeg": 0.05}
 _EVERY_TENTH = {0: "noisy", 5: "texture"}
-"""By its number's last digit, what a sample is instead of what its share would make it: clean but for noise, or a
-texture without a picture; half of them as JPEGs."""
+"""By the last digit of its number, the kind of a sample that is not drawn by `_SHARES`: a clean picture with noise, or
+a texture; half of them as JPEGs."""
 
 _GREY = 0.1
 _HELD_OUT = 5
@@ -46,16 +45,16 @@ _UNITS, _STEPS = 12, 800
 
 @dataclass(frozen=True)
 class Sample:
-    """A picture's evidence, and the truth about it: what it is, its strength, and whether it is held out."""
+    """The observation of a picture, its kind, its true strength, and whether it is held out."""
 
     kind: str
     strength: float
     held_out: bool
-    evidence: Evidence
+    observation: Observation
 
 
 def sample(number: int, *, pictures: list[Path]) -> Sample:
-    """The sample of a number; the same one, whichever process makes it."""
+    """The sample of a number, the same in every process."""
     torch.set_num_threads(1)
     rng = np.random.default_rng(number)
     kind = str(rng.choice(list(_SHARES), p=list(_SHARES.values())))
@@ -184,22 +183,22 @@ def _pixels(images: torch.Tensor) -> np.ndarray:
 def fit(samples: list[Sample]) -> dict[str, list]:
     """The regression's arrays by name, as `estimate` reads them, from the samples that are not held out."""
     torch.manual_seed(0)
-    samples = [one for one in samples if not one.held_out and one.evidence.features is not None]
-    features = torch.tensor(np.array([one.evidence.features for one in samples]))
+    samples = [one for one in samples if not one.held_out and one.observation.features is not None]
+    features = torch.tensor(np.array([one.observation.features for one in samples]))
     mean, scale = features.mean(0), features.std(0) + 1e-6
     scaled = ((features - mean) / scale).clamp(-FARTHEST, FARTHEST)
     strength = torch.tensor([one.strength for one in samples], dtype=torch.float64)
     further = (strength > JPEG_ALONE).double()
-    ruin = ((strength - JPEG_ALONE) / (1 - JPEG_ALONE)).clamp(min=0)
+    severity = ((strength - JPEG_ALONE) / (1 - JPEG_ALONE)).clamp(min=0)
     hidden = torch.nn.Linear(features.shape[1], _UNITS, dtype=torch.float64)
     output = torch.nn.Linear(_UNITS, 2, dtype=torch.float64)
     parameters = [*hidden.parameters(), *output.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=1e-2, weight_decay=0.3)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=_STEPS)
     for _ in range(_STEPS):
-        chance, place = output(torch.tanh(hidden(scaled))).unbind(1)
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(chance, further)
-        loss = loss + (further * (torch.sigmoid(place) - ruin) ** 2).mean()
+        logit, place = output(torch.tanh(hidden(scaled))).unbind(1)
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(logit, further)
+        loss = loss + (further * (torch.sigmoid(place) - severity) ** 2).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -209,12 +208,12 @@ def fit(samples: list[Sample]) -> dict[str, list]:
     return {name: np.round(array.detach().numpy(), 6).tolist() for name, array in arrays.items()}
 
 
-def told(samples: list[Sample]) -> str:
-    """How the held-out samples of each kind are estimated: mean error, mean of its absolute value, and the worst."""
+def summary(samples: list[Sample]) -> str:
+    """Errors of the estimates of held-out samples, by kind: the mean, the mean absolute value, and the largest."""
     lines = []
     for kind in (*_SHARES, *_EVERY_TENTH.values()):
         own = [one for one in samples if one.held_out and one.kind == kind]
-        errors = np.array([judged(one.evidence).strength - one.strength for one in own])
+        errors = np.array([estimate_from(one.observation).strength - one.strength for one in own])
         if len(errors):
             numbers = f"{errors.mean():+.3f}, absolute {np.abs(errors).mean():.3f}, worst {np.abs(errors).max():.2f}"
             lines.append(f"{kind}: {len(errors)} pictures, mean error {numbers}")
@@ -222,12 +221,12 @@ def told(samples: list[Sample]) -> str:
 
 
 def main(folder: Path, *, count: int, processes: int) -> None:
-    """Make the samples, fit, write the regression, and tell how well it does on what was held out."""
+    """Make the samples, fit, write the regression, and print its errors on what was held out."""
     pictures = sorted(path for path in folder.rglob("*") if path.suffix.lower() in READABLE_SUFFIXES)
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         samples = list(pool.map(partial(sample, pictures=pictures), range(count), chunksize=16))
     write_report(json.dumps(fit(samples)) + "\n", COEFFICIENTS)
-    print(told(samples))
+    print(summary(samples))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The demonstration behind `make demo`: upscale the example pictures and set them beside their inputs.
+"""The script of `make demo`: upscale pictures, and make a picture of the inputs and results side by side.
 
 python scripts/demo.py PICTURES OUTPUT
 """
@@ -44,7 +44,7 @@ def _side_by_side(rows: list[list[Image.Image]]) -> Image.Image:
 
 
 def main(pictures: Path, output: Path) -> None:
-    """Upscale every picture of a folder, and say where the results are, and one picture of all beside their inputs."""
+    """Upscale every picture of a folder, write the results and the comparison, and print their paths."""
     output.mkdir(parents=True, exist_ok=True)
     upscaler = Upscaler(load(_MODEL))
     rows = []
@@ -59,7 +59,7 @@ def main(pictures: Path, output: Path) -> None:
         rows.append(_row(source, [most_faithful.to_pil(), result.to_pil()]))
     _side_by_side(rows).save(output / _COMPARISON)
     print(f"{output / _COMPARISON}: {len(rows)} pictures beside nearest and bicubic")
-    print(f"all of it took {time.perf_counter() - started:.1f} s")
+    print(f"total: {time.perf_counter() - started:.1f} s")
 
 
 if __name__ == "__main__":

@@ -1,14 +1,13 @@
-"""Train for a few minutes, on a machine that is lent for no longer: begin a run or go on with it, and end in time.
+"""Train for a given number of minutes, on a machine with a time limit: start a run or resume it, and stop in time.
 
 python scripts/train_slice.py PICTURES RUN [--minutes 9] [--reserve 30] [-- ARGUMENTS]
 
-ARGUMENTS are those of `deltasr train`, PICTURES, --output, --resume and --minutes apart. The same ones may be given
-each time: those that say how a run begins (--recipe, --config, --set, --init, --first-stage, --teacher) are left out
-where one goes on. --minutes counts from the call, imports included. Training is asked to stop --reserve seconds before
-the end, to save its state; where it does not, it is ended with all that it started, and the state saved last is what
-there is.
+ARGUMENTS are those of `deltasr train`, except PICTURES, --output, --resume and --minutes. The same ones may be given
+each time: those of a new run (--recipe, --config, --set, --init, --first-stage, --teacher) are left out where a run
+is resumed. --minutes counts from the call, imports included. Training stops --reserve seconds before the end to save
+its state. If it does not, it is killed with all processes that it started, and the last saved state remains.
 
-Exits with 0 if training went well, 1 if not. docs/renting-a-gpu.md says how pictures get there and weights back.
+Exits with 0 if training went well, 1 if not. docs/renting-a-gpu.md describes how to move pictures and weights.
 """
 
 from __future__ import annotations
@@ -46,14 +45,14 @@ def lasting(arguments: list[str]) -> list[str]:
 
 
 def train(pictures: Path, run: Path, arguments: list[str], *, stop: float, end: float) -> bool:
-    """Begin or resume the run, and say whether training ended by itself and well.
+    """Start or resume the run; whether training ended by itself and without an error.
 
     Args:
         pictures: the training pictures.
         run: the run's folder.
         arguments: further ones for `deltasr train`.
-        stop: when it has to stop by itself, in seconds since the epoch.
-        end: when it is ended.
+        stop: when it should stop by itself, in seconds since the epoch.
+        end: when it is killed.
     """
     goes_on = (run / "recipe.json").exists()
     chosen = ["--resume", *lasting(arguments)] if goes_on else arguments
@@ -76,13 +75,13 @@ def train(pictures: Path, run: Path, arguments: list[str], *, stop: float, end: 
 
 
 def _end_group(group: int) -> None:
-    """End a process and all that it started, workers that outlive it among them."""
+    """Kill a process and all that it started, also workers that outlive it."""
     with suppress(ProcessLookupError):
         os.killpg(group, signal.SIGKILL)
 
 
 def parsed(arguments: list[str]) -> argparse.Namespace:
-    """What the command line says before `--`."""
+    """The arguments before `--`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pictures", type=Path, help="folder of training pictures")
     parser.add_argument("run", type=Path, help="the run's folder")

@@ -142,7 +142,7 @@ def test_metrics_without_a_reference(run: Run, tiny: Path, monkeypatch: pytest.M
     assert cells(lines[0])[3:5] == ["MUSIQ", "NIQE"]
     assert float(cells(lines[2])[3]) == pytest.approx(float(cells(lines[2])[4]) + 1)
     for report in (table, (tiny / "table.md").read_text()):
-        assert "MUSIQ: pyiqa 0.0-stand-in, whole images without their truth, higher is better." in report
+        assert "MUSIQ: pyiqa 0.0-stand-in, no reference, whole images, higher is better." in report
     rows = list(csv.DictReader((tiny / "scores.csv").read_text().splitlines()))
     assert {row["niqe_library"] for row in rows} == {"pyiqa 0.0-stand-in"}
     assert all(5 < float(row["musiq"]) < 6 for row in rows)

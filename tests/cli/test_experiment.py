@@ -31,7 +31,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
     def example(settings: Settings) -> Result:
         told.append(settings)
         settings.say("working")
-        return Result(table=Table(columns=(Column(title="n"),), rows=(Row(cells={"n": 3}),)), plots={}, scale=())
+        return Result(table=Table(columns=(Column(title="n"),), rows=(Row(cells={"n": 3}),)), plots=(), scale=())
 
     entry = Experiment(
         name="example", title="An example", source="Nobody.", run=example, trains=True, measures=True, compares=True
@@ -50,7 +50,7 @@ def test_a_run_prints_its_table(run: Run, tmp_path: Path):
     status, printed, _ = run("resshift-figure-3", "-o", tmp_path)
     assert status == 0
     assert (tmp_path / "resshift-figure-3" / "table.md").read_text() in printed
-    assert (tmp_path / "resshift-figure-3" / "schedules.png").exists()
+    assert (tmp_path / "resshift-figure-3" / "plot.png").exists()
 
 
 def test_what_it_is_told(run: Run, told: list[Settings], tmp_path: Path):

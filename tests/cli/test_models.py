@@ -145,7 +145,7 @@ def test_the_card_is_rendered_on_a_terminal(command_line: Run, monkeypatch: pyte
     monkeypatch.setenv("COLUMNS", "100")
     out = command_line("info", "deltadiff-x4")[1]
     assert "deltadiff-x4" in out
-    assert "The dial" in out
+    assert "The fidelity dial" in out
     assert "## The dial" not in out
     assert "|---" not in out
     assert "**" not in out

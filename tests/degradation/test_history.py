@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from deltasr.degradation import KINDS, History, Operation, RealESRGAN, degrade, degrade_and_tell
+from deltasr.degradation import KINDS, History, Operation, RealESRGAN, degrade, degrade_with_history
 from deltasr.degradation.draws import generator_for
 from deltasr.degradation.history import compression, resize_to
 
@@ -17,7 +17,7 @@ def pictures(count: int = 3) -> torch.Tensor:
 
 
 def histories(kind: str) -> list[History]:
-    return [history for seed in SEEDS for history in degrade_and_tell(pictures(1), kind=kind, seed=seed)[1]]
+    return [history for seed in SEEDS for history in degrade_with_history(pictures(1), kind=kind, seed=seed)[1]]
 
 
 def names(history: History) -> list[str]:
@@ -33,7 +33,7 @@ def test_an_operation_in_one_line():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_pictures_are_the_same_whether_told_of_or_not(kind):
-    lr, told = degrade_and_tell(pictures(), kind=kind, seed=4)
+    lr, told = degrade_with_history(pictures(), kind=kind, seed=4)
     assert torch.equal(lr, degrade(pictures(), kind=kind, seed=4))
     assert len(told) == 3
     assert all(told)
@@ -51,7 +51,7 @@ def test_the_last_resize_leads_to_the_size_of_the_result(kind):
 
 @pytest.mark.parametrize("kind", [name for name, kind in KINDS.items() if not kind.random])
 def test_plain_resizes_say_just_that(kind):
-    assert degrade_and_tell(pictures(1), kind=kind)[1] == [[resize_to((10, 8), kind)]]
+    assert degrade_with_history(pictures(1), kind=kind)[1] == [[resize_to((10, 8), kind)]]
 
 
 def test_resshift_test():
@@ -62,7 +62,7 @@ def test_realesrgan_tells_what_it_drew():
     orders = set()
     for seed in SEEDS:
         drawn = RealESRGAN().draw(generator_for(seed, 0))
-        (history,) = degrade_and_tell(pictures(1), kind="realesrgan", seed=seed)[1]
+        (history,) = degrade_with_history(pictures(1), kind="realesrgan", seed=seed)[1]
         assert drawn.first.kernel is not None
         expected = [drawn.first.kernel.operation(), drawn.first.noise.operation(), compression(drawn.quality)]
         assert [history[place] for place in (0, 2, 3)] == expected
@@ -103,8 +103,8 @@ def test_kernels_say_the_parameters_of_their_shape():
 
 def test_the_random_stream_stays_as_it_is():
     """Lists of degraded pictures that people have must not come out of date."""
-    (realesrgan,) = degrade_and_tell(pictures(1), kind="realesrgan", seed=1)[1]
-    (bsrgan,) = degrade_and_tell(pictures(1), kind="bsrgan", seed=1)[1]
+    (realesrgan,) = degrade_with_history(pictures(1), kind="realesrgan", seed=1)[1]
+    (bsrgan,) = degrade_with_history(pictures(1), kind="bsrgan", seed=1)[1]
     assert "; ".join(map(str, realesrgan)) == (
         "blur shape=generalised-iso side=19 sigma=0.782546 beta=0.996228; "
         "resize filter=area factor=0.4924 size=15x19; "

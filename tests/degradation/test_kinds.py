@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deltasr.degradation import KINDS, BlurAndNoise, RealESRGAN, degrade, downscale
-from deltasr.degradation.draws import derived_seed, generator_for, order, whole
+from deltasr.degradation.draws import derived_seed, generator_for, permutation, uniform_integer
 from deltasr.degradation.sheet import contact_sheet
 from deltasr.errors import SettingError
 
@@ -123,8 +123,8 @@ def test_derived_seeds_are_stable_and_apart():
 
 def test_whole_numbers_and_orders():
     generator = generator_for(0, 0)
-    assert {whole((7, 13), generator, step=2) for _ in range(200)} == {7, 9, 11, 13}
-    assert {tuple(order(3, generator)) for _ in range(200)} == {
+    assert {uniform_integer((7, 13), generator, step=2) for _ in range(200)} == {7, 9, 11, 13}
+    assert {tuple(permutation(3, generator)) for _ in range(200)} == {
         (0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0),
     }  # fmt: skip
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from deltasr.degradation import KINDS, RealESRGAN, Web, degrade, degrade_and_tell, downscale
+from deltasr.degradation import KINDS, RealESRGAN, Web, degrade, degrade_with_history, downscale
 from deltasr.degradation.web import JPEG_ALONE, milder, quality_of, strength_of
 from deltasr.errors import SettingError
 
@@ -39,7 +39,7 @@ def test_pictures_get_worse_with_the_strength():
 
 def test_strength_0_only_resizes():
     for seed in range(30):
-        (history,) = degrade_and_tell(scene(64), kind="web", seed=seed, strength=0)[1]
+        (history,) = degrade_with_history(scene(64), kind="web", seed=seed, strength=0)[1]
         assert set(names(history[1:])) == {"resize"}
 
 
@@ -47,7 +47,7 @@ def test_strength_0_only_resizes():
 def test_up_to_a_half_there_is_one_jpeg_of_the_strengths_quality(strength):
     subsampled = set()
     for seed in range(30):
-        (history,) = degrade_and_tell(scene(64), kind="web", seed=seed, strength=strength)[1]
+        (history,) = degrade_with_history(scene(64), kind="web", seed=seed, strength=strength)[1]
         assert names(history)[-1] == "jpeg"
         assert names(history).count("jpeg") == 1
         assert set(names(history)) == {"web", "resize", "jpeg"}
@@ -63,7 +63,7 @@ def test_quality_and_strength_are_each_others_inverse():
 
 
 def test_above_a_half_all_of_real_esrgan_comes_in():
-    told = [degrade_and_tell(scene(64), kind="web", seed=seed, strength=0.75)[1][0] for seed in range(40)]
+    told = [degrade_with_history(scene(64), kind="web", seed=seed, strength=0.75)[1][0] for seed in range(40)]
     counts = {name: [names(history).count(name) for history in told] for name in ("blur", "noise", "jpeg", "resize")}
     assert min(counts["noise"]) == 1
     assert max(counts["noise"]) == 2
@@ -88,7 +88,7 @@ def test_without_a_strength_one_is_drawn_and_told():
     hr = scene(64)
     strengths = []
     for seed in range(60):
-        lr, (history,) = degrade_and_tell(hr, kind="web", seed=seed)
+        lr, (history,) = degrade_with_history(hr, kind="web", seed=seed)
         strength = history[0].values["strength"]
         assert torch.equal(degrade(hr, kind="web", seed=seed, strength=strength), lr)
         strengths.append(strength)
@@ -118,7 +118,7 @@ def test_blocks_lie_anywhere_and_where_the_history_says():
     hr = torch.nn.functional.interpolate(scene(16), size=(1024, 1024), mode="bilinear")
     places = set()
     for seed in range(12):
-        lr, (history,) = degrade_and_tell(hr, kind="web", seed=seed, strength=0.5)
+        lr, (history,) = degrade_with_history(hr, kind="web", seed=seed, strength=0.5)
         cut = [history[-1].values[key] for key in ("rows_above", "columns_before")]
         assert block_corners(lr) == tuple(-count % 8 for count in cut)
         places.add(tuple(cut))

@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from deltasr.degradation import degrade_and_tell
+from deltasr.degradation import degrade_with_history
 from deltasr.degradation.draws import derived_seed
 from deltasr.evaluation.degraded import Degraded, degrade_picture
 from deltasr.imaging import Picture
@@ -26,7 +26,7 @@ def made(source: Picture, **changed: object) -> Degraded:
 
 def test_pixels_and_line_are_those_of_the_degradation():
     source = picture()
-    lr, (history,) = degrade_and_tell(source.to_tensor(), kind="realesrgan", seed=derived_seed(1, "a"))
+    lr, (history,) = degrade_with_history(source.to_tensor(), kind="realesrgan", seed=derived_seed(1, "a"))
     degraded = made(source)
     expected = (lr[0].permute(1, 2, 0) * 255).round().numpy().astype(np.uint8)
     assert np.array_equal(degraded.picture.pixels, expected)

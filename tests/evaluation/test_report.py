@@ -98,8 +98,8 @@ def test_scores_of_a_library_name_it_in_the_table():
     lines = table.splitlines()
     assert cells(lines[0])[3:] == ["LPIPS-alex", "NIQE", "CLIP-IQA", "LR-PSNR"]
     assert cells(lines[2])[4:6] == ["4.5000", "0.6250"]
-    assert "- NIQE: pyiqa 1.2, whole images without their truth, lower is better.\n" in table
-    assert "- CLIP-IQA: pyiqa 1.2, whole images without their truth, higher is better.\n" in table
+    assert "- NIQE: pyiqa 1.2, no reference, whole images, lower is better.\n" in table
+    assert "- CLIP-IQA: pyiqa 1.2, no reference, whole images, higher is better.\n" in table
     assert "NIQE" not in to_markdown([measurement("a", "Set5", "1", 28.0)])
     assert "LPIPS" not in to_markdown([replace(without_reference("a"), perceptual={"NIQE": 1.0})])
 

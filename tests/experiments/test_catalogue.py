@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from dataclasses import replace
 
 import pytest
@@ -25,9 +24,8 @@ def example(monkeypatch: pytest.MonkeyPatch) -> Experiment:
         series = Series(label="s", x=[0, 1], y=[0, 1])
         return Result(
             table=Table(columns=(Column(title="n"),), rows=(Row(cells={"n": 3}), Row(cells={}, source="paper"))),
-            plots={"line": draw_panels([Panel(title="p", x="x", y="y", series=[series])], title="t")},
+            plots=(draw_panels([Panel(title="p", x="x", y="y", series=[series])], title="t"),) * 2,
             scale=("This run: nothing.",),
-            facts={"answer": 3},
         )
 
     experiment = Experiment(
@@ -53,23 +51,20 @@ def test_every_experiment_has_its_own_name():
     } <= catalogue.EXPERIMENTS.keys()
 
 
-def test_a_run_leaves_tables_plots_and_settings(example: Experiment, settings: Settings):
+def test_a_run_leaves_one_table_in_two_forms_and_one_plot(example: Experiment, settings: Settings):
     folder, _ = catalogue.run("example", settings)
-    assert sorted(path.name for path in folder.iterdir()) == ["line.png", "settings.json", "table.csv", "table.md"]
+    assert sorted(path.name for path in folder.iterdir()) == ["plot.png", "table.csv", "table.md"]
     rows = list(csv.DictReader(io.StringIO((folder / "table.csv").read_text())))
     assert [row["n"] for row in rows] == ["3", ""]
-    Image.open(folder / "line.png").verify()
-    facts = json.loads((folder / "settings.json").read_text())
-    assert facts["answer"] == 3
-    assert facts["sets"] == [{"name": "Tiny", "border": None, "pictures": 1}]
-    assert facts["device"] == "cpu"
-    assert str(settings.output) not in (folder / "settings.json").read_text()
+    width, height = Image.open(folder / "plot.png").size
+    assert height > width
+    assert str(settings.output) not in (folder / "table.md").read_text()
 
 
 def test_the_report_states_scale_and_haste(example: Experiment, settings: Settings):
     folder, _ = catalogue.run("example", settings)
     text = (folder / "table.md").read_text()
-    for part in ("# An example", "Nobody, Table 0.", "This run: nothing.", "not available", "![line](line.png)"):
+    for part in ("# An example", "Nobody, Table 0.", "This run: nothing.", "not available", "![Plots](plot.png)"):
         assert part in text
     assert "**A quick run**" in text
     catalogue.run("example", replace(settings, quick=False))

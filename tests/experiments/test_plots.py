@@ -21,6 +21,7 @@ from deltasr.experiments.plots import (
     draw_panels,
     draw_strips,
     require_matplotlib,
+    stacked,
 )
 
 
@@ -78,6 +79,18 @@ def test_maps_are_red_above_their_middle_and_blue_below():
     red, blue = ((np.abs(pixels - colour).max(axis=-1) < 8).sum() for colour in ([103, 0, 31], [5, 48, 97]))
     assert blue > 0
     assert red / blue == pytest.approx(2, rel=0.15)
+
+
+def test_plots_are_put_one_below_the_other():
+    plots = [draw_panels(panels(2), title="t"), draw_strips(strips(77), title="t")]
+    sizes = [Image.open(io.BytesIO(plot)).size for plot in plots]
+    both = stacked(plots)
+    picture = Image.open(io.BytesIO(both))
+    assert picture.size == (max(width for width, _ in sizes), sum(height for _, height in sizes))
+    upper = picture.crop((0, 0, sizes[0][0], sizes[0][1]))
+    assert np.array_equal(upper, Image.open(io.BytesIO(plots[0])).convert("RGB"))
+    assert both == stacked(plots)
+    assert stacked(plots[:1]) == plots[0]
 
 
 def test_a_missing_matplotlib_is_told(monkeypatch: pytest.MonkeyPatch):

@@ -30,8 +30,8 @@ def experiment_command(
 ) -> None:
     """Repeat an experiment of the papers, and write a table and plots with the paper's numbers beside the new ones.
 
-    The files table.csv, table.md, plots and settings.json are written to OUTPUT/NAME. Trainings are in OUTPUT/runs; an
-    interrupted one goes on when the same command is run again.
+    The files table.csv, table.md and plot.png are written to OUTPUT/NAME. Trainings are in OUTPUT/runs; an interrupted
+    one goes on when the same command is run again.
 
     Parameters
     ----------
@@ -97,11 +97,11 @@ def experiment_command(
         device=device,
         say=lambda text: print(plain(text), flush=True),
     )
-    folder, _ = catalogue.run(name, settings)
+    folder, result = catalogue.run(name, settings)
     print()
     print((folder / "table.md").read_text(encoding="utf-8"), end="")
     print()
-    print(plain(f"{folder}: table.md, table.csv and plots"))
+    print(plain(f"{folder}: table.md, table.csv{', plot.png' if result.plots else ''}"))
 
 
 def _listed() -> str:

@@ -1,11 +1,11 @@
-"""How LR pictures come about from HR ones; a leaf that knows nothing of models or files."""
+"""Degradations, which make LR pictures from HR ones. Nothing here uses models or files."""
 
 from deltasr.degradation.bicubic import downscale, imresize
 from deltasr.degradation.blur_and_noise import BlurAndNoise
 from deltasr.degradation.bsrgan import BSRGAN
 from deltasr.degradation.estimate import Estimate, estimate_strength
 from deltasr.degradation.history import History, Operation
-from deltasr.degradation.kinds import KINDS, Degradation, Kind, degrade, degrade_and_tell
+from deltasr.degradation.kinds import KINDS, Degradation, Kind, degrade, degrade_with_history
 from deltasr.degradation.realesrgan import RealESRGAN
 from deltasr.degradation.web import Web
 
@@ -21,7 +21,7 @@ __all__ = [
     "RealESRGAN",
     "Web",
     "degrade",
-    "degrade_and_tell",
+    "degrade_with_history",
     "downscale",
     "estimate_strength",
     "imresize",

@@ -64,7 +64,7 @@ def sinc_kernel(side: int, cutoff: float) -> Tensor:
 
     Args:
         side: odd, in pixels.
-        cutoff: `w`, in radians a pixel, above 0 and at most pi; no higher frequency passes.
+        cutoff: `w`, in radians per pixel, above 0 and at most pi; no higher frequency passes.
 
     Raises:
         SettingError: the side is even, or the cut-off is out of range.

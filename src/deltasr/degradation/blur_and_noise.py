@@ -21,7 +21,7 @@ _MILD_NOISE = NoiseSettings(gaussian_sigma=(1.0, 15.0), poisson_scale=(0.05, 0.3
 
 @dataclass(frozen=True, kw_only=True)
 class BlurAndNoise:
-    """Blur, shrink, add noise; by default with ResShift's test settings: mild blur, noise of up to 15 levels."""
+    """Blur, downscaling and noise; by default with ResShift's test settings: mild blur, noise of up to 15 levels."""
 
     blur: BlurSettings = _MILD_BLUR
     """Of the kernel `k`, in HR pixels."""
@@ -39,7 +39,7 @@ class BlurAndNoise:
             hr: the pictures.
             scale: a whole factor, at least 1.
             generator: on the CPU, for the parameters and the noise.
-            history: gets what was done.
+            history: the operations are appended to it.
         """
         kernel = draw_kernel(self.blur, generator)
         noise = draw_noise(self.noise, generator)

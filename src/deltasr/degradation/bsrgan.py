@@ -17,7 +17,7 @@ from torch import Tensor
 from deltasr.degradation.blur import blur
 from deltasr.degradation.camera import camera_noise, draw_sensor
 from deltasr.degradation.checks import check_probability, check_quality, check_range, check_sides, check_weights
-from deltasr.degradation.draws import Range, chance, choice, order, uniform, whole
+from deltasr.degradation.draws import Range, bernoulli, choice, permutation, uniform, uniform_integer
 from deltasr.degradation.history import History, Operation, Value, compression, resize_to
 from deltasr.degradation.jpeg import jpeg
 from deltasr.degradation.noise import correlated_noise, gaussian_noise
@@ -27,7 +27,7 @@ from deltasr.degradation.resizing import Method, resize
 Step = Literal["isotropic blur", "anisotropic blur", "shrink", "gaussian noise", "jpeg", "camera noise"]
 
 STEPS: tuple[Step, ...] = ("isotropic blur", "anisotropic blur", "shrink", "gaussian noise", "jpeg", "camera noise")
-"""What is shuffled."""
+"""The operations whose order is random."""
 
 _SMOOTH: tuple[Method, ...] = ("bilinear", "bicubic")
 
@@ -86,10 +86,10 @@ class BSRGAN:
     def draw_steps(self, generator: torch.Generator) -> list[Step]:
         """The steps of one picture in their order; JPEG and camera noise are not always among them."""
         left_out = {
-            "jpeg": not chance(self.jpeg_probability, generator),
-            "camera noise": not chance(self.camera_probability, generator),
+            "jpeg": not bernoulli(self.jpeg_probability, generator),
+            "camera noise": not bernoulli(self.camera_probability, generator),
         }
-        return [STEPS[place] for place in order(len(STEPS), generator) if not left_out.get(STEPS[place], False)]
+        return [STEPS[place] for place in permutation(len(STEPS), generator) if not left_out.get(STEPS[place], False)]
 
     def __call__(self, hr: Tensor, *, scale: int, generator: torch.Generator, history: History | None = None) -> Tensor:
         """Degrade pictures alike: (N, 3, H, W) in [0, 1] to (N, 3, H // scale, W // scale) in [0, 1].
@@ -98,7 +98,7 @@ class BSRGAN:
             hr: the pictures.
             scale: a whole factor, at least 1.
             generator: on the CPU, for the parameters and the noise.
-            history: gets what was done.
+            history: the operations are appended to it.
         """
         history = [] if history is None else history
         height, width = hr.shape[-2:]
@@ -112,7 +112,7 @@ class BSRGAN:
             "camera noise": _add_camera_noise,
         }
         image = hr
-        if scale >= 4 and chance(self.halving_probability, generator):
+        if scale >= 4 and bernoulli(self.halving_probability, generator):
             half = (max(height // 2, 1), max(width // 2, 1))
             image = _resized(image, half, choice(_SMOOTH, generator), history).clamp(0, 1)
         for step in self.draw_steps(generator):
@@ -121,14 +121,14 @@ class BSRGAN:
 
     def _blur_isotropically(self, image: Tensor, *, generator: torch.Generator, history: History) -> Tensor:
         sigma = uniform(self.isotropic_sigma, generator)
-        kernel = Kernel(shape="iso", side=whole(self.sides, generator, step=2), sigma=(sigma, sigma))
+        kernel = Kernel(shape="iso", side=uniform_integer(self.sides, generator, step=2), sigma=(sigma, sigma))
         history.append(kernel.operation())
         return blur(image, kernel.weights())
 
     def _blur_anisotropically(self, image: Tensor, *, generator: torch.Generator, history: History) -> Tensor:
         first, second = (math.sqrt(uniform(self.anisotropic_variance, generator)) for _ in range(2))
         angle = uniform((0.0, math.pi), generator)
-        side = whole(self.sides, generator, step=2)
+        side = uniform_integer(self.sides, generator, step=2)
         kernel = Kernel(shape="aniso", side=side, sigma=(first, second), angle=angle)
         history.append(kernel.operation())
         return blur(image, kernel.weights())
@@ -147,7 +147,7 @@ class BSRGAN:
         return gaussian_noise(image, sigma=sigma, grey=channels == "equal", generator=generator)
 
     def _compress(self, image: Tensor, *, generator: torch.Generator, history: History) -> Tensor:
-        quality = whole(self.jpeg_quality, generator)
+        quality = uniform_integer(self.jpeg_quality, generator)
         history.append(compression(quality))
         return jpeg(image, quality=quality)
 
@@ -160,7 +160,7 @@ def draw_covariance(sigma: float, generator: torch.Generator) -> Tensor:
 
 
 def _shrink(image: Tensor, *, size: tuple[int, int], generator: torch.Generator, history: History) -> Tensor:
-    """One of the four ways of section 3.2.
+    """One of the four methods of section 3.2.
 
     Nearest with its shift of (scale - 1) / 2 pixels undone by linear interpolation is bilinear without
     anti-aliasing; "down-up" goes through a size between half the final and the whole one before it.

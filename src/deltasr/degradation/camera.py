@@ -1,4 +1,4 @@
-"""Camera sensor noise as it looks after a camera's own processing (BSRGAN, arXiv:2103.14006, section 3.3).
+"""Camera sensor noise after the camera's own processing (BSRGAN, arXiv:2103.14006, section 3.3).
 
 The picture is taken back to raw sensor values, noise is added there, and it is developed again: linear light, white
 balance, the Bayer mosaic, demosaicing. The noise model and the white balance gains are those of Brooks et al.,

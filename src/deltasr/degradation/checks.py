@@ -1,4 +1,4 @@
-"""What the settings of random degradations have to satisfy, said in one sentence where they do not."""
+"""Checks of the settings of random degradations, whose errors are one sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random parameters: one generator a picture, and the few distributions that degradations draw from.
+"""Random parameters: one generator per picture, and the distributions that degradations draw from.
 
 Everything is drawn on the CPU in double precision, so that the same seed means the same degradation on every device.
 """
@@ -18,7 +18,7 @@ Range = tuple[float, float]
 
 
 def derived_seed(seed: int, key: int | str) -> int:
-    """A seed in [0, 2^63) for the part `key` of what `seed` governs; far apart for neighbouring seeds and keys."""
+    """A seed in [0, 2^63) from a seed and a key, by a hash, so that neighbouring seeds and keys give unrelated ones."""
     digest = blake2b(f"{seed}/{key}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1
 
@@ -39,14 +39,14 @@ def normal(generator: torch.Generator) -> float:
     return float(torch.randn((), generator=generator, dtype=torch.float64, device="cpu"))
 
 
-def whole(bounds: tuple[int, int], generator: torch.Generator, *, step: int = 1) -> int:
-    """One of low, low + step, ... up to and including high."""
+def uniform_integer(bounds: tuple[int, int], generator: torch.Generator, *, step: int = 1) -> int:
+    """One of low, low + step, ... up to and including high, all with equal probability."""
     low, high = bounds
     count = (high - low) // step + 1
     return low + step * int(torch.randint(count, (), generator=generator, device="cpu"))
 
 
-def chance(probability: float, generator: torch.Generator) -> bool:
+def bernoulli(probability: float, generator: torch.Generator) -> bool:
     """True with this probability."""
     return uniform((0.0, 1.0), generator) < probability
 
@@ -57,6 +57,6 @@ def choice(options: Sequence[Option], generator: torch.Generator, *, weights: Se
     return options[int(torch.multinomial(shares, 1, generator=generator))]
 
 
-def order(count: int, generator: torch.Generator) -> list[int]:
+def permutation(count: int, generator: torch.Generator) -> list[int]:
     """The numbers 0 to count - 1 in random order."""
     return [int(position) for position in torch.randperm(count, generator=generator, device="cpu")]

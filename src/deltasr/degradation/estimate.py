@@ -1,9 +1,9 @@
 """How degraded a picture is: its strength on the scale of the degradation `web`, from its file and its pixels.
 
-Two things are found out one after the other. The quality of the last JPEG compression stands in the file's
-quantisation table, or is found in the pixels (`jpeg_traces`), which may have been a JPEG before; the worse of the two
-counts. Whether there is more than that, noise, blur or earlier compressions, and how much, a small regression says that
-looks at statistics of the pixels. `scripts/calibrate_estimator.py` fits it to pictures degraded by `web`.
+The estimate has two parts. The quality of the last JPEG compression is read from the file's quantisation table and
+estimated from the pixels (`jpeg_traces`), which may have been a JPEG before; the lower of the two is taken. Whether
+there is more (noise, blur or earlier compressions), and how much, is estimated from statistics of the pixels by a
+small regression, which `scripts/calibrate_estimator.py` fits to pictures degraded by `web`.
 """
 
 from __future__ import annotations
@@ -30,27 +30,27 @@ from deltasr.degradation.web import JPEG_ALONE, strength_of
 from deltasr.errors import SettingError
 
 COEFFICIENTS = Path(__file__).with_name("estimator.json")
-"""What the calibration found."""
+"""The fitted regression."""
 
 FARTHEST = 4.0
-"""Standard deviations from the mean beyond which a feature is cut, so that no picture is judged far outside."""
+"""Standard deviations from the mean to which features are clipped, so that the regression does not extrapolate far."""
 
 _WINDOW, _WINDOWS = 128, 3
-"""Sides above 384 pixels are looked at through three windows of 128."""
+"""Of sides above 384 pixels, three windows of 128 are used."""
 
 _LEAST_SIDE = 2 * BLOCK
-"""Of a picture whose pixels say anything."""
+"""Smaller pictures are estimated from the file's table alone."""
 
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 _LEVEL = 0.15
 """Added to noise before logarithms are taken, in 8-bit levels."""
 
 _VISIBLE = 1.5
-"""Of a coefficient that is more than rounding, in 8-bit levels."""
+"""Least magnitude of a coefficient that rounding does not explain, in 8-bit levels."""
 
 _DOUBTFUL, _CERTAIN = 0.6, 0.9
-"""Chances that there is more than JPEG: up to the first one it is taken for nothing, from the second for certain, and
-between them for a part, so that similar pictures have similar strengths."""
+"""Probabilities that there is more than JPEG: up to the first one it is ignored, from the second one counted in full,
+and between them in part, so that similar pictures have similar strengths."""
 
 _BANDS = ((1, 2), (3, 5), (6, 8), (9, 14))
 """Least and largest sum of the two frequencies of a coefficient."""
@@ -58,11 +58,11 @@ _BANDS = ((1, 2), (3, 5), (6, 8), (9, 14))
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """A strength from 0 to 1, and what it rests on.
+    """A strength from 0 to 1, and how it was estimated.
 
     Attributes:
         strength: in hundredths; `web` makes pictures like this one at it.
-        quality: of the last JPEG compression; None where there is no sign of one, or only of a nearly perfect one.
+        quality: of the last JPEG compression; None where none was found, or only one of nearly the best quality.
         from_file: whether the quality is that of the file's own table.
         further: whether there is more than one compression: noise, blur, or others before.
     """
@@ -83,10 +83,10 @@ class Estimate:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evidence:
-    """What was found in a picture before it is judged: an estimate's attributes, and the values of the regression.
+class Observation:
+    """What an estimate is computed from: attributes of `Estimate`, and the inputs of the regression.
 
-    `features` is None for pictures that are too small, or have too few levels, to have more than one compression.
+    `features` is None for pictures that are too small or have too few levels for the regression.
     """
 
     quality: int | None
@@ -97,7 +97,7 @@ class Evidence:
 def estimate_strength(
     pixels: NDArray[np.uint8] | NDArray[np.uint16], luma_table: Sequence[int] | None = None
 ) -> Estimate:
-    """Estimate the strength of a picture's degradation. The same picture always has the same one.
+    """Estimate the strength of a picture's degradation; the same for the same picture.
 
     Args:
         pixels: (H, W, 1) grey or (H, W, 3) RGB, uint8 or uint16 over the type's whole range, of any size.
@@ -107,11 +107,11 @@ def estimate_strength(
     Raises:
         SettingError: the pixels have another shape or type.
     """
-    return judged(observe(pixels, luma_table))
+    return estimate_from(observe(pixels, luma_table))
 
 
-def observe(pixels: NDArray[np.uint8] | NDArray[np.uint16], luma_table: Sequence[int] | None = None) -> Evidence:
-    """The evidence that `estimate_strength` judges."""
+def observe(pixels: NDArray[np.uint8] | NDArray[np.uint16], luma_table: Sequence[int] | None = None) -> Observation:
+    """The observation from which `estimate_strength` computes its estimate."""
     if pixels.ndim != 3 or pixels.shape[2] not in (1, 3) or pixels.dtype not in (np.uint8, np.uint16):
         raise SettingError(
             f"The degradation of pixels of shape {pixels.shape} and type {pixels.dtype} cannot be estimated; give "
@@ -119,39 +119,39 @@ def observe(pixels: NDArray[np.uint8] | NDArray[np.uint16], luma_table: Sequence
         )
     stated = None if luma_table is None else quality_of_table(luma_table)
     if min(pixels.shape[:2]) < _LEAST_SIDE:
-        return Evidence(quality=stated, from_file=stated is not None, features=None)
+        return Observation(quality=stated, from_file=stated is not None, features=None)
     windows = _windows(pixels)
     lumas = [window @ _LUMA for window in windows]
     traces = find_traces(windows, lumas)
     found = [quality for quality in (stated, traces.quality) if quality is not None]
     quality = min(found) if found else None
-    return Evidence(
+    return Observation(
         quality=quality,
         from_file=stated is not None and quality == stated,
         features=_features(windows, lumas, traces, quality) if traces.levels >= FEWEST_LEVELS else None,
     )
 
 
-def judged(evidence: Evidence) -> Estimate:
-    """The estimate that some evidence leads to."""
-    alone = 0.0 if evidence.quality is None else strength_of(evidence.quality)
-    chance, ruin = (0.0, 0.0) if evidence.features is None else _regression().of(evidence.features)
-    share = min(max((chance - _DOUBTFUL) / (_CERTAIN - _DOUBTFUL), 0.0), 1.0)
-    further = JPEG_ALONE + (1 - JPEG_ALONE) * ruin
+def estimate_from(observation: Observation) -> Estimate:
+    """The estimate from an observation."""
+    alone = 0.0 if observation.quality is None else strength_of(observation.quality)
+    probability, severity = (0.0, 0.0) if observation.features is None else _regression().of(observation.features)
+    share = min(max((probability - _DOUBTFUL) / (_CERTAIN - _DOUBTFUL), 0.0), 1.0)
+    further = JPEG_ALONE + (1 - JPEG_ALONE) * severity
     strength = alone + share * max(further - alone, 0.0)
     return Estimate(
         strength=round(min(strength, 1.0), 2),
-        quality=evidence.quality,
-        from_file=evidence.from_file,
+        quality=observation.quality,
+        from_file=observation.from_file,
         further=share > 0.5,
     )
 
 
 @dataclass(frozen=True)
 class _Regression:
-    """From the features to the chance that there is more than JPEG, and to how much: a network of one hidden layer.
+    """A network of one hidden layer from the features to the probability and the severity of more than JPEG.
 
-    Arrays: `mean` and `scale` (features), `hidden` (units, features), `output` (2, units), and what is added to both.
+    Arrays: `mean` and `scale` (features), `hidden` (units, features), `output` (2, units), and the biases of both.
     """
 
     mean: NDArray[np.float64]
@@ -162,11 +162,11 @@ class _Regression:
     output_bias: NDArray[np.float64]
 
     def of(self, features: NDArray[np.float64]) -> tuple[float, float]:
-        """The chance, and the strength's place between `JPEG_ALONE` (0) and 1 (1)."""
+        """The probability, and the severity from 0 (strength `JPEG_ALONE`) to 1 (strength 1)."""
         scaled = np.clip((features - self.mean) / self.scale, -FARTHEST, FARTHEST)
         units = np.tanh(self.hidden @ scaled + self.hidden_bias)
-        chance, ruin = 1 / (1 + np.exp(-(self.output @ units + self.output_bias)))
-        return float(chance), float(ruin)
+        probability, severity = 1 / (1 + np.exp(-(self.output @ units + self.output_bias)))
+        return float(probability), float(severity)
 
 
 @lru_cache(maxsize=1)
@@ -176,7 +176,7 @@ def _regression() -> _Regression:
 
 
 def _windows(pixels: NDArray) -> list[Floats]:
-    """What is looked at of a picture: parts (H, W, 3) in [0, 255] that begin at multiples of 8."""
+    """The windows of a picture: parts (H, W, 3) in [0, 255] that begin at multiples of 8."""
     pixels = np.broadcast_to(pixels, (*pixels.shape[:2], 3))
     rows, columns = (_spans(side) for side in pixels.shape[:2])
     factor = np.float32(255 / np.iinfo(pixels.dtype).max)
@@ -193,7 +193,7 @@ def _spans(side: int) -> list[slice]:
 def _features(
     windows: Sequence[Floats], lumas: Sequence[Floats], traces: Traces, quality: int | None
 ) -> NDArray[np.float64]:
-    """The values that the regression looks at: noise, sharpness and compression."""
+    """The inputs of the regression: noise, sharpness and compression."""
     fine, coarse = (np.concatenate([_noise(luma, distance) for luma in lumas]) for distance in (1, 2))
     differences = [window[..., channel] - window[..., 1] for window in windows for channel in (0, 2)]
     colour = np.concatenate([_noise(difference, 1) for difference in differences])

@@ -1,4 +1,4 @@
-"""What a picture went through: the operations of its degradation in order, each with the values drawn for it."""
+"""The history of a degraded picture: its operations in order, each with the values drawn for it."""
 
 from __future__ import annotations
 

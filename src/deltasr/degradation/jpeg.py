@@ -1,4 +1,4 @@
-"""JPEG compression by libjpeg (through Pillow): exactly what files have been through, on the CPU."""
+"""JPEG compression by libjpeg (through Pillow), the same as of files, on the CPU."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Subsampling = Literal["4:2:0", "4:4:4"]
 """Colour at half the resolution along both axes, or at the full one."""
 
 _UNIT = 16
-"""Pixels a side of what 4:2:0 compresses together: four blocks of luma, one of each chroma."""
+"""Pixels per side of what 4:2:0 compresses together: four blocks of luma, one of each chroma."""
 
 
 def jpeg(

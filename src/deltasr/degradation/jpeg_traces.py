@@ -1,8 +1,8 @@
-"""What JPEG leaves in pixels: where its blocks lie, and the quality they were saved at, found without the file.
+"""Traces of JPEG in pixels: the position of its blocks and its quality, estimated without the file.
 
-The coefficients of a JPEG's blocks (8x8 DCT of the luma) are, but for rounding, multiples of the quantisation steps.
-This is so at one of the 64 places that the blocks can lie at, and at no other. The steps are taken to be libjpeg's:
-table K.1 of ITU-T T.81, scaled by the quality.
+The coefficients of a JPEG's blocks (8x8 DCT of the luma) are multiples of the quantisation steps, up to rounding. This
+holds at one of the 64 possible offsets of the blocks only. The steps are assumed to be libjpeg's: table K.1 of
+ITU-T T.81, scaled by the quality.
 """
 
 from __future__ import annotations
@@ -26,32 +26,32 @@ _STEPS_AT_50 = (
 )  # fmt: skip
 
 _QUALITIES = range(5, 97)
-"""Those that are told apart; at better ones most steps are 1, which rounding to 8 bits hides."""
+"""The qualities that can be distinguished; at higher ones most steps are 1, which rounding to 8 bits hides."""
 
 _ROUNDING = 0.12
 """Variance of a coefficient, in squared levels, by the rounding of Y, Cb and Cr and of R, G and B in the decoder."""
 
 _LOW_FREQUENCIES = [place for place in range(1, BLOCK * BLOCK) if sum(divmod(place, BLOCK)) <= 6]
-"""Places of the coefficients whose multiples are looked at: those that are often not 0."""
+"""Places of the coefficients that are used: those that are often not 0."""
 
 _PRIOR_COUNT = 6.0
-"""So many coefficients without any regularity are added, so that few of them prove nothing."""
+"""So many coefficients without any regularity are added, so that a few regular ones are no evidence."""
 
 _LEAST_FIT = 0.6
-"""Of the coefficients' regularity to that of perfect multiples, from which a quality is believed."""
+"""Least regularity of the coefficients, relative to perfect multiples, from which a quality is accepted."""
 
 _LEAST_CONTRAST = 0.05
-"""Of the blocks' places, below which multiples are an accident, as in a smooth ramp of drawn colour."""
+"""Of the blocks' offsets; below it multiples are a coincidence, as in a smooth gradient of a drawing."""
 
 _LEAST_UNCLIPPED = 10
-"""Blocks without black or white samples that are needed to say that there are no multiples."""
+"""Blocks without black or white samples that are needed to conclude that there are no multiples."""
 
 FEWEST_LEVELS = 24
-"""Of the luma in a picture that was degraded: compression, noise and blur make many, drawings may have a few."""
+"""Least number of luma levels in a degraded picture: compression, noise and blur produce many, drawings have few."""
 
 _CONTRASTS = (0.9, 1.15, 1.5, 1.75, 2.05, 2.3)
 _CONTRAST_QUALITIES = (90.0, 85.0, 75.0, 60.0, 40.0, 20.0)
-"""Contrast of the blocks' places, and the quality at which it is usual, for pictures clipped all over."""
+"""Contrast of the blocks' offsets, and the quality at which it is usual, for pictures that are clipped everywhere."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,9 +59,9 @@ class Traces:
     """What was found.
 
     Attributes:
-        quality: libjpeg's, of the last compression; None where there was none, or a better one than can be told.
-        offset: rows and columns, 0 to 7, before the first whole block, where the picture is most like one of blocks.
-        contrast: how much more it is so there than at the median place, in natural logarithms of coefficients' energy.
+        quality: libjpeg's, of the last compression; None where none was found, or its quality is too high to estimate.
+        offset: rows and columns, 0 to 7, before the first whole block: where the coefficients have the least energy.
+        contrast: of the offsets: the median energy over the least one, as a natural logarithm.
         levels: how many 8-bit levels occur in the luma.
     """
 
@@ -78,14 +78,14 @@ def standard_table(quality: int) -> NDArray[np.int64]:
 
 
 def quality_of_table(luma_table: Sequence[int]) -> int:
-    """The libjpeg quality, 1 to 100, whose luma steps are nearest to a table of 64, whoever made it."""
+    """The libjpeg quality, 1 to 100, whose luma steps are nearest to any table of 64."""
     steps = np.log(np.asarray(luma_table, dtype=np.float64))
     distances = [float(np.abs(steps - np.log(standard_table(quality))).mean()) for quality in range(1, 101)]
     return int(np.argmin(distances)) + 1
 
 
 def find_traces(windows: Sequence[Floats], lumas: Sequence[Floats]) -> Traces:
-    """Look for JPEG's traces.
+    """Find the traces of JPEG in a picture.
 
     Args:
         windows: parts of a picture, (H, W, C) in [0, 255], that begin at multiples of 8, of at least 15x15 pixels.

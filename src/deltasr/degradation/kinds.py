@@ -119,8 +119,8 @@ def degrade(
 ) -> Tensor:
     """Make LR pictures from HR ones.
 
-    Each picture is degraded in its own way: the i-th one's depends on `seed` and i, and on nothing else in the
-    batch. The same call gives the same bytes on the CPU; another device differs by rounding.
+    The degradation of the i-th picture depends on `seed` and i, and on nothing else in the batch. The same call gives
+    the same bytes on the CPU; another device differs by rounding.
 
     Args:
         hr: (N, 3, H, W) in [0, 1], floating point, any device. Rows at the bottom and columns at the right beyond
@@ -128,7 +128,7 @@ def degrade(
         kind: a name in `KINDS`, or a degradation with settings of one's own, such as
             `RealESRGAN(second_order_probability=1.0)`.
         scale: a whole factor, at least 1.
-        seed: any whole number; deterministic kinds pass over it.
+        seed: any whole number; deterministic kinds ignore it.
         strength: of `web`, from 0 (clean) to 1 (as `realesrgan`); None draws one for each picture.
 
     Returns:
@@ -138,14 +138,14 @@ def degrade(
         SettingError: the kind does not exist, the scale is below 1, the strength is out of range or not for this kind,
             or the pictures have another shape or type or are smaller than the scale.
     """
-    return degrade_and_tell(hr, kind=kind, scale=scale, seed=seed, strength=strength)[0]
+    return degrade_with_history(hr, kind=kind, scale=scale, seed=seed, strength=strength)[0]
 
 
 @torch.no_grad()
-def degrade_and_tell(
+def degrade_with_history(
     hr: Tensor, *, kind: str | Degradation, scale: int = 4, seed: int = 0, strength: float | None = None
 ) -> tuple[Tensor, list[History]]:
-    """As `degrade`: the same LR pictures, and for each of them what it went through."""
+    """As `degrade`: the same LR pictures, and the history of each."""
     degradation = degradation_of(kind, strength)
     if scale < 1:
         raise SettingError(f"A picture cannot shrink by {scale}; give a whole factor of at least 1.")

@@ -14,7 +14,7 @@ from torch import Tensor
 _LUMA = (0.299, 0.587, 0.114)
 _LEVELS = 255.0
 _COUNTS = 448
-"""More photons than are ever counted: the mean of white plus twelve standard deviations."""
+"""An upper bound of photon counts: the mean of white plus twelve standard deviations."""
 
 
 def gaussian_noise(images: Tensor, *, sigma: float, generator: torch.Generator, grey: bool = False) -> Tensor:

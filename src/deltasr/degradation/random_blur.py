@@ -11,7 +11,7 @@ from torch import Tensor
 
 from deltasr.degradation.blur import gaussian_kernel, generalised_kernel, plateau_kernel, sinc_kernel
 from deltasr.degradation.checks import check_probability, check_range, check_sides, check_weights
-from deltasr.degradation.draws import Range, chance, choice, uniform, whole
+from deltasr.degradation.draws import Range, bernoulli, choice, uniform, uniform_integer
 from deltasr.degradation.history import Operation, Value
 
 Shape = Literal["iso", "aniso", "generalised-iso", "generalised-aniso", "plateau-iso", "plateau-aniso", "sinc"]
@@ -50,7 +50,7 @@ class BlurSettings:
     """That the kernel is a sinc filter, 0 to 1."""
 
     sinc_cutoff: Range = (math.pi / 5, math.pi)
-    """Cut-off of sinc filters, in radians a pixel, above 0 and at most pi; kernels of side below 13, which cannot
+    """Cut-off of sinc filters, in radians per pixel, above 0 and at most pi; kernels of side below 13, which cannot
     hold the slow ringing of low ones, stay above pi / 3."""
 
     def __post_init__(self) -> None:
@@ -60,7 +60,7 @@ class BlurSettings:
         check_range("beta_generalised", self.beta_generalised, least=1e-3)
         check_range("beta_plateau", self.beta_plateau, least=1e-3)
         check_probability("sinc_probability", self.sinc_probability)
-        check_range("sinc_cutoff", self.sinc_cutoff, least=1e-3, most=math.pi, unit="radians a pixel")
+        check_range("sinc_cutoff", self.sinc_cutoff, least=1e-3, most=math.pi, unit="radians per pixel")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,9 +99,9 @@ class Kernel:
 
 def draw_kernel(settings: BlurSettings, generator: torch.Generator) -> Kernel:
     """One kernel of the distribution that `settings` describe."""
-    if chance(settings.sinc_probability, generator):
+    if bernoulli(settings.sinc_probability, generator):
         return draw_sinc(settings.sides, settings.sinc_cutoff, generator)
-    side = whole(settings.sides, generator, step=2)
+    side = uniform_integer(settings.sides, generator, step=2)
     shape = choice(SHAPES, generator, weights=settings.shape_probabilities)
     first = uniform(settings.sigma, generator)
     sigma, angle, beta = (first, first), 0.0, 1.0
@@ -117,7 +117,7 @@ def draw_kernel(settings: BlurSettings, generator: torch.Generator) -> Kernel:
 
 def draw_sinc(sides: tuple[int, int], cutoff: Range, generator: torch.Generator) -> Kernel:
     """A sinc filter of an odd side and a cut-off from these ranges; see `BlurSettings.sinc_cutoff`."""
-    side = whole(sides, generator, step=2)
+    side = uniform_integer(sides, generator, step=2)
     low, high = cutoff
     if side < _NARROW_SIDE:
         low = min(max(low, _NARROW_LOWEST_CUTOFF), high)
@@ -128,4 +128,4 @@ def _draw_beta(bounds: Range, generator: torch.Generator) -> float:
     low, high = bounds
     if not low < 1.0 < high:
         return uniform(bounds, generator)
-    return uniform((low, 1.0) if chance(0.5, generator) else (1.0, high), generator)
+    return uniform((low, 1.0) if bernoulli(0.5, generator) else (1.0, high), generator)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from deltasr.degradation.checks import check_probability, check_range
-from deltasr.degradation.draws import Range, chance, uniform
+from deltasr.degradation.draws import Range, bernoulli, uniform
 from deltasr.degradation.history import Operation
 from deltasr.degradation.noise import gaussian_noise, poisson_noise
 
@@ -66,7 +66,7 @@ class Noise:
 
 def draw_noise(settings: NoiseSettings, generator: torch.Generator) -> Noise:
     """One kind of noise of the distribution that `settings` describe."""
-    grey = chance(settings.grey_probability, generator)
-    if chance(settings.gaussian_probability, generator):
+    grey = bernoulli(settings.grey_probability, generator)
+    if bernoulli(settings.gaussian_probability, generator):
         return Noise(kind="gaussian", strength=uniform(settings.gaussian_sigma, generator), grey=grey)
     return Noise(kind="poisson", strength=uniform(settings.poisson_scale, generator), grey=grey)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from deltasr.degradation.blur import blur
 from deltasr.degradation.checks import check_probability, check_quality, check_range, check_sides, check_weights
-from deltasr.degradation.draws import Range, chance, choice, uniform, whole
+from deltasr.degradation.draws import Range, bernoulli, choice, uniform, uniform_integer
 from deltasr.degradation.history import History, compression, resize_to
 from deltasr.degradation.jpeg import jpeg
 from deltasr.degradation.random_blur import BlurSettings, Kernel, draw_kernel, draw_sinc
@@ -133,7 +133,7 @@ class RealESRGAN:
     """Its smallest and largest side, in pixels; odd."""
 
     final_sinc_cutoff: Range = (math.pi / 3, math.pi)
-    """Its cut-off, in radians a pixel, above 0 and at most pi."""
+    """Its cut-off, in radians per pixel, above 0 and at most pi."""
 
     final_jpeg_quality: tuple[int, int] = (30, 95)
     """libjpeg quality at the end, whole, 1 to 100."""
@@ -143,21 +143,21 @@ class RealESRGAN:
         check_probability("second_order_probability", self.second_order_probability)
         check_probability("final_sinc_probability", self.final_sinc_probability)
         check_sides("final_sinc_sides", self.final_sinc_sides)
-        check_range("final_sinc_cutoff", self.final_sinc_cutoff, least=1e-3, most=math.pi, unit="radians a pixel")
+        check_range("final_sinc_cutoff", self.final_sinc_cutoff, least=1e-3, most=math.pi, unit="radians per pixel")
         check_quality("final_jpeg_quality", self.final_jpeg_quality)
 
     def draw(self, generator: torch.Generator) -> Parameters:
         """The parameters of one picture."""
         return Parameters(
             first=_draw_order(self.first, generator),
-            quality=whole(self.jpeg_quality, generator),
-            second=_draw_order(self.second, generator) if chance(self.second_order_probability, generator) else None,
+            quality=uniform_integer(self.jpeg_quality, generator),
+            second=_draw_order(self.second, generator) if bernoulli(self.second_order_probability, generator) else None,
             final_method=choice(_RESIZES, generator),
             sinc=draw_sinc(self.final_sinc_sides, self.final_sinc_cutoff, generator)
-            if chance(self.final_sinc_probability, generator)
+            if bernoulli(self.final_sinc_probability, generator)
             else None,
-            final_quality=whole(self.final_jpeg_quality, generator),
-            sinc_before_jpeg=chance(0.5, generator),
+            final_quality=uniform_integer(self.final_jpeg_quality, generator),
+            sinc_before_jpeg=bernoulli(0.5, generator),
         )
 
     def __call__(self, hr: Tensor, *, scale: int, generator: torch.Generator, history: History | None = None) -> Tensor:
@@ -167,7 +167,7 @@ class RealESRGAN:
             hr: the pictures.
             scale: a whole factor, at least 1.
             generator: on the CPU, for the parameters and the noise.
-            history: gets what was done.
+            history: the operations are appended to it.
         """
         parameters = self.draw(generator)
         return degrade_with(parameters, hr, scale=scale, generator=generator, history=history)
@@ -225,7 +225,7 @@ def _compressed(image: Tensor, quality: int, history: History) -> Tensor:
 def _draw_order(settings: OrderSettings, generator: torch.Generator) -> Order:
     low, high = settings.resize.factor
     bounds = choice(((1.0, high), (low, 1.0), (1.0, 1.0)), generator, weights=settings.resize.probabilities)
-    blurred = chance(settings.blur_probability, generator)
+    blurred = bernoulli(settings.blur_probability, generator)
     return Order(
         kernel=draw_kernel(settings.blur, generator) if blurred else None,
         factor=uniform(bounds, generator),

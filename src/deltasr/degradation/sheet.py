@@ -1,4 +1,4 @@
-"""One picture degraded in every way, side by side."""
+"""One picture degraded by every kind, side by side."""
 
 from __future__ import annotations
 

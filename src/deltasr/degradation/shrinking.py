@@ -16,7 +16,7 @@ from torch import Tensor
 
 from deltasr.degradation.bicubic import imresize
 from deltasr.degradation.checks import check_probability, check_range, check_weights
-from deltasr.degradation.draws import chance, choice, uniform
+from deltasr.degradation.draws import bernoulli, choice, uniform
 from deltasr.degradation.history import History, Operation, resize_to
 
 Filter = Literal["bicubic", "pillow-bicubic", "pillow-lanczos", "pillow-box", "pillow-bilinear"]
@@ -68,10 +68,10 @@ class Shrinking:
             history.append(resize_to(final, filter_))
             return imresize(hr, size=final).clamp(0, 1)
         shift = (0.0, 0.0)
-        if filter_ != "pillow-box" and chance(self.shift_probability, generator):
+        if filter_ != "pillow-box" and bernoulli(self.shift_probability, generator):
             bounds = (-self.largest_shift, self.largest_shift)
             shift = (uniform(bounds, generator), uniform(bounds, generator))
-        if not chance(self.two_steps_probability, generator):
+        if not bernoulli(self.two_steps_probability, generator):
             history.append(_shrunk(final, filter_, shift))
             return _resized(hr, final, filter_, shift)
         factor = math.exp(uniform((-math.log(scale), 0.0), generator))

@@ -1,7 +1,7 @@
-"""Pictures as the web has them, from clean ones to ruined ones, by one number: the strength, from 0 to 1.
+"""Degraded pictures as on the web, by one number: the strength, from 0 (clean) to 1 (strongly degraded).
 
-* 0: the picture was made small by one of the resizers that people use (`shrinking`), and nothing else.
-* up to 0.5: then it was saved once as JPEG. The quality falls evenly with the strength, from 100 at 0 to 30 at 0.5:
+* 0: the picture was downscaled by one of the common resizers (`shrinking`), and nothing else.
+* up to 0.5: then it was saved once as JPEG. The quality falls linearly with the strength, from 100 at 0 to 30 at 0.5:
   `quality = 100 - 140 strength`.
 * above 0.5: Real-ESRGAN's blur, resize, noise and JPEG, once or twice, each milder than at 1 (`milder`).
 * 1: the degradation `realesrgan` itself.
@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deltasr.degradation.draws import chance, choice, uniform, whole
+from deltasr.degradation.draws import bernoulli, choice, uniform, uniform_integer
 from deltasr.degradation.history import History, Operation, compression
 from deltasr.degradation.jpeg import Subsampling, jpeg
 from deltasr.degradation.realesrgan import OrderSettings, RealESRGAN, degrade_with
@@ -25,11 +25,11 @@ from deltasr.degradation.shrinking import Shrinking
 from deltasr.errors import SettingError
 
 JPEG_ALONE = 0.5
-"""The largest strength at which JPEG is all that happens."""
+"""The largest strength at which a single JPEG compression is the only degradation."""
 
 _BEST_QUALITY, _WORST_QUALITY = 100, 30
 _HALVED_COLOUR = (0.2, 0.8)
-"""How often the only JPEG is 4:2:0 rather than 4:4:4: towards strength 0, and at `JPEG_ALONE`."""
+"""Probability that the only JPEG is 4:2:0 rather than 4:4:4: near strength 0, and at `JPEG_ALONE`."""
 
 _BLOCK = 8
 _SMOOTH: tuple[Method, ...] = ("bicubic", "lanczos", "area", "bilinear")
@@ -47,17 +47,17 @@ def strength_of(quality: float) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Web:
-    """The degradation of one strength, or of one drawn evenly from all.
+    """The degradation of one strength, or of one drawn uniformly.
 
     Raises:
         SettingError: the strength is out of range.
     """
 
     strength: float | None = None
-    """From 0 to 1; None draws it from the generator, evenly. What else is drawn is the same as if it were given."""
+    """From 0 to 1; None draws it uniformly from the generator. The other draws do not depend on which it is."""
 
     shrinking: Shrinking = field(default_factory=Shrinking)
-    """How pictures become small at strengths up to `JPEG_ALONE`."""
+    """The downscaling at strengths up to `JPEG_ALONE`."""
 
     def __post_init__(self) -> None:
         if self.strength is not None and not 0.0 <= self.strength <= 1.0:
@@ -70,22 +70,22 @@ class Web:
             hr: the pictures.
             scale: a whole factor, at least 1.
             generator: on the CPU, for the parameters and the noise.
-            history: gets what was done.
+            history: the operations are appended to it.
         """
         history = [] if history is None else history
         drawn = uniform((0.0, 1.0), generator)
         strength = drawn if self.strength is None else self.strength
         history.append(Operation("web", {"strength": strength}))
         if strength > JPEG_ALONE:
-            return _ruined(hr, strength, scale=scale, generator=generator, history=history)
+            return _degrade_further(hr, strength, scale=scale, generator=generator, history=history)
         lr = self.shrinking(hr, scale=scale, generator=generator, history=history)
         if strength == 0.0:
             return lr
         quality = quality_of(strength)
         low, high = _HALVED_COLOUR
-        halved = chance(low + (high - low) * strength / JPEG_ALONE, generator)
+        halved = bernoulli(low + (high - low) * strength / JPEG_ALONE, generator)
         subsampling: Subsampling = "4:2:0" if halved else "4:4:4"
-        offset = (whole((0, 2 * _BLOCK - 1), generator), whole((0, 2 * _BLOCK - 1), generator))
+        offset = (uniform_integer((0, 2 * _BLOCK - 1), generator), uniform_integer((0, 2 * _BLOCK - 1), generator))
         history.append(compression(quality, subsampling=subsampling, offset=offset))
         return jpeg(lr, quality=quality, subsampling=subsampling, offset=offset)
 
@@ -96,7 +96,7 @@ def milder(strength: float) -> RealESRGAN:
     With `t = sqrt(2 strength - 1)`, probabilities of blurs, sinc filters and the second order, noise, and the excess
     of a blur's sigma over its least are multiplied by t; resize factors are raised to the power t; the first JPEG's
     losses of quality, and the width of the last one's range above its worst quality, are multiplied by t. The root
-    makes up for the better qualities: the damage grows with the strength on the average.
+    compensates for the better qualities, so that the damage grows with the strength on average.
 
     Args:
         strength: from `JPEG_ALONE` to 1.
@@ -134,16 +134,18 @@ def _milder_order(order: OrderSettings, t: float) -> OrderSettings:
     )
 
 
-def _ruined(hr: Tensor, strength: float, *, scale: int, generator: torch.Generator, history: History) -> Tensor:
+def _degrade_further(
+    hr: Tensor, strength: float, *, scale: int, generator: torch.Generator, history: History
+) -> Tensor:
     """A strength above `JPEG_ALONE`; the LR pictures are cut out of larger ones that were mirrored on two sides.
 
     With probability 1 - t the last resize is anti-aliased and the last JPEG is at the end; else both are Real-ESRGAN's.
     """
     parameters = milder(strength).draw(generator)
     smooth = choice(_SMOOTH, generator)
-    if not chance(_extent(strength), generator):
+    if not bernoulli(_extent(strength), generator):
         parameters = replace(parameters, final_method=smooth, sinc_before_jpeg=True)
-    top, left = (whole((0, _BLOCK - 1), generator) for _ in range(2))
+    top, left = (uniform_integer((0, _BLOCK - 1), generator) for _ in range(2))
     larger = _mirrored(_mirrored(hr, scale * left).mT, scale * top).mT
     lr = degrade_with(parameters, larger, scale=scale, generator=generator, history=history)
     if (top, left) != (0, 0):

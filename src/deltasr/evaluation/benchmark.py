@@ -1,7 +1,6 @@
-"""Scores for a whole set: of what an upscaler makes, or of results that are ready.
+"""Scores for a whole set: of an upscaler's results, or of results in files.
 
-Results are scored as their 8-bit files hold them, never from the tensors they came from: the numbers are of what
-people get.
+Results are scored as 8-bit pixels, as in saved files, never as the floating-point output of the network.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ from deltasr.imaging import Picture, read_picture, write_picture
 from deltasr.imaging.colour import as_8_bits
 
 PerceptualMetric = Callable[[Tensor, Tensor], Tensor]
-"""Maps a result and its truth, (1, 3, H, W) in [0, 1], to a score (1,); `evaluation.lpips.Lpips` is one, and so is
-`evaluation.no_reference.NoReference`, which looks at the result alone."""
+"""Maps a result and its HR picture, (1, 3, H, W) in [0, 1], to a score (1,), as `evaluation.lpips.Lpips` and
+`evaluation.no_reference.NoReference` do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +34,7 @@ class Measurement:
     """One result's scores.
 
     Attributes:
-        model: the row it belongs to.
+        model: name of the model, and of the row.
         dataset: the set's name.
         image: the picture's name within the set.
         height: rows of the result.
@@ -46,8 +45,8 @@ class Measurement:
         ssim_y: at most 1.
         lr_psnr: in dB, between the downscaled result and the input.
         perceptual: further scores by name, of the whole image.
-        libraries: for those of them that need no reference, what computed them, with its version.
-        seconds: wall-clock time of the upscaling alone, without files; None for ready results.
+        libraries: for those of them that need no reference, the library that computed them, with its version.
+        seconds: wall-clock time of the upscaling alone, without files; None for results in files.
         cut: whether the HR picture lost rows or columns to become a multiple of the scale.
         degraded: whether the input was made from the HR picture.
     """
@@ -85,20 +84,20 @@ def measure_upscaling(
     Args:
         upscale: from an 8-bit LR picture (grey or RGB) to its result; for instance an `Upscaler`'s method.
         benchmark: the set.
-        model: what to call the row.
-        scale: the factor that `upscale` brings.
+        model: name of the row.
+        scale: the factor of `upscale`.
         border: pixels to leave out on each side for PSNR-Y and SSIM-Y, 0 for whole images; by default the
             scale.
         perceptual: further metrics by name.
-        save: the folder to keep the results in, as 8-bit PNG; by default they are scored and thrown away.
+        save: a folder to write the results to, as 8-bit PNG; by default they are not kept.
         on_measured: called after each picture.
 
     Returns:
-        One measurement a picture, in the set's order.
+        One measurement per picture, in the set's order.
 
     Raises:
-        PictureError: a picture cannot be read, does not fit its partner, or a result has the wrong size or cannot be
-            kept.
+        PictureError: a picture cannot be read, does not fit its partner, or a result has the wrong size or cannot
+            be saved.
     """
     score = partial(_score, model=model, dataset=benchmark.name, border=border, perceptual=perceptual or {})
     if save is not None:
@@ -128,19 +127,19 @@ def measure_results(
     perceptual: Mapping[str, PerceptualMetric] | None = None,
     on_measured: Callable[[Measurement], None] | None = None,
 ) -> list[Measurement]:
-    """Scores a folder of ready results, whoever made them.
+    """Scores a folder of results from any program.
 
     Args:
         folder: holds one picture for each HR picture, matched by name; 16 bits are rounded to 8.
         benchmark: the set.
-        model: what to call the row.
+        model: name of the row.
         scale: the factor; by default found from the sizes of HR and LR.
         border: as for `measure_upscaling`.
         perceptual: as for `measure_upscaling`.
         on_measured: called after each picture.
 
     Returns:
-        One measurement a picture, in the set's order.
+        One measurement per picture, in the set's order.
 
     Raises:
         PictureError: a picture cannot be read, has no partner, or does not fit it.

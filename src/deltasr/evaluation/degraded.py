@@ -1,4 +1,4 @@
-"""One LR picture made from an HR one, and what is written down about it."""
+"""One LR picture made from an HR one, and its line in a list."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from deltasr.degradation.draws import derived_seed
-from deltasr.degradation.kinds import degrade_and_tell
+from deltasr.degradation.kinds import degrade_with_history
 from deltasr.imaging import Picture, fill_transparent
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """What a list of degraded pictures says of one.
+    """The line of one degraded picture in a list.
 
     Attributes:
         name: of the picture in its set: its path below the set's folder, without suffix.
-        kind, scale, seed: how it was made; together with the name and the HR picture they decide it.
+        kind, scale, seed: of the degradation; with the name and the HR picture they determine the LR picture.
         width, height: of the LR picture, in pixels.
-        operations: what it went through, in order, separated by `; `.
+        operations: its history, in order, separated by `; `.
         sha256: of the LR picture's pixels: rows from the top, RGB, 8 or 16 bits (low byte first) each.
         hr_sha256: the same of the HR picture it was made from, before anything was cut off.
-        strength: that was asked for; None where none was.
+        strength: of the degradation, if it was given.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Degraded:
-    """An LR picture, the line about it, and a sentence for each thing of the HR picture that it leaves out."""
+    """An LR picture, its line, and a sentence for each thing of the HR picture that was left out."""
 
     picture: Picture
     line: Line
@@ -54,7 +54,7 @@ def degrade_picture(
 
     Args:
         picture: the HR picture, any depth; grey becomes RGB, transparent places take the colour beside them.
-        name: what it is called in its set; see `Line`.
+        name: its name in the set; see `Line`.
         kind: a name in `degradation.KINDS`.
         scale: a whole factor, at least 1. Rows at the bottom and columns at the right beyond a multiple are left out.
         seed: of the set.
@@ -69,7 +69,7 @@ def degrade_picture(
         picture = replace(picture, pixels=fill_transparent(picture.pixels, picture.alpha), alpha=None)
         notes.append("Its transparency was left out.")
     hr = picture.to_tensor()
-    lr, (history,) = degrade_and_tell(hr, kind=kind, scale=scale, seed=derived_seed(seed, name), strength=strength)
+    lr, (history,) = degrade_with_history(hr, kind=kind, scale=scale, seed=derived_seed(seed, name), strength=strength)
     height, width = lr.shape[-2:]
     if (height * scale, width * scale) != (picture.height, picture.width):
         notes.append(f"It was cut to {width * scale}x{height * scale} pixels, multiples of {scale}.")

@@ -1,4 +1,4 @@
-"""Lists of degraded pictures: as CSV, back from it, and against the pictures that are made now."""
+"""Lists of degraded pictures: writing and reading them as CSV, and comparing them with pictures."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _NUMBERS = ("scale", "seed", "width", "height")
 
 
 def to_csv(lines: Sequence[Line]) -> str:
-    """A header and a line a picture, sorted by name."""
+    """A header and one line per picture, sorted by name."""
     text = io.StringIO()
-    told = any(line.strength is not None for line in lines)
-    columns = [column for column in _COLUMNS if told or column != _STRENGTH]
+    with_strength = any(line.strength is not None for line in lines)
+    columns = [column for column in _COLUMNS if with_strength or column != _STRENGTH]
     writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(asdict(line) for line in sorted(lines, key=lambda line: line.name))
@@ -59,7 +59,7 @@ def read_list(path: Path) -> list[Line]:
 
 
 def difference(listed: Line, made: Line) -> str | None:
-    """In what a picture that was made now differs from the one of the list, in words; None where it does not."""
+    """In words, how a picture differs from its line in the list; None where it does not."""
     if listed == made:
         return None
     if listed.hr_sha256 != made.hr_sha256:

@@ -23,14 +23,14 @@ _SMALLEST_NORM = 1e-10
 
 
 class Lpips(nn.Module):
-    """LPIPS v0.1 as a metric and as a differentiable training loss; its weights never change.
+    """LPIPS v0.1 as a metric and as a differentiable training loss; its weights are fixed.
 
     Weights come from a file (`Lpips.from_file`): the convolution layers under torchvision's names
-    (`features.*`) and one linear head a layer (`lin*.model.1.weight`).
+    (`features.*`) and one linear head per layer (`lin*.model.1.weight`).
 
     Attributes:
-        net: which network it looks through: "alex" (AlexNet) or "squeeze" (SqueezeNet 1.1).
-        smallest_side: the smallest height and width that this network can look at.
+        net: the network: "alex" (AlexNet) or "squeeze" (SqueezeNet 1.1).
+        smallest_side: the smallest height and width that the network accepts.
     """
 
     shift: Tensor
@@ -84,17 +84,17 @@ class Lpips(nn.Module):
         return module
 
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
-        """The distance between images: 0 for equal ones, around 0.1 to 0.5 between results and their truths.
+        """The distance between images: 0 for equal ones, around 0.1 to 0.5 between results and HR pictures.
 
         Args:
             sr: (N, 3, H, W), RGB in [0, 1].
-            hr: the truth, same shape.
+            hr: the HR pictures, same shape.
 
         Returns:
             (N,), float32, also under autocast, at least 0.
 
         Raises:
-            ModelError: shapes differ, or images are smaller than the network can look at.
+            ModelError: shapes differ, or images are smaller than the network accepts.
         """
         if sr.shape != hr.shape:
             raise ModelError(f"LPIPS compares equal shapes, not {tuple(sr.shape)} and {tuple(hr.shape)}.")
@@ -115,7 +115,7 @@ class Lpips(nn.Module):
         return distance
 
     def train(self, mode: bool = True) -> Lpips:
-        """Stays in evaluation mode: a loss must not depend on whether its owner trains."""
+        """Stays in evaluation mode, also as a part of a module that is trained."""
         return super().train(False)
 
     def _layers(self, image: Tensor) -> list[Tensor]:

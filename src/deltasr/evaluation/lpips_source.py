@@ -50,7 +50,7 @@ def find_lpips(
 
 
 class _PackageLpips(nn.Module):
-    """The `lpips` package's network behind the call of our own."""
+    """The `lpips` package's network, called as `Lpips`."""
 
     def __init__(self, package: ModuleType, net: NetName) -> None:
         super().__init__()

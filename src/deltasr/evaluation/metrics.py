@@ -1,6 +1,6 @@
 """PSNR and SSIM on luma, and PSNR on the low-resolution grid.
 
-All functions are pure and take RGB tensors in [0, 1]. Published numbers belong to 8-bit pictures: bring float
+All functions are pure and take RGB tensors in [0, 1]. Published numbers are of 8-bit pictures: round float
 results to 8-bit levels first, with `to_8_bit_levels`. Everything is computed in float64.
 """
 
@@ -56,7 +56,7 @@ def psnr_y(sr: Tensor, hr: Tensor, *, border: int) -> Tensor:
 
     Args:
         sr: (N, 3, H, W), RGB in [0, 1].
-        hr: the truth, same shape.
+        hr: the HR pictures, same shape.
         border: pixels left out on each side; the scale by convention, 0 for whole images.
 
     Returns:
@@ -76,7 +76,7 @@ def ssim_y(sr: Tensor, hr: Tensor, *, border: int) -> Tensor:
 
     Args:
         sr: (N, 3, H, W), RGB in [0, 1].
-        hr: the truth, same shape.
+        hr: the HR pictures, same shape.
         border: pixels left out on each side; the scale by convention, 0 for whole images.
 
     Returns:
@@ -98,7 +98,7 @@ def ssim_y(sr: Tensor, hr: Tensor, *, border: int) -> Tensor:
 
 
 def lr_psnr(sr: Tensor, lr: Tensor, *, scale: int) -> Tensor:
-    """How well a result, downscaled again, matches its input: PSNR over RGB after rounding to 8-bit levels.
+    """PSNR between the downscaled result and its input, over RGB, after rounding to 8-bit levels.
 
     Args:
         sr: (N, 3, scale * h, scale * w), RGB in [0, 1]: the saved result.

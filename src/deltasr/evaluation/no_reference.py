@@ -1,4 +1,4 @@
-"""Metrics that look at a result alone, without its truth: NIQE, MUSIQ and CLIP-IQA, through the `pyiqa` package."""
+"""No-reference metrics, which need no HR picture: NIQE, MUSIQ and CLIP-IQA, through the `pyiqa` package."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ TITLES: dict[NoReferenceName, str] = {"niqe": "NIQE", "musiq": "MUSIQ", "clipiqa
 """Column names by the names that pyiqa has for the metrics."""
 
 LOWER_IS_BETTER = frozenset({TITLES["niqe"]})
-"""Columns in which low scores are good; in the others high ones are."""
+"""Columns in which lower is better; in the others higher is."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoReference:
-    """One metric; called as every perceptual metric is, with the truth, which it does not look at.
+    """One metric; called as every perceptual metric, with the HR picture, which it ignores.
 
     Attributes:
         title: its column's name.
-        library: what computes it, and that one's version: "pyiqa 0.1.16".
+        library: that computes it, with its version: "pyiqa 0.1.16".
         network: pyiqa's, on the CPU.
     """
 
@@ -55,7 +55,7 @@ class NoReference:
         what = f"{self.title} gives no score for a picture of {sr.shape[-1]}x{sr.shape[-2]} pixels"
         try:
             score: Tensor = self.network(sr.float()).detach().float().reshape(1)
-        except Exception as error:  # every metric has its own way of failing on pictures that do not suit it
+        except Exception as error:  # metrics raise different errors for pictures that they cannot score
             raise ModelError(f"{what} ({reason(error)}); leave out the picture or the metric.") from error
         if not torch.isfinite(score).all():
             raise ModelError(f"{what}; leave out the picture or the metric.")
@@ -83,7 +83,7 @@ def find_no_reference(names: Sequence[NoReferenceName]) -> dict[str, NoReference
 def _pyiqa(title: str) -> ModuleType:
     try:
         return importlib.import_module("pyiqa")
-    except Exception as error:  # it brings some thirty packages, each with a way of failing of its own
+    except Exception as error:  # it imports some thirty packages, which raise different errors
         if isinstance(error, ModuleNotFoundError) and error.name == "pyiqa":
             raise ModelError(f"{title} needs the pyiqa package: pip install -e '.[iqa]'.") from error
         raise ModelError(
@@ -95,7 +95,7 @@ def _pyiqa(title: str) -> ModuleType:
 def _made(pyiqa: ModuleType, name: NoReferenceName) -> NoReference:
     try:
         network = pyiqa.create_metric(name, device=torch.device("cpu"))
-    except Exception as error:  # downloads, files and networks fail each in their own way
+    except Exception as error:  # downloads, files and networks raise different errors
         raise ModelError(
             f"pyiqa cannot make {TITLES[name]} ({reason(error)}); it downloads weights when a metric is first used, so "
             "try again with a connection."

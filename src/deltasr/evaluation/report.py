@@ -1,4 +1,4 @@
-"""Measurements as a CSV file, a row an image, and as a Markdown table, a row a model."""
+"""Measurements as a CSV file with one row per image, and as a Markdown table with one row per model."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class _Column:
 
 
 def to_csv(measurements: Sequence[Measurement]) -> str:
-    """A header and a line a result.
+    """A header and one line per result.
 
-    `seconds_wall` is the upscaling alone, and empty for ready results. Scores that a library computes without a
-    reference are followed at the end by a column each, such as `niqe_library`, with its name and version.
+    `seconds_wall` is the upscaling alone, and empty for results in files. For each score without a reference there is a
+    column at the end, such as `niqe_library`, with the name and version of the library that computed it.
     """
     perceptual, libraries = _perceptual_names(measurements), _libraries(measurements)
     text = io.StringIO()
@@ -49,7 +49,7 @@ def to_csv(measurements: Sequence[Measurement]) -> str:
 
 
 def to_markdown(measurements: Sequence[Measurement]) -> str:
-    """A table with a row a model and a group of columns a set, then its terms.
+    """A table with one row per model and one group of columns per set, and notes below it.
 
     Values are means over images; LR-PSNR is that of the mean squared error, since exact images are common there.
 
@@ -107,7 +107,7 @@ def _perceptual_names(measurements: Sequence[Measurement]) -> list[str]:
 
 
 def _libraries(measurements: Sequence[Measurement]) -> dict[str, str]:
-    """What computed the scores that need no reference, by their names."""
+    """The libraries that computed the scores without a reference, by their names."""
     return {name: library for m in measurements for name, library in m.libraries.items()}
 
 
@@ -123,7 +123,7 @@ def _notes(groups: dict[str, list[Measurement]]) -> list[str]:
         notes.append("LPIPS: version 0.1, whole images, lower is better.")
     for name, library in _libraries(measurements).items():
         better = "lower" if name in LOWER_IS_BETTER else "higher"
-        notes.append(f"{name}: {library}, whole images without their truth, {better} is better.")
+        notes.append(f"{name}: {library}, no reference, whole images, {better} is better.")
     notes.append("LR-PSNR (dB): RGB, between the result downscaled again and its input in 8 bits; of the mean error.")
     return notes
 

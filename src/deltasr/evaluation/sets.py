@@ -66,7 +66,7 @@ def find_set(hr: Path | str, lr: Path | str | None = None) -> BenchmarkSet:
 
 
 def partners(truths: Sequence[Path], folder: Path) -> list[Path]:
-    """Each truth's partner in a folder: of the same stem, marks such as `x4`, `_LR` or `_LRBI_x4` aside.
+    """Each HR picture's partner in a folder: of the same stem, marks such as `x4`, `_LR` or `_LRBI_x4` aside.
 
     Args:
         truths: picture files with different stems.

@@ -1,4 +1,4 @@
-"""Power spectra of results over those of their truths: patterns that a model adds, at whatever frequency."""
+"""Ratios of power spectra of results to those of HR pictures, which show patterns that a model adds."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Peak:
     """The largest ratio among some frequencies.
 
     Attributes:
-        ratio: of the result's power to the truth's.
+        ratio: of the result's power to that of HR.
         frequency: vertical and horizontal, in cycles per pixel, from -1/2 to 1/2; of two opposite ones, whose power is
             the same, the one whose vertical part is above 0, or is 0 and the horizontal part above it.
         spread: standard error of the ratio at that frequency, by leaving out one picture at a time; None for one.
@@ -75,11 +75,11 @@ def radii() -> Floats:
 
 
 def ratio(results: Sequence[Floats], truths: Sequence[Floats]) -> Floats:
-    """Mean power of results over that of their truths, (64, 64), both averaged over 3x3 frequencies.
+    """Mean power of results over that of HR pictures, (64, 64), both averaged over 3x3 frequencies.
 
     Args:
         results: the spectrum of each picture.
-        truths: the same of their truths.
+        truths: the same of the HR pictures.
     """
     return _smoothed(np.mean(results, axis=0)) / _smoothed(np.mean(truths, axis=0))
 
@@ -90,7 +90,7 @@ def away_from_zero() -> NDArray[np.bool_]:
 
 
 def repeating(scale: int) -> NDArray[np.bool_]:
-    """The frequencies, (64, 64), of what repeats with the LR grid: multiples of 1/scale both ways, but 0.
+    """The frequencies, (64, 64), of patterns with the period of the LR grid: multiples of 1/scale in both axes, but 0.
 
     Args:
         scale: divides 64.
@@ -100,11 +100,11 @@ def repeating(scale: int) -> NDArray[np.bool_]:
 
 
 def largest(results: Sequence[Floats], truths: Sequence[Floats], among: NDArray[np.bool_]) -> Peak:
-    """Where results have the most power beside their truths.
+    """The largest ratio of power and its frequency.
 
     Args:
         results, truths: as `ratio` takes them.
-        among: the frequencies to look at, (64, 64).
+        among: the frequencies to compare, (64, 64).
     """
     ratios = ratio(results, truths)
     place = np.unravel_index(np.argmax(np.where(among, ratios, -np.inf)), ratios.shape)
@@ -128,7 +128,7 @@ def _spread_at(results: Sequence[Floats], truths: Sequence[Floats], place: tuple
 
 
 def _smoothed(power: Floats) -> Floats:
-    """The mean over neighbouring frequencies; spectra go on periodically."""
+    """The mean over neighbouring frequencies; spectra are periodic."""
     reach = _SMOOTHED // 2
     shifts = [(v, h) for v in range(-reach, reach + 1) for h in range(-reach, reach + 1)]
     smoothed: Floats = np.mean([np.roll(power, shift, axis=(0, 1)) for shift in shifts], axis=0)

@@ -1,1 +1,1 @@
-"""The papers' experiments at a scale of one's own: a table, plots, and the papers' numbers beside ours."""
+"""Experiments of papers at a chosen scale, and our own: a table with the papers' numbers, and plots."""

@@ -1,22 +1,19 @@
-"""Every experiment: an explicit list, and the one function that runs them."""
+"""The list of experiments, and the function that runs one."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from deltasr import __version__
-from deltasr.devices import find_device
 from deltasr.errors import SettingError
 from deltasr.evaluation.report import write_report
 from deltasr.experiments.deltadiff import figure_4 as deltadiff_figure_4
 from deltasr.experiments.deltadiff import table_1 as deltadiff_table_1
 from deltasr.experiments.deltadiff import table_2 as deltadiff_table_2
-from deltasr.experiments.experiment import Experiment, Result, Settings, TestSet
-from deltasr.experiments.measuring import shown
+from deltasr.experiments.experiment import Experiment, Result, Settings
 from deltasr.experiments.own import dial, estimator, ingredients, jpeg, photo, small_models, spectrum, teacher_forcing
-from deltasr.experiments.plots import require_matplotlib
-from deltasr.experiments.report import report_1, report_2, report_3, report_4, report_5
+from deltasr.experiments.plots import require_matplotlib, stacked
+from deltasr.experiments.report.cnn import CNN_EXPERIMENTS
+from deltasr.experiments.report.gan import GAN_EXPERIMENTS
 from deltasr.experiments.resshift import figure_3 as resshift_figure_3
 from deltasr.experiments.resshift import figure_7 as resshift_figure_7
 from deltasr.experiments.resshift import table_1 as resshift_table_1
@@ -26,30 +23,29 @@ from deltasr.files import write_whole
 from deltasr.training.data.cache import find_pictures
 
 EXPERIMENTS: dict[str, Experiment] = {
-    module.EXPERIMENT.name: module.EXPERIMENT
-    for module in (
-        resshift_table_1,
-        resshift_table_2,
-        resshift_figure_3,
-        resshift_figure_7,
-        deltadiff_table_1,
-        deltadiff_table_2,
-        deltadiff_figure_4,
-        teacher_forcing,
-        small_models,
-        ingredients,
-        dial,
-        photo,
-        estimator,
-        jpeg,
-        spectrum,
-        report_1,
-        report_2,
-        report_3,
-        report_4,
-        report_5,
+    experiment.name: experiment
+    for experiment in (
+        resshift_table_1.EXPERIMENT,
+        resshift_table_2.EXPERIMENT,
+        resshift_figure_3.EXPERIMENT,
+        resshift_figure_7.EXPERIMENT,
+        deltadiff_table_1.EXPERIMENT,
+        deltadiff_table_2.EXPERIMENT,
+        deltadiff_figure_4.EXPERIMENT,
+        teacher_forcing.EXPERIMENT,
+        small_models.EXPERIMENT,
+        ingredients.EXPERIMENT,
+        dial.EXPERIMENT,
+        photo.EXPERIMENT,
+        estimator.EXPERIMENT,
+        jpeg.EXPERIMENT,
+        spectrum.EXPERIMENT,
+        *CNN_EXPERIMENTS,
+        *GAN_EXPERIMENTS,
     )
 }
+
+_PLOT = "plot.png"
 
 
 def describe(name: str) -> Experiment:
@@ -64,14 +60,14 @@ def describe(name: str) -> Experiment:
 
 
 def run(name: str, settings: Settings) -> tuple[Path, Result]:
-    """Run an experiment, and write table.csv, table.md, its plots and settings.json to `settings.output / name`.
+    """Run an experiment, and write table.csv, table.md and its plots as plot.png to `settings.output / name`.
 
     Returns:
-        That folder, and what came out.
+        That folder, and the result.
 
     Raises:
-        SettingError: there is no such experiment, something that it needs is not given or that it does not take is,
-            or matplotlib is missing.
+        SettingError: there is no such experiment, a setting that it needs is missing or one that it does not take is
+            given, or matplotlib is missing.
         DeltasrError: a training, a measurement or a file failed.
     """
     experiment = describe(name)
@@ -89,55 +85,30 @@ def run(name: str, settings: Settings) -> tuple[Path, Result]:
     require_matplotlib()
     result = experiment.run(settings)
     folder = settings.output / name
-    for plot, content in result.plots.items():
-        write_whole(folder / f"{plot}.png", content, what="The plot")
+    if result.plots:
+        write_whole(folder / _PLOT, stacked(result.plots), what="The plot")
     write_report(to_csv(result.table), folder / "table.csv")
     write_report(report(experiment, result, settings), folder / "table.md")
-    write_report(json.dumps(_facts(experiment, result, settings), indent=2) + "\n", folder / "settings.json")
     return folder, result
 
 
 def report(experiment: Experiment, result: Result, settings: Settings) -> str:
-    """The table with its title, scale, notes and plots, as Markdown."""
-    quick = ["**A quick run**: it shows that the experiment works, not what it would show at the paper's scale."]
+    """The table with its title, scale, notes and plot, as Markdown."""
+    quick = ["**A quick run**: it shows that the experiment works; its numbers do not stand for the paper's scale."]
     lines = [*(quick if settings.quick else []), *result.scale, *result.notes]
-    plots = [f"![{name}]({name}.png)" for name in result.plots]
+    plots = [f"![Plots]({_PLOT})"] if result.plots else []
     parts = [f"# {experiment.title}", experiment.source, to_markdown(result.table).rstrip("\n")]
     return "\n\n".join([*parts, "\n".join(f"- {line}" for line in lines), *plots]) + "\n"
 
 
 def _left_over(experiment: Experiment, settings: Settings) -> list[str]:
-    """Options that were given to an experiment that does not heed them."""
+    """Options that were given to an experiment that does not use them."""
     trains = experiment.trains or experiment.may_train
-    heeded = {
+    options = {
         "--data": (trains, settings.data is not None),
         "--images": (trains, settings.images is not None),
         "--set": (experiment.measures, bool(settings.sets)),
         "--checkpoint": (experiment.compares, bool(settings.checkpoints)),
         "--only": (bool(experiment.parts), bool(settings.only)),
     }
-    return [option for option, (taken, given) in heeded.items() if given and not taken]
-
-
-def _facts(experiment: Experiment, result: Result, settings: Settings) -> dict[str, object]:
-    """Settings without the places of files, which differ from machine to machine."""
-    import torch
-
-    return {
-        "experiment": experiment.name,
-        "deltasr": __version__,
-        "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
-        "quick": settings.quick,
-        "images": settings.images,
-        "device": find_device(settings.device).type,
-        "sets": [_described(shown(test_set, settings)) for test_set in settings.sets],
-        "checkpoints": list(settings.checkpoints),
-        **result.facts,
-    }
-
-
-def _described(test_set: TestSet) -> dict[str, object]:
-    """A set as JSON values; a border of None is the scale."""
-    benchmark = test_set.benchmark
-    return {"name": benchmark.name, "border": test_set.border, "pictures": len(benchmark.pairs)}
+    return [option for option, (taken, given) in options.items() if given and not taken]

@@ -1,13 +1,17 @@
-"""What an experiment is: what it needs, what it is told, and what comes out of it."""
+"""The interface of an experiment: what it needs, its settings and its result."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from deltasr.errors import SettingError
 from deltasr.evaluation.sets import BenchmarkSet
 from deltasr.experiments.tables import Table
+
+SCALE = 4
+"""The scale of every experiment."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,10 +26,10 @@ class TestSet:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What an experiment is told.
+    """Settings of an experiment.
 
     Attributes:
-        output: folder of all experiments' results; trainings that several of them share lie in its folder `runs`.
+        output: folder of all experiments' results; its folder `runs` holds the trainings, which experiments share.
         data: folder of training pictures.
         cache: folder for decoded training pictures.
         sets: what to measure on.
@@ -35,7 +39,7 @@ class Settings:
         only: the parts to run, by their names in `Experiment.parts`; empty for all.
         checkpoints: trained models by the names that their rows get.
         device: `auto`, or `cpu` even where there is an accelerator.
-        say: told what is going on, a line at a time.
+        say: called with each line on the progress.
     """
 
     output: Path
@@ -50,29 +54,32 @@ class Settings:
     device: str = "auto"
     say: Callable[[str], None] = lambda text: None
 
+    def refuse_checkpoints_named(self, taken: Iterable[str]) -> None:
+        """Raise SettingError if a checkpoint has the name of another row."""
+        for name in self.checkpoints.keys() & set(taken):
+            raise SettingError(f"--checkpoint {name} is the name of another model in the table; choose another.")
+
     @property
     def cache_folder(self) -> Path:
-        """Where decoded training pictures lie."""
+        """The folder for decoded training pictures."""
         return self.cache or self.output / "cache"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What comes out of an experiment.
+    """Result of an experiment.
 
     Attributes:
-        table: ours and the paper's numbers.
-        plots: PNG files by name, without suffix.
+        table: our numbers and the paper's.
+        plots: PNG files, which are put one below the other.
         scale: sentences that state the scale of this run, and the paper's beside it.
         notes: sentences on how to read the numbers.
-        facts: what a rerun needs to know, as JSON values.
     """
 
     table: Table
-    plots: Mapping[str, bytes]
+    plots: tuple[bytes, ...]
     scale: tuple[str, ...]
     notes: tuple[str, ...] = ()
-    facts: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,15 +87,15 @@ class Experiment:
     """A named experiment.
 
     Attributes:
-        name: what the command line calls it, and the folder of its results.
+        name: on the command line, and of the folder of its results.
         title: one line.
         source: the publication, and the table or figure in it.
-        run: does it.
+        run: runs it.
         trains: whether it needs training pictures.
         may_train: whether it takes training pictures that it does not always need.
         measures: whether it needs benchmark sets.
         compares: whether it takes trained models.
-        parts: names of what can be run by itself; empty where there is only the whole.
+        parts: names of rows that can be run separately; empty where there are none.
     """
 
     name: str

@@ -14,7 +14,7 @@ from deltasr.errors import CheckpointError
 from deltasr.evaluation.benchmark import Measurement, measure_results, measure_upscaling
 from deltasr.evaluation.lpips_source import find_lpips
 from deltasr.evaluation.report import psnr_of_mean_error
-from deltasr.experiments.experiment import Settings, TestSet
+from deltasr.experiments.experiment import SCALE, Settings, TestSet
 from deltasr.experiments.plots import Panel, Series
 from deltasr.experiments.tables import THIS_RUN, Column, Row, Value
 from deltasr.inference.conditions import Restoration
@@ -31,10 +31,7 @@ SCORE_COLUMNS = (
     Column(title=SSIM, digits=4),
     Column(title=LPIPS, digits=4),
 )
-"""What `Scores.cells` fills."""
-
-_SCALE = 4
-"""That of every experiment."""
+"""The columns of `Scores.cells`."""
 
 QUICK_PICTURES = 3
 """Pictures of each set that a quick run measures."""
@@ -90,11 +87,11 @@ class Meter:
         """Scores on each set, in their order.
 
         Args:
-            label: what is measured, for who waits.
-            model: upscales the sets.
+            label: name of the model in progress messages.
+            model: to measure.
             fidelity: for models with a dial.
             restoration: for models that restore.
-            sets: in place of the experiment's, for instance the same pictures in other files.
+            sets: instead of the experiment's, for instance the same pictures in other files.
 
         Raises:
             PictureError: a picture cannot be read or does not fit its partner.
@@ -116,14 +113,14 @@ class Meter:
         return scores
 
     def measure_ready(self, label: str, folder: Path, test_set: TestSet) -> Scores:
-        """Scores of results that are ready, whoever made them: one picture for each of a whole set, matched by name.
+        """Scores of results in files from any program: one picture for each of a whole set, matched by name.
 
         Raises:
             PictureError: a picture cannot be read, or has no partner, or does not fit it.
         """
         whole = next(s.benchmark for s in self.settings.sets if s.benchmark.name == test_set.benchmark.name)
         measured = measure_results(
-            folder, whole, model=label, scale=_SCALE, border=test_set.border, perceptual=self.perceptual
+            folder, whole, model=label, scale=SCALE, border=test_set.border, perceptual=self.perceptual
         )
         wanted = {pair.name for pair in test_set.benchmark.pairs}
         return means([measurement for measurement in measured if measurement.image in wanted])
@@ -145,12 +142,8 @@ class Meter:
         lpips = f"LPIPS of this run: {', '.join(self.perceptual)}, version 0.1, whole pictures, lower is better."
         return protocol, projected, self._without_lpips or lpips
 
-    def facts(self) -> dict[str, object]:
-        """What `Result.facts` says of the scores, as JSON values."""
-        return {"lpips": list(self.perceptual)}
-
     def scale(self) -> str:
-        """What was measured on."""
+        """A sentence that names the sets."""
         return f"This run is measured on {', '.join(_described(test_set) for test_set in self.sets)}."
 
 
@@ -179,7 +172,7 @@ def perception_panels(rows: Sequence[Row], *, label: str, caption: str | None = 
         labels = list(dict.fromkeys(str(row.cells[label]) for row in ours))
         series = [_line(one, [row for row in ours if row.cells[label] == one], caption) for one in labels]
         series += [replace(_line(f"{row.cells[label]} (published)", [row]), published=True) for row in others]
-        panels.append(Panel(title=str(name), x="PSNR-Y (dB)", y="LPIPS (less is better)", series=series))
+        panels.append(Panel(title=str(name), x="PSNR-Y (dB)", y="LPIPS (lower is better)", series=series))
     return panels
 
 

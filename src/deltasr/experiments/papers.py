@@ -1,10 +1,12 @@
-"""The publications' own numbers, each with the place where it stands; what could not be looked up is left out."""
+"""Numbers of publications, each with its source; what could not be looked up is left out."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from deltasr.experiments.experiment import SCALE, TestSet
+from deltasr.experiments.measuring import LPIPS, PSNR, SET, SSIM
 from deltasr.experiments.tables import Row, Value
 
 RESSHIFT = "ResShift (Yue, Wang and Loy, NeurIPS 2023, arXiv:2307.12348)"
@@ -46,12 +48,12 @@ RESSHIFT_COSTS = (
         source="ProSR (Kim and Kim), Table 11",
     ),
 )
-"""ResShift's costs for a picture of 64x64 to 256x256, as others measured them."""
+"""ResShift's costs from 64x64 to 256x256 pixels, as others measured them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """Somebody else's method, measured with this project's protocol: PSNR-Y, SSIM-Y and LPIPS-alex by set."""
+    """Another method, measured with this project's protocol: PSNR-Y, SSIM-Y and LPIPS-alex by set."""
 
     method: str
     parameters: float
@@ -114,3 +116,29 @@ DELTADIFF_IMAGES = Reference(
     method="DeltaDiff's released pictures", parameters=174, scores={"DeltaDiffSet14": (24.19, 0.6796, 0.2065)}
 )
 """The results that were published with DeltaDiff's set; the paper states other numbers, `DELTADIFF_SET14`."""
+
+
+def reference_scores(
+    sets: Sequence[TestSet], references: Sequence[Reference] = REFERENCES
+) -> Iterator[tuple[Reference, dict[str, Value]]]:
+    """Scores of other people's methods on those of the sets that they were measured on with this project's protocol.
+
+    Args:
+        sets: not shortened for a quick run.
+        references: the methods.
+
+    Yields:
+        The reference, and the cells of `SCORE_COLUMNS`; method by method.
+    """
+    names = [test_set.benchmark.name for test_set in sets if _has_references(test_set)]
+    for reference in references:
+        for name in names:
+            if name in reference.scores:
+                psnr, ssim, lpips = reference.scores[name]
+                yield reference, {SET: name, PSNR: psnr, SSIM: ssim, LPIPS: lpips}
+
+
+def _has_references(test_set: TestSet) -> bool:
+    """Whether the references were measured on the same pictures with the same border."""
+    border = SCALE if test_set.border is None else test_set.border
+    return REFERENCE_SETS.get(test_set.benchmark.name) == (len(test_set.benchmark.pairs), border)

@@ -1,4 +1,4 @@
-"""Plots as PNG files whose bytes depend on what they show and on nothing else."""
+"""Plots as PNG files; the same content gives the same bytes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from deltasr.errors import SettingError
 
@@ -25,9 +26,9 @@ _MAP = 2.4
 """Side of a map, in inches."""
 _DPI = 110
 _PUBLISHED_MARKERS = "sDv^<>ph"
-"""In turn, so that published points are told apart though all are hollow and black."""
+"""Used in turn for published points, all of which are hollow and black."""
 _INSIDE = 6
-"""The most series that a legend lies among the points for; with more it stands beside them."""
+"""With more series than this the legend is beside the axes instead of inside."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +36,8 @@ class Series:
     """Points of one line.
 
     Attributes:
-        label: what the legend calls it.
-        x, y: as many of one as of the other.
+        label: in the legend.
+        x, y: of equal length.
         captions: a text beside each point; empty for none.
         published: whether it comes from a publication; such points are hollow and black.
         joined: whether a line goes through the points.
@@ -71,8 +72,8 @@ class Strip:
 
 @dataclass(frozen=True, kw_only=True)
 class Map:
-    """Ratios over a square of two numbers, (N, N), NaN for none; rows and columns begin at one end, in even steps, and
-    stop a step before the other."""
+    """Ratios over a square of two numbers, (N, N), NaN for none; rows and columns go from one end in equal steps to one
+    step before the other."""
 
     title: str
     values: NDArray[np.float64]
@@ -180,8 +181,24 @@ def draw_maps(rows: Sequence[Sequence[Map]], *, title: str, middle: float, large
     return _png(figure)
 
 
+def stacked(plots: Sequence[bytes]) -> bytes:
+    """PNGs one below the other, each in the middle of the width, as one PNG."""
+    if len(plots) == 1:
+        return plots[0]
+    pictures = [Image.open(io.BytesIO(plot)).convert("RGB") for plot in plots]
+    width, height = max(picture.width for picture in pictures), sum(picture.height for picture in pictures)
+    whole = Image.new("RGB", (width, height), "white")
+    top = 0
+    for picture in pictures:
+        whole.paste(picture, ((width - picture.width) // 2, top))
+        top += picture.height
+    buffer = io.BytesIO()
+    whole.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
 def require_matplotlib() -> None:
-    """Make sure that plots can be drawn, before hours go into what they would show.
+    """Check that plots can be drawn, before anything is trained or measured.
 
     Raises:
         SettingError: matplotlib is not installed.

@@ -1,4 +1,4 @@
-"""Short trainings of an experiment: made once, gone on with when they were interrupted, shared between experiments."""
+"""Short trainings of experiments: run once, resumed after an interruption, shared between experiments."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import torch
 
 from deltasr.devices import find_device
 from deltasr.errors import SettingError, TrainingError
+from deltasr.experiments.costs import parameters_of
 from deltasr.experiments.experiment import Settings
 from deltasr.models import catalogue, checkpoint
 from deltasr.models.base import Model
@@ -27,7 +28,7 @@ from deltasr.training.trainer import Options, train
 AnyOfThem = TypeVar("AnyOfThem", bound=Recipe)
 
 _QUICK_IMAGES, _QUICK_CROP = 640, 16
-"""What a quick run trains on: crops, and their side in LR pixels."""
+"""Length of a quick run in crops, and their side in LR pixels."""
 
 _AVERAGED_SHARE = 0.1
 """The weights of a short run are averaged over about this share of its steps, at the most."""
@@ -35,11 +36,11 @@ _AVERAGED_SHARE = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A training that is over.
+    """A finished training.
 
     Attributes:
-        label: what the experiment calls it.
-        recipe: what was trained.
+        label: its name in the experiment.
+        recipe: of the training.
         weights: the checkpoint.
         seconds: wall-clock time of the training loop.
         entries: the lines of its metrics.
@@ -56,7 +57,7 @@ class Run:
         return catalogue.load(self.weights)
 
     def curve(self, key: str) -> tuple[list[int], list[float]]:
-        """Images seen, and a number of the metrics there, such as `loss`; empty where it was never logged."""
+        """Images seen, and the values of a metric there, such as `loss`; empty where it was not logged."""
         found = [(entry["images"], entry[key]) for entry in self.entries if key in entry]
         return [images for images, _ in found], [value for _, value in found]
 
@@ -67,7 +68,7 @@ class Run:
 
 
 def budgeted(name: str, settings: Settings, *, full: int, **changes: Any) -> AnyRecipe:
-    """A named recipe at the length that an experiment's settings ask for, validated nowhere unless `changes` say so.
+    """A named recipe at the length of an experiment's settings, without validation unless `changes` has it.
 
     Args:
         name: of the recipe.
@@ -85,7 +86,7 @@ def budgeted(name: str, settings: Settings, *, full: int, **changes: Any) -> Any
 
 
 def shortened(recipe: AnyOfThem, images: int, **changes: Any) -> AnyOfThem:
-    """A recipe for a short run: so many images, with warm-up and averaging to match, validated once, at its end.
+    """A recipe for a short run, with shorter warm-up and averaging, and one validation at its end.
 
     Args:
         recipe: a longer one.
@@ -114,17 +115,17 @@ def shortened(recipe: AnyOfThem, images: int, **changes: Any) -> AnyOfThem:
 def trained(
     label: str, recipe: AnyRecipe, settings: Settings, *, initial: Run | None = None, display: Display | None = None
 ) -> Run:
-    """Train a recipe, unless it was trained before: `output/runs/LABEL-HASH`, the hash being that of recipe and start.
+    """Train a recipe, unless `output/runs/LABEL-HASH` has it already; the hash is of the recipe and the initial run.
 
     Args:
         label: letters, digits, dots and hyphens.
-        recipe: what to train.
-        settings: of the experiment; its `data` is there.
-        initial: a run of the same network whose weights to start from; None for fresh ones.
-        display: told what the training tells; None for nobody.
+        recipe: of the training.
+        settings: of the experiment, with `data`.
+        initial: a run of the same network whose weights to start from; None for random ones.
+        display: shows the progress; None for no display.
 
     Raises:
-        TrainingError: training cannot start or go on, or was interrupted, or was over with other pictures.
+        TrainingError: training cannot start or be resumed, was interrupted, or was finished on other pictures.
         SettingError: the recipe has a wrong value.
     """
     assert settings.data is not None, "the catalogue checks what an experiment needs"
@@ -146,7 +147,7 @@ def trained(
         )
         train(recipe, options, display or Silence())
     if not _is_over(folder, recipe):
-        raise TrainingError(f"The training {label} was interrupted; the same command goes on from there.")
+        raise TrainingError(f"The training {label} was interrupted; the same command resumes it.")
     facts = checkpoint.read_header(folder.weights_file).training
     lines = folder.metrics_file.read_text(encoding="utf-8").splitlines()
     return Run(
@@ -180,7 +181,7 @@ def _require_same_pictures(folder: RunFolder, recipe: AnyRecipe, data: Path, set
 
 
 def scale_of(runs: Sequence[Run], device: str) -> str:
-    """One sentence: how long, on what crops, in what time and on what machine the runs of an experiment were."""
+    """One sentence with the length, crops, time, machine and parameters of an experiment's runs."""
     images = _range([run.recipe.images for run in runs], "{:,}")
     crops = _range([run.recipe.crop for run in runs], "{0}x{0}")
     seconds = _range([run.seconds for run in runs], "{:.0f}")
@@ -192,7 +193,7 @@ def scale_of(runs: Sequence[Run], device: str) -> str:
 
 
 def machine(device: str) -> str:
-    """What computes here on a device of `Settings`, in words.
+    """The name of this machine's device, for a device of `Settings`.
 
     Raises:
         SettingError: this machine has no such device.
@@ -203,16 +204,6 @@ def machine(device: str) -> str:
         return f"{name}, torch {torch.__version__}"
     threads = torch.get_num_threads()
     return f"CPU, {threads} thread{'s' if threads != 1 else ''}, torch {torch.__version__}"
-
-
-def parameters_of(model: torch.nn.Module) -> int:
-    """The number of a network's parameters."""
-    return sum(parameter.numel() for parameter in model.parameters())
-
-
-def recipes_of(runs: Sequence[Run]) -> dict[str, object]:
-    """The recipes of runs by label, as JSON values."""
-    return {run.label: msgspec.to_builtins(run.recipe) for run in runs}
 
 
 def _range(values: Sequence[float], form: str) -> str:

@@ -1,4 +1,4 @@
-"""A table whose rows say where their numbers come from, as CSV and as Markdown."""
+"""A table with the source of each row, as CSV and as Markdown."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from deltasr.evaluation.report import aligned
 
 THIS_RUN = "this run"
 SOURCE = "numbers from"
-"""Title of the column that every table ends with."""
+"""Title of the last column of every table."""
 
 _MISSING = "not available"
 
@@ -28,7 +28,7 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A row: its cells by the titles of their columns, and who measured them.
+    """A row: its cells by the titles of their columns, and their source.
 
     Attributes:
         cells: a cell that is left out is empty in a row of this run, and `not available` in a row from elsewhere.
@@ -41,10 +41,10 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Columns and rows; the column `numbers from` is added behind them.
+    """Columns and rows; the column `numbers from` is added as the last one.
 
     Raises:
-        ValueError: a row has a cell in a column that there is not.
+        ValueError: a row has a cell in an unknown column.
     """
 
     columns: tuple[Column, ...]
@@ -58,7 +58,7 @@ class Table:
 
 
 def to_csv(table: Table) -> str:
-    """A header and a line a row; missing numbers are empty."""
+    """A header and one line per row; missing numbers are empty."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*(column.title for column in table.columns), SOURCE])

@@ -1,4 +1,4 @@
-"""Transparency: colour for pixels that have none, and pictures laid on white."""
+"""Transparency: colour for transparent pixels, and pictures composited over white."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _LEVELS = 255
 
 
 def fill_transparent(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Give transparent pixels the colour of the more opaque ones around them, so that none bleeds in.
+    """Give transparent pixels the colour of the more opaque ones around them, so that no hidden colour bleeds in.
 
     Nearly transparent pixels hold rounding noise where a file was made from premultiplied colours of 8 bits, 127
-    levels of it where alpha is 1 of 255, and a model would sharpen it into view. Each pixel is therefore drawn
+    levels of it where alpha is 1 of 255, and a model would amplify it. Each pixel is therefore drawn
     towards its surroundings by at most the error that rounding can have made, 255 / alpha - 1 levels of 8 bits. Over
     any ground that changes what is seen by less than one level.
 
@@ -50,7 +50,7 @@ def fill_transparent(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 
 def over_white(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Lay `pixels` (H, W, C) on white by `alpha` (H, W), both uint8 or both uint16, rounded to nearest."""
+    """Composite `pixels` (H, W, C) over white by `alpha` (H, W), both uint8 or both uint16, rounded to nearest."""
     top = int(np.iinfo(pixels.dtype).max)
     result = np.empty_like(pixels)
     for rows in row_blocks(pixels):

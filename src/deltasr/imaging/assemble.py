@@ -1,4 +1,4 @@
-"""Decoded samples and what the file said about them, put together as an upright `Picture`."""
+"""An upright `Picture` from decoded samples and the metadata of the file."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def as_8_bits(array: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8
 def cmyk_to_srgb(image: pyvips.Image) -> pyvips.Image:
     """A CMYK image (4 bands, 8 or 16 bits) in sRGB at the same depth, sRGB's ICC profile attached.
 
-    The image's own profile says what its inks look like; without a usable one, libvips' built-in one does.
+    The image's own profile is used; without a usable one, libvips' built-in CMYK profile.
     """
     depth = 16 if image.format == "ushort" else 8
     return image.icc_transform("srgb", embedded=True, input_profile="cmyk", depth=depth)

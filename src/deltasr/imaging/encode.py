@@ -1,6 +1,6 @@
 """The encoders: one function for each format, from a picture that fits the format to bytes in an open file.
 
-Each takes a quality from 1 to 100, which the lossless ones pass over, and returns a sentence for each thing
+Each takes a quality from 1 to 100, which the lossless ones ignore, and returns a sentence for each thing
 that could not be stored.
 """
 
@@ -64,10 +64,10 @@ def _encode(
 
 
 def _stream(save: Callable[[pyvips.TargetCustom], None], **handlers: Callable[..., Any]) -> None:
-    """Run a libvips encoder on a target whose `write`, and where it needs them `read` and `seek`, are ours.
+    """Run a libvips encoder on a target with the given handlers: `write`, and `read` and `seek` where it needs them.
 
     Raises:
-        OSError: a handler's own, or libvips' complaint as one.
+        OSError: raised by a handler, or made from libvips' error.
     """
     pyvips = libvips.load()
     failure: OSError | None = None

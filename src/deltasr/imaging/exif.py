@@ -1,4 +1,4 @@
-"""EXIF and XMP: kept byte for byte, except where they would lie about pixels that were turned or enlarged."""
+"""EXIF and XMP: kept byte for byte, except where they would be wrong for pixels that were turned or enlarged."""
 
 from __future__ import annotations
 

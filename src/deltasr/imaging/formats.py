@@ -82,7 +82,7 @@ def format_named(name: str) -> Format:
 
 
 def result_suffix(source_suffix: str) -> str:
-    """The suffix of a result whose format nobody chose: the source's, or `.png` where that cannot be written."""
+    """The default suffix of a result: the source's, or `.png` where that format cannot be written."""
     return source_suffix if source_suffix.lower() in _WRITABLE_SUFFIXES else ".png"
 
 

@@ -1,4 +1,4 @@
-"""The one way to pyvips: loaded with the first picture, and refused where it would hang."""
+"""Loading of pyvips, with the first picture; refused where pyvips would hang."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def load() -> ModuleType:
     """The pyvips module.
 
     Raises:
-        PictureError: libvips was used before this process was forked. Its threads do not live on in the copy, and
-            whatever waits for them waits forever.
+        PictureError: libvips was used before this process was forked. Its threads do not exist in the child, which
+            would wait for them forever.
     """
     global _process
     if _process not in (None, os.getpid()):

@@ -12,11 +12,11 @@ DEFAULT_MAX_PIXELS = 1 << 30
 an x4 result of a 60-megapixel picture has 963 million and can be read again."""
 
 _WHOLE_COPIES = 2
-"""The decoded picture, and once more while alpha is split off or the picture is turned."""
+"""The decoded picture, and a second copy while alpha is split off or the picture is turned."""
 
 
 def require_possible(max_pixels: int) -> None:
-    """Refuse a limit that is none.
+    """Refuse a limit that is not a number of pixels.
 
     Raises:
         SettingError: it is no whole number of pixels from 1 up.

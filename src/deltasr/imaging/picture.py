@@ -1,4 +1,4 @@
-"""A picture in memory: its pixels as the file held them, and everything the file said about them."""
+"""A picture in memory: its pixels as in the file, and the metadata of the file."""
 
 from __future__ import annotations
 

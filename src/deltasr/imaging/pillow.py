@@ -57,7 +57,7 @@ def picture_from_pillow(image: Image.Image) -> Picture:
 
 
 def _block(image: Image.Image, keys: tuple[str, ...], what: str, notes: list[str]) -> bytes | None:
-    """The bytes that an image's `info`, into which anybody may write anything, holds under the first of `keys`."""
+    """The bytes that an image's `info` holds under the first of `keys`; it may hold values of any type."""
     found: Any = next((image.info[key] for key in keys if image.info.get(key) is not None), None)
     if found is None or isinstance(found, bytes):
         return found or None

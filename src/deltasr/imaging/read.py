@@ -89,7 +89,7 @@ def read_picture(source: PictureSource, *, max_pixels: int = DEFAULT_MAX_PIXELS)
 
 
 def _name(source: PictureSource) -> str:
-    """What messages call a source."""
+    """The name of a source in messages."""
     if isinstance(source, str | os.PathLike):
         return os.fsdecode(source)
     named = getattr(source, "name", None)

@@ -1,4 +1,4 @@
-"""Pictures from whatever a caller has: a path, bytes, a Pillow image, a NumPy array or a tensor."""
+"""Pictures from a path, bytes, a Pillow image, a NumPy array or a tensor."""
 
 from __future__ import annotations
 

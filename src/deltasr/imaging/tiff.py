@@ -1,4 +1,4 @@
-"""TIFF's tags beside the pixels: EXIF's, which stand in the file's own directory and libvips passes over."""
+"""TIFF's tags beside the pixels: EXIF's, which are in the file's own directory and which libvips ignores."""
 
 from __future__ import annotations
 

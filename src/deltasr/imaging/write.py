@@ -74,7 +74,7 @@ def write_picture(
 def encode_picture(picture: Picture, format: str = "png", *, quality: int | None = None, strip: bool = False) -> bytes:
     """The bytes of the file that `write_picture` would write.
 
-    What the format cannot hold is converted as there; to be told, give `write_picture` a file object.
+    What the format cannot hold is converted as by `write_picture`, which also returns notes on it.
 
     Raises:
         SettingError: the format cannot be written, or the quality is out of range.
@@ -88,7 +88,10 @@ def encode_picture(picture: Picture, format: str = "png", *, quality: int | None
 def _saver(
     picture: Picture, name: str | Path, target: Format, *, quality: int | None, strip: bool
 ) -> Callable[[BinaryIO], list[str]]:
-    """What writes the picture into an open file and tells what was lost; `name` is the file's, for messages."""
+    """A function that writes the picture into an open file and returns notes on what was lost.
+
+    `name` is the file's, for messages.
+    """
     if quality is not None and not 1 <= quality <= 100:
         raise SettingError(f"The quality is {quality}; it goes from 1 to 100.")
     if max(picture.width, picture.height) > target.largest_side:
@@ -155,8 +158,8 @@ def _fitted_metadata(picture: Picture, target: Format) -> tuple[Metadata, list[s
         icc = exif = xmp = None
     homeless = [key for key in text if target.name != "png" or not png.storable_keyword(key)]
     if homeless:
-        told = [key for key in homeless if not key.startswith(OWN_TEXT)]
-        lost += [f"the text of {', '.join(told)}"] if told else []
+        unstored = [key for key in homeless if not key.startswith(OWN_TEXT)]
+        lost += [f"the text of {', '.join(unstored)}"] if unstored else []
         text = {key: value for key, value in text.items() if key not in homeless}
     fitted = replace(metadata, exif=exif, xmp=xmp, icc=icc, text=text)
     return fitted, [f"{target.title} cannot hold {thing}." for thing in lost]

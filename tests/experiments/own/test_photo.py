@@ -43,8 +43,7 @@ def test_a_row_for_each_model_and_setting_of_a_dial(given: Settings, strips: lis
     expected = [("bicubic", ""), (catalogue.DEFAULT, default), ("mine", "0"), ("mine", "0.5"), ("mine", "1")]
     assert [(cells["model"], cells["fidelity"]) for cells in rows if cells["model"] != photo.PHOTO] == expected
     assert len({cells["PSNR-Y"] for cells in rows}) == len(rows)
-    assert "strips" in result.plots
-    assert result.facts["seed"] == 1
+    assert len(result.plots) == 1
     captions = [caption for caption, _ in strips[0].pictures if photo.PHOTO not in caption]
     assert captions == ["HR", "LR", "bicubic", catalogue.DEFAULT, "mine at 1", "mine at 0"]
 

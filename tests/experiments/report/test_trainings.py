@@ -12,8 +12,9 @@ import torch
 
 from deltasr.errors import SettingError
 from deltasr.evaluation.lpips import Lpips
-from deltasr.experiments.experiment import Experiment, Settings
-from deltasr.experiments.report import report_1, report_2, report_3, report_4, report_5
+from deltasr.experiments.catalogue import EXPERIMENTS
+from deltasr.experiments.experiment import Settings
+from deltasr.experiments.report import cnn, gan
 from deltasr.experiments.report import trainings as report_trainings
 from deltasr.experiments.report.trainings import Features, find_features
 from deltasr.experiments.runs import Run
@@ -37,7 +38,7 @@ class Asked:
 def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Asked]]:
     """Runs an experiment up to where it measures; the trainings that it asked for, by their rows."""
 
-    def of(module: Any, settings: Settings = SOMEWHERE) -> dict[str, Asked]:
+    def of(name: str, settings: Settings = SOMEWHERE) -> dict[str, Asked]:
         trainings: dict[str, Asked] = {}
         rows: dict[str, Asked] = {}
 
@@ -50,12 +51,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Asked]]:
             raise KeyboardInterrupt
 
         monkeypatch.setattr(report_trainings, "trained", trained)
-        monkeypatch.setattr(module, "compare", compare)
-        if hasattr(module, "find_features"):
-            monkeypatch.setattr(module, "find_features", lambda settings: ALEX)
-        experiment: Experiment = module.EXPERIMENT
+        for module in (cnn, gan):
+            monkeypatch.setattr(module, "compare", compare)
+        monkeypatch.setattr(gan, "find_features", lambda settings: ALEX)
         with pytest.raises(KeyboardInterrupt):
-            experiment.run(settings)
+            EXPERIMENTS[name].run(settings)
         return rows
 
     return of
@@ -67,7 +67,7 @@ def differences(one: RrdbRecipe, other: RrdbRecipe) -> dict[str, tuple[Any, Any]
 
 
 def test_depths_differ_in_nothing_but_blocks(asked: Callable[..., dict[str, Asked]]):
-    rows = asked(report_1)
+    rows = asked("report-1")
     assert [row.recipe.blocks for row in rows.values()] == [2, 10, 15]
     two, *deeper = rows.values()
     assert all(differences(two.recipe, row.recipe).keys() == {"blocks"} for row in deeper)
@@ -75,12 +75,12 @@ def test_depths_differ_in_nothing_but_blocks(asked: Callable[..., dict[str, Aske
 
 
 def test_the_losses_on_pixels_differ_in_nothing_else(asked: Callable[..., dict[str, Asked]]):
-    one, other = asked(report_2).values()
+    one, other = asked("report-2").values()
     assert differences(one.recipe, other.recipe) == {"l1": (1.0, 0.0), "l2": (0.0, 1.0)}
 
 
 def test_both_gans_start_from_the_cnn(asked: Callable[..., dict[str, Asked]]):
-    rows = asked(report_3)
+    rows = asked("report-3")
     cnn, by_turns, jointly = rows.values()
     assert cnn.initial is None
     assert {row.initial.label for row in (by_turns, jointly) if row.initial} == {"rrdb-cnn-2-l1"}
@@ -91,40 +91,40 @@ def test_both_gans_start_from_the_cnn(asked: Callable[..., dict[str, Asked]]):
 
 
 def test_dual_is_triad_without_l1(asked: Callable[..., dict[str, Asked]]):
-    dual, triad = (row.recipe for row in asked(report_4).values())
+    dual, triad = (row.recipe for row in asked("report-4").values())
     assert differences(dual, triad) == {"l1": (0.0, triad.l1)}
     assert min(triad.l1, triad.perceptual, triad.adversarial) > 0
 
 
 def test_features_differ_in_their_activation_only(asked: Callable[..., dict[str, Asked]]):
-    before, after = (row.recipe for row in asked(report_5).values())
+    before, after = (row.recipe for row in asked("report-5").values())
     assert differences(before, after) == {"feature_activation": ("before", "after")}
 
 
 def test_the_three_gan_experiments_share_a_training(asked: Callable[..., dict[str, Asked]]):
-    jointly = asked(report_3)["GAN, jointly"].recipe
-    assert jointly == asked(report_4)["GAN, triad"].recipe == asked(report_5)["GAN, before activation"].recipe
+    jointly = asked("report-3")["GAN, jointly"].recipe
+    assert jointly == asked("report-4")["GAN, triad"].recipe == asked("report-5")["GAN, before activation"].recipe
 
 
 def test_pictures_are_halved_and_split_as_in_the_report(asked: Callable[..., dict[str, Asked]]):
-    recipe = asked(report_2)["CNN, L1"].recipe
+    recipe = asked("report-2")["CNN, L1"].recipe
     assert (recipe.shrink, recipe.validation_pictures, recipe.test_pictures) == (2, 0.1, 0.1)
 
 
 def test_a_quick_training_is_shorter_on_smaller_crops(asked: Callable[..., dict[str, Asked]]):
-    quick = asked(report_2, replace(SOMEWHERE, quick=True))["CNN, L1"].recipe
-    whole = asked(report_2)["CNN, L1"].recipe
+    quick = asked("report-2", replace(SOMEWHERE, quick=True))["CNN, L1"].recipe
+    whole = asked("report-2")["CNN, L1"].recipe
     assert quick.images * quick.crop**2 < whole.images * whole.crop**2 / 20
     assert (quick.shrink, quick.test_pictures) == (2, 0.1)
 
 
 def test_the_length_asked_for_is_that_of_every_training(asked: Callable[..., dict[str, Asked]]):
-    rows = asked(report_3, replace(SOMEWHERE, images=64))
+    rows = asked("report-3", replace(SOMEWHERE, images=64))
     assert {row.recipe.images for row in rows.values()} == {64}
 
 
 def test_the_features_are_trained_with_as_they_were_found(asked: Callable[..., dict[str, Asked]]):
-    gan = asked(report_4)["GAN, dual"]
+    gan = asked("report-4")["GAN, dual"]
     assert (gan.recipe.features, gan.recipe.feature_layer, gan.settings.lpips) == ("alex", "conv5", Path("weights"))
 
 
@@ -138,20 +138,20 @@ def test_vgg19_is_taken_where_it_is_there(tmp_path: Path):
     found = find_features(settings)
     assert (found.network, found.layer, found.source) == ("alex", "conv5", tmp_path)
     assert "in place of VGG19" in found.note()
-    assert "LPIPS-alex is no independent judge" in found.note()
+    assert "LPIPS-alex favours these models" in found.note()
     saved(tmp_path, "vgg19", "vgg19-random.pth")
     found = find_features(settings)
     assert (found.network, found.layer) == ("vgg19", "conv5_4")
     assert "in place" not in found.note()
-    assert found.independent_distance() == {}
+    assert found.other_lpips() == {}
 
 
 def test_a_loss_through_alexnet_is_judged_through_squeezenet_where_that_is_there(tmp_path: Path):
     alex = Features(network="alex", layer="conv5", source=tmp_path)
-    assert alex.independent_distance() == {}
+    assert alex.other_lpips() == {}
     torch.save(Lpips(net="squeeze").state_dict(), tmp_path / "lpips_squeeze_v0.1.pth")
-    assert alex.independent_distance().keys() == {"LPIPS-squeeze"}
-    assert Features(network="vgg19", layer="conv5_4", source=tmp_path).independent_distance() == {}
+    assert alex.other_lpips().keys() == {"LPIPS-squeeze"}
+    assert Features(network="vgg19", layer="conv5_4", source=tmp_path).other_lpips() == {}
 
 
 def test_the_environment_names_the_features_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -19,7 +19,7 @@ from deltasr.evaluation.sets import Pair
 from deltasr.experiments.experiment import Experiment, Result, Settings
 from deltasr.experiments.papers import DELTADIFF
 from deltasr.experiments.plots import Panel, Series, Strip, draw_panels, draw_strips
-from deltasr.experiments.runs import Run, budgeted, recipes_of, scale_of, trained
+from deltasr.experiments.runs import Run, budgeted, scale_of, trained
 from deltasr.experiments.tables import Column, Row, Table, Value
 from deltasr.imaging import read_rgb8
 from deltasr.models import catalogue
@@ -28,9 +28,9 @@ from deltasr.models.resshift import ResShift
 
 _IMAGES = 32_000
 _SIDE = 64
-"""LR pixels of the part that is shown: what a Swin U-Net takes without padding."""
+"""LR pixels of the part that is shown; a Swin U-Net takes this size without padding."""
 _NEEDED = "resshift"
-"""The checkpoint that replaces the training."""
+"""Name of the checkpoint that is used instead of a training."""
 
 _PROCESS, _KAPPA, _STEP, _ETA = "process", "kappa", "t", "eta_t"
 _STATE, _PREDICTION, _FORWARD = "PSNR-Y of x_t", "PSNR-Y of the prediction", "PSNR-Y of x_t, forward"
@@ -47,7 +47,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True, kw_only=True)
 class _Chain:
-    """A process on one picture: its states forwards by t, and the states and predictions of the way back."""
+    """A process on one picture: states of the forward process by t, states and predictions of the reverse process."""
 
     name: str
     model: DeltaDiff | ResShift
@@ -76,7 +76,7 @@ def _run(settings: Settings) -> Result:
     )
     return Result(
         table=Table(columns=_COLUMNS, rows=tuple(rows)),
-        plots={"strips": draw_strips(strips, title=f"{pair.name}: forward and reverse"), "psnr": _plot(rows)},
+        plots=(draw_strips(strips, title=f"{pair.name}: forward and reverse"), _plot(rows)),
         scale=(
             *trainings,
             f"Shown: the middle {_SIDE * 4}x{_SIDE * 4} pixels of {pair.name}; DeltaDiff is the bundled {ours.name}.",
@@ -87,7 +87,6 @@ def _run(settings: Settings) -> Result:
             "of ResShift's has a standard deviation of kappa sqrt(eta_t) in codes from -1 to 1, clamped to be shown.",
             "ResShift's predictions here are in pixel-unshuffle codes, not in those of the paper's autoencoder.",
         ),
-        facts={"recipes": recipes_of(runs), "picture": pair.name},
     )
 
 
@@ -181,7 +180,7 @@ def _plot(rows: Sequence[Row]) -> bytes:
     panels = [
         Panel(
             title=name,
-            x="t (the way back is from right to left)",
+            x="t (the reverse process goes from right to left)",
             y="PSNR-Y (dB)",
             series=[
                 Series(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from deltasr.errors import SettingError
+from deltasr.experiments.costs import parameters_of
 from deltasr.experiments.experiment import Experiment, Result, Settings, TestSet
 from deltasr.experiments.measuring import SCORE_COLUMNS, SET, Meter, perception_panels
 from deltasr.experiments.papers import (
@@ -14,10 +14,10 @@ from deltasr.experiments.papers import (
     DELTADIFF_SET14,
     PAPER,
     REFERENCE_SOURCE,
+    reference_scores,
 )
 from deltasr.experiments.plots import draw_panels
-from deltasr.experiments.references import referred
-from deltasr.experiments.runs import machine, parameters_of
+from deltasr.experiments.runs import machine
 from deltasr.experiments.tables import Column, Row, Table
 from deltasr.models import catalogue
 from deltasr.models.base import Model
@@ -34,31 +34,28 @@ _RELEASED_SET = str(DELTADIFF_SET14[SET])
 
 def _run(settings: Settings) -> Result:
     meter = Meter(settings)
+    settings.refuse_checkpoints_named(catalogue.names())
     models = {name: catalogue.load(name) for name in catalogue.names()}
-    for name, path in settings.checkpoints.items():
-        if name in models:
-            raise SettingError(f"--checkpoint {name} is the name of a model in the catalogue; choose another.")
-        models[name] = catalogue.load(path)
+    models |= {name: catalogue.load(path) for name, path in settings.checkpoints.items()}
     rows = [row for name, model in models.items() for row in _rows(name, model, meter)]
     for test_set in meter.sets:
         if released := _released(test_set):
             scores = meter.measure_ready(_RELEASED, released, test_set)
             rows.append(Row(cells={_METHOD: _RELEASED, _MILLIONS: DELTADIFF_MILLIONS, **scores.cells()}))
     rows.append(Row(cells={_METHOD: "DeltaDiff", _MILLIONS: DELTADIFF_MILLIONS, **DELTADIFF_SET14}, source=PAPER))
-    for reference, scores_of in referred(settings.sets):
+    for reference, scores_of in reference_scores(settings.sets):
         cells = {_METHOD: reference.method, _MILLIONS: reference.parameters, **scores_of}
         rows.append(Row(cells=cells, source=REFERENCE_SOURCE))
     panels = perception_panels(rows, label=_METHOD)
     return Result(
         table=Table(columns=_COLUMNS, rows=tuple(sorted(rows, key=lambda row: str(row.cells[SET])))),
-        plots={"methods": draw_panels(panels, title="Methods by sets")} if panels else {},
+        plots=(draw_panels(panels, title="Methods by sets"),) if panels else (),
         scale=(f"This run: {len(models)} models, {machine(settings.device)}.", meter.scale(), DELTADIFF_SCALE),
         notes=(
             *meter.notes(),
             "The paper's other rows were not available. Its released pictures are those in the folder `published` of "
             f"{_RELEASED_SET}.",
         ),
-        facts=meter.facts(),
     )
 
 

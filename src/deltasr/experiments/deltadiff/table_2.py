@@ -9,7 +9,7 @@ from deltasr.experiments.experiment import Experiment, Result, Settings
 from deltasr.experiments.measuring import LPIPS, PSNR, SCORE_COLUMNS, SET, Meter
 from deltasr.experiments.papers import DELTADIFF, DELTADIFF_SCALE, PAPER
 from deltasr.experiments.plots import Panel, Series, draw_panels
-from deltasr.experiments.runs import Run, budgeted, recipes_of, scale_of, trained
+from deltasr.experiments.runs import Run, budgeted, scale_of, trained
 from deltasr.experiments.tables import Column, Row, Table
 
 _IMAGES = 24_000
@@ -38,7 +38,7 @@ def _run(settings: Settings) -> Result:
     measured = [PSNR, *([LPIPS] if meter.perceptual else [])]
     return Result(
         table=Table(columns=_COLUMNS, rows=(*(row for ends in rows for row in rows[ends]), best)),
-        plots={title.lower().replace("-", "_"): _plot(title, rows) for title in measured},
+        plots=tuple(_plot(title, rows) for title in measured),
         scale=(scale_of(list(runs.values()), settings.device), meter.scale(), DELTADIFF_SCALE),
         notes=(
             *meter.notes(),
@@ -46,7 +46,6 @@ def _run(settings: Settings) -> Result:
             "ends decide only how the steps' predictions are weighed.",
             "The numbers of the paper's table were not available; it takes eta_1 = 0.01 and eta_T = 0.99 as the best.",
         ),
-        facts={"recipes": recipes_of(list(runs.values())), **meter.facts()},
     )
 
 

@@ -1,4 +1,4 @@
-"""The fidelity dial: how PSNR-Y and LPIPS move as it is turned."""
+"""The fidelity dial: PSNR-Y and LPIPS at several settings."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ from deltasr.experiments.measuring import (
     perception_panels,
     squeeze_lpips,
 )
-from deltasr.experiments.papers import DELTADIFF_IMAGES, REFERENCE_SOURCE, REFERENCES
+from deltasr.experiments.papers import DELTADIFF_IMAGES, REFERENCE_SOURCE, REFERENCES, reference_scores
 from deltasr.experiments.plots import draw_panels
-from deltasr.experiments.references import referred
 from deltasr.experiments.runs import machine
 from deltasr.experiments.tables import Column, Row, Table, Value
 from deltasr.models import catalogue
@@ -28,7 +27,7 @@ from deltasr.models.base import Model
 
 FIDELITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
-_MODEL, _FIDELITY, _JUDGE = "model", "fidelity", "LPIPS-alex"
+_MODEL, _FIDELITY, _LPIPS_COLUMN = "model", "fidelity", "LPIPS-alex"
 _COLUMNS = (Column(title=_MODEL), Column(title=_FIDELITY), *SCORE_COLUMNS)
 
 
@@ -36,12 +35,12 @@ def _run(settings: Settings) -> Result:
     models = _models(settings)
     further, left_out = squeeze_lpips(settings)
     meter = Meter(settings, further=further)
-    if next(iter(meter.perceptual), None) != _JUDGE:
-        raise SettingError("The dial is judged by LPIPS through AlexNet; give a folder with its weights by --lpips.")
+    if next(iter(meter.perceptual), None) != _LPIPS_COLUMN:
+        raise SettingError("The dial is measured by LPIPS through AlexNet; give a folder with its weights by --lpips.")
     ours = [row for name, model in models.items() for row in _rows(name, model, meter)]
     others = [
         Row(cells={_MODEL: reference.method, _FIDELITY: "", **scores}, source=REFERENCE_SOURCE)
-        for reference, scores in referred(settings.sets, (*REFERENCES, DELTADIFF_IMAGES))
+        for reference, scores in reference_scores(settings.sets, (*REFERENCES, DELTADIFF_IMAGES))
     ]
     names = [test_set.benchmark.name for test_set in meter.sets]
     rows = sorted([*ours, *others], key=lambda row: names.index(str(row.cells[SET])))
@@ -52,22 +51,21 @@ def _run(settings: Settings) -> Result:
             columns=(*_COLUMNS, *(Column(title=name, digits=4) for name in further), Column(title=LR_PSNR, digits=2)),
             rows=tuple(rows),
         ),
-        plots={"dial": draw_panels(panels, title="From the most natural (0) to the most faithful picture (1)")},
+        plots=(draw_panels(panels, title="From realism (0) to fidelity (1)"),),
         scale=(
             f"This run: {count} at {len(FIDELITIES)} settings of the dial, {machine(settings.device)}.",
             meter.scale(),
         ),
         notes=(
-            *_movements(ours),
+            *_trends(ours),
             *(f"{name}: {model.default_fidelity:g} is its default." for name, model in models.items()),
             *meter.notes(),
-            f"{LPIPS} is {_JUDGE}.",
-            *(f"{name} flatters models that were trained by it." for name in further),
+            f"{LPIPS} is {_LPIPS_COLUMN}.",
+            *(f"{name} favours models that were trained by it." for name in further),
             *left_out,
             f"{LR_PSNR} (dB): RGB, between the result downscaled again and its input in 8 bits; of the mean error.",
-            "The others' rows were measured with this protocol, on whole sets, from their published weights or images.",
+            "Rows of other methods were measured with this protocol on whole sets, from published weights or images.",
         ),
-        facts={"fidelities": list(FIDELITIES), **meter.facts()},
     )
 
 
@@ -91,24 +89,24 @@ def _rows(name: str, model: Model, meter: Meter) -> list[Row]:
     return rows
 
 
-def _movements(rows: Sequence[Row]) -> list[str]:
-    """A sentence for each model and set: whether PSNR-Y and LPIPS move monotonically from fidelity 0 to 1."""
+def _trends(rows: Sequence[Row]) -> list[str]:
+    """A sentence for each model and set: whether PSNR-Y and LPIPS are monotonic from fidelity 0 to 1."""
     sentences = []
     for name, dataset in dict.fromkeys((row.cells[_MODEL], row.cells[SET]) for row in rows):
         own = [row.cells for row in rows if (row.cells[_MODEL], row.cells[SET]) == (name, dataset)]
-        psnr, lpips = (_movement([float(cells[title] or 0) for cells in own]) for title in (PSNR, LPIPS))
+        psnr, lpips = (_trend([float(cells[title] or 0) for cells in own]) for title in (PSNR, LPIPS))
         sentences.append(f"{name} on {dataset}, from fidelity 0 to 1: {PSNR} {psnr}, and {LPIPS} {lpips}.")
     return sentences
 
 
-def _movement(values: Sequence[float]) -> str:
+def _trend(values: Sequence[float]) -> str:
     if len(set(values)) == 1:
         return "does not change"
     if all(before <= after for before, after in pairwise(values)):
         return "rises monotonically"
     if all(before >= after for before, after in pairwise(values)):
         return "falls monotonically"
-    return "does not move monotonically"
+    return "is not monotonic"
 
 
 EXPERIMENT = Experiment(

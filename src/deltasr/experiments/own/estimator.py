@@ -15,7 +15,7 @@ from deltasr.degradation.estimate import Estimate, estimate_strength
 from deltasr.degradation.web import JPEG_ALONE, quality_of
 from deltasr.evaluation.degraded import degrade_picture
 from deltasr.evaluation.sets import Pair
-from deltasr.experiments.experiment import Experiment, Result, Settings, TestSet
+from deltasr.experiments.experiment import SCALE, Experiment, Result, Settings, TestSet
 from deltasr.experiments.measuring import SET, shown
 from deltasr.experiments.plots import Panel, Series, draw_panels
 from deltasr.experiments.tables import Column, Row, Table, Value
@@ -24,7 +24,7 @@ from deltasr.imaging import Picture, picture_from, read_picture
 STRENGTHS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 QUICK_STRENGTHS = (0.0, 0.2, 0.5, 0.8)
 
-_KIND, _SEED, _SCALE = "web", 1, 4
+_KIND, _SEED = "web", 1
 _SAVED_AGAIN = 95
 """JPEG quality of files whose pixels have been through more than JPEG."""
 
@@ -42,7 +42,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True, kw_only=True)
 class _Way:
-    """How pictures of a strength are stored before they are judged."""
+    """How pictures of a strength are stored before their strength is estimated."""
 
     name: str
     made: Callable[[Pair, float], Picture]
@@ -52,7 +52,7 @@ class _Way:
 def _without_file(pair: Pair, strength: float) -> Picture:
     """As a PNG: nothing but pixels, whose JPEG blocks begin anywhere."""
     hr = read_picture(pair.hr)
-    return degrade_picture(hr, name=pair.name, kind=_KIND, scale=_SCALE, seed=_SEED, strength=strength).picture
+    return degrade_picture(hr, name=pair.name, kind=_KIND, scale=SCALE, seed=_SEED, strength=strength).picture
 
 
 def _as_file(pair: Pair, strength: float) -> Picture:
@@ -81,7 +81,7 @@ def _run(settings: Settings) -> Result:
     rows = [row for test_set in sets for way in _WAYS for row in _rows(test_set, way, strengths, settings)]
     return Result(
         table=Table(columns=_COLUMNS, rows=tuple(rows)),
-        plots={"estimator": draw_panels([_panel(test_set, rows) for test_set in sets], title="Estimated strength")},
+        plots=(draw_panels([_panel(test_set, rows) for test_set in sets], title="Estimated strength"),),
         scale=(
             "This run is measured on "
             + ", ".join(f"{test_set.benchmark.name} ({len(test_set.benchmark.pairs)} pictures)" for test_set in sets)
@@ -91,13 +91,12 @@ def _run(settings: Settings) -> Result:
             "PNG: nothing but the pixels, whose JPEG blocks begin at any row and column. JPEG: a file, whose "
             f"quantisation table is read; up to {JPEG_ALONE:g} the resized picture was saved once at the strength's "
             f"quality, above it the degraded pixels were saved again at quality {_SAVED_AGAIN}, so that the table says "
-            "little.",
+            "little about it.",
             f"{_MEAN} and {_SPREAD}: mean and standard deviation over pictures; {_ERROR}: mean of the absolute error; "
-            f"{_FURTHER}: share of pictures that were taken for more than a single JPEG.",
+            f"{_FURTHER}: share of pictures with an estimate of more than a single JPEG.",
             f"Above {JPEG_ALONE:g} pictures of one strength differ: its values are drawn from ranges that begin at no "
             "effect, and a picture with a mild draw looks like one of a lower strength.",
         ),
-        facts={"kind": _KIND, "seed": _SEED, "strengths": list(strengths)},
     )
 
 

@@ -1,4 +1,4 @@
-"""Which ingredients of our DeltaDiff pay at equal training time: one change at a time, from one small training."""
+"""Ablation of our DeltaDiff at equal training time: one change at a time to a small training."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ import torch
 
 from deltasr.devices import drawback
 from deltasr.evaluation.report import write_report
+from deltasr.experiments.costs import ProcessorClock, count_operations, parameters_of, relative_cost
 from deltasr.experiments.experiment import Experiment, Result, Settings
-from deltasr.experiments.operations import counted
 from deltasr.experiments.plots import Bar, draw_bars
-from deltasr.experiments.processor_time import ProcessorClock, relative_cost
-from deltasr.experiments.runs import Run, parameters_of, recipes_of, scale_of, shortened, trained
+from deltasr.experiments.runs import Run, scale_of, shortened, trained
 from deltasr.experiments.tables import Column, Row, Table
 from deltasr.training.recipes.presets import recipe_named
 from deltasr.training.recipes.types import AnyRecipe
@@ -74,7 +73,7 @@ VARIANTS: dict[str, Variant] = {
     "adamw": Variant(group="optimizer", changes={"optimizer": "adamw"}),
     "bf16": Variant(group="precision", changes={"precision": "bf16"}),
 }
-"""What is trained; the baseline comes three times, which shows how far chance goes."""
+"""The trainings; the baseline is trained with three seeds, which shows the variation between seeds."""
 
 _VARIANT, _CHANGES, _SEEN, _SECONDS = "variant", "changes", "images seen", "s of processor"
 _MILLIONS, _GFLOP, _PSNR, _DIFFERENCE = "parameters (M)", "GFLOP", "PSNR-Y (dB)", "difference (dB)"
@@ -115,15 +114,9 @@ def _run(settings: Settings) -> Result:
     rows = tuple(_row(name, outcome, mean) for name, outcome in outcomes.items())
     return Result(
         table=Table(columns=_COLUMNS, rows=rows),
-        plots={} if mean is None else {"differences": _plot(outcomes, mean)},
+        plots=() if mean is None else (_plot(outcomes, mean),),
         scale=(scale, "No paper has this table."),
         notes=(*_spread(baselines), *_notes(outcomes)),
-        facts={
-            "device": settings.device,
-            "threads": 1,
-            "only": list(settings.only),
-            "recipes": recipes_of([outcome.run for outcome in outcomes.values()]),
-        },
     )
 
 
@@ -183,7 +176,7 @@ def _row(name: str, outcome: _Outcome, mean: float | None) -> Row:
             _SEEN: outcome.run.recipe.images,
             _SECONDS: outcome.seconds,
             _MILLIONS: parameters_of(model) / 1e6,
-            _GFLOP: counted(partial(model, torch.zeros(1, 3, _SIDE, _SIDE))) / 1e9,
+            _GFLOP: count_operations(partial(model, torch.zeros(1, 3, _SIDE, _SIDE))) / 1e9,
             _PSNR: outcome.psnr_y,
             _DIFFERENCE: None if mean is None else outcome.psnr_y - mean,
         }
@@ -196,7 +189,7 @@ def _spread(baselines: list[float]) -> tuple[str, ...]:
     return (
         f"{_DIFFERENCE}: from the mean of the {len(baselines)} baselines, which differ by their seeds alone: from "
         f"{min(baselines):.3f} to {max(baselines):.3f} dB, standard deviation {stdev(baselines):.3f} dB. Differences "
-        "of that size mean nothing.",
+        "of that size are not significant.",
     )
 
 
@@ -222,7 +215,7 @@ def _notes(outcomes: Mapping[str, _Outcome]) -> tuple[str, ...]:
 
 
 def _plot(outcomes: Mapping[str, _Outcome], mean: float) -> bytes:
-    """Differences from the baseline, a colour an ingredient, in the rows' order."""
+    """Differences from the baseline in the rows' order, with one colour per ingredient."""
     bars = [
         Bar(name=name, value=outcome.psnr_y - mean, group=outcome.variant.group) for name, outcome in outcomes.items()
     ]

@@ -1,4 +1,4 @@
-"""Pictures saved as JPEG: what models add to bicubic interpolation of the same files, by quality."""
+"""Pictures saved as JPEG: models against bicubic interpolation of the same files, by quality."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from deltasr.degradation.web import strength_of
-from deltasr.errors import SettingError
 from deltasr.evaluation.sets import Pair
-from deltasr.experiments.details import enlarged, hr_and_lr, middle, spread
 from deltasr.experiments.experiment import Experiment, Result, Settings, TestSet
 from deltasr.experiments.measuring import PSNR, SCORE_COLUMNS, SET, Meter, Scores
 from deltasr.experiments.own.photo import PHOTO
+from deltasr.experiments.own.pictures import enlarged, hr_and_lr, middle, spread
 from deltasr.experiments.plots import Panel, Series, Strip, draw_panels, draw_strips
 from deltasr.experiments.runs import machine
 from deltasr.experiments.tables import Column, Row, Table, Value
@@ -32,7 +31,7 @@ QUALITIES = (None, 90, 75, 50, 40, 30)
 """Of JPEG files; None for PNG."""
 
 AUTO, TOLD, CLEAN = "auto", "told", "clean"
-"""What a model that restores is told: nothing, the strength that a file was saved at, or that it is clean."""
+"""The restoration of models that have one: estimated, the strength of the quality that a file was saved at, or 0."""
 
 _BASELINE = "bicubic"
 _STRIPS, _STRIP_QUALITIES = 2, (75, 30)
@@ -55,7 +54,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True, kw_only=True)
 class _Entrant:
-    """A row of each file: a model, its fidelity (None without a dial), and what it is told of the degradation."""
+    """A row for each quality: a model, its fidelity (None without a dial), and one of `AUTO`, `TOLD` and `CLEAN`."""
 
     name: str
     model: Model
@@ -85,10 +84,10 @@ def _run(settings: Settings) -> Result:
     rows.sort(key=lambda row: order.index(str(row.cells[SET])))
     return Result(
         table=Table(columns=_COLUMNS, rows=tuple(rows)),
-        plots={
-            "qualities": draw_panels([_panel(name, rows, entrants) for name in order], title="Pictures saved as JPEG"),
-            "strips": draw_strips(strips, title=f"{order[0]}, saved as JPEG"),
-        },
+        plots=(
+            draw_panels([_panel(name, rows, entrants) for name in order], title="Pictures saved as JPEG"),
+            draw_strips(strips, title=f"{order[0]}, saved as JPEG"),
+        ),
         scale=(f"This run: {machine(settings.device)}.", meter.scale()),
         notes=(
             "LR pictures were saved once by Pillow, as PNG or as JPEG of that quality with its default subsampling of "
@@ -96,25 +95,19 @@ def _run(settings: Settings) -> Result:
             "bicubic.",
             f"{_GAIN} (dB): {PSNR} above that of {_BASELINE} on the same files.",
             f"{_ESTIMATE}: mean over the files of the restoration that is estimated from them, the same for every "
-            "model; only models that restore heed it.",
+            "model; only models that restore use it.",
             f"{_RESTORATION}: {AUTO} is what is estimated; {TOLD} the strength whose quality the file has "
-            f"(degradation.web.strength_of), {CLEAN} 0: what a wrong estimate costs. Empty for models that do not "
+            f"(degradation.web.strength_of), {CLEAN} 0: the cost of a wrong estimate. Empty for models that do not "
             "restore.",
             *meter.notes(),
         ),
-        facts={
-            "qualities": ["PNG" if quality is None else quality for quality in QUALITIES],
-            "subsampling": "4:2:0",
-            **meter.facts(),
-        },
     )
 
 
 def _entrants(settings: Settings) -> list[_Entrant]:
     """Bicubic first, then the default model, the bundled one for photos where there is one, and the checkpoints."""
     ours = {name: name for name in (catalogue.DEFAULT, PHOTO) if name in catalogue.BUNDLED}
-    for name in settings.checkpoints.keys() & {_BASELINE, *ours}:
-        raise SettingError(f"--checkpoint {name} is the name of another model in the table; choose another.")
+    settings.refuse_checkpoints_named((_BASELINE, *ours))
     chosen: Mapping[str, str | Path] = {**ours, **settings.checkpoints}
     entrants = [_Entrant(name=_BASELINE, model=catalogue.load(_BASELINE))]
     for name, source in chosen.items():
@@ -183,13 +176,13 @@ def _rows(quality: int | None, sets: Sequence[TestSet], entrants: Sequence[_Entr
 
 
 def _estimate(pair: Pair) -> float:
-    """The restoration that a file is taken to need."""
+    """The estimated restoration of a file."""
     assert pair.lr is not None
     return decided_restoration(read_picture(pair.lr), "auto")[0]
 
 
 def _panel(name: str, rows: Sequence[Row], entrants: Sequence[_Entrant]) -> Panel:
-    """What models add to bicubic on a set, by quality."""
+    """PSNR-Y of models above that of bicubic on a set, by quality."""
     lines = []
     for entrant in entrants[1:]:
         own = [row.cells for row in rows if row.cells[SET] == name and _is_of(row, entrant)]
@@ -212,7 +205,7 @@ def _is_of(row: Row, entrant: _Entrant) -> bool:
 def _strips(
     files: Mapping[int | None, Sequence[TestSet]], entrants: Sequence[_Entrant], settings: Settings
 ) -> list[Strip]:
-    """The middles of two pictures of the first set in two qualities, by the entrants that are told nothing."""
+    """The middles of two pictures of the first set in two qualities, by the entrants with `AUTO`."""
     strips = []
     for quality in _STRIP_QUALITIES:
         for pair in spread(files[quality][0].benchmark.pairs, _STRIPS):

@@ -1,4 +1,4 @@
-"""Pictures off the web: bicubic, the model for clean pictures and one for photos on sets that were degraded."""
+"""Degraded sets: bicubic, the model for clean pictures and one for photos."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from deltasr.errors import SettingError
 from deltasr.evaluation.degraded import Line, degrade_picture
 from deltasr.evaluation.sets import Pair
-from deltasr.experiments.details import SCALE, enlarged, middle, spread
-from deltasr.experiments.experiment import Experiment, Result, Settings, TestSet
+from deltasr.experiments.experiment import SCALE, Experiment, Result, Settings, TestSet
 from deltasr.experiments.measuring import SCORE_COLUMNS, SET, Meter, perception_panels, shown, squeeze_lpips
+from deltasr.experiments.own.pictures import enlarged, middle, spread
 from deltasr.experiments.plots import Strip, draw_panels, draw_strips
 from deltasr.experiments.runs import machine
 from deltasr.experiments.tables import Column, Row, Table, Value
@@ -27,7 +26,7 @@ PHOTO = "deltadiff-photo-x4"
 """The bundled model for photos."""
 
 FIDELITIES = (0.0, 0.5, 1.0)
-"""Where the dial of a model for photos is measured."""
+"""Fidelities at which a model for photos is measured."""
 
 _BASELINE, _CLEAN = "bicubic", catalogue.DEFAULT
 _KIND, _SEED = "realesrgan", 1
@@ -62,14 +61,14 @@ def _run(settings: Settings) -> Result:
         strips = [_strip(pair, entrants, settings) for pair in pairs]
     rows.sort(key=lambda row: str(row.cells[SET]))
     panels = perception_panels(rows, label=_MODEL, caption=_FIDELITY)
-    curves = {"curve": draw_panels(panels, title=f"Degraded sets ({_KIND}, seed {_SEED})")} if panels else {}
+    curves = [draw_panels(panels, title=f"Degraded sets ({_KIND}, seed {_SEED})")] if panels else []
     return Result(
         table=Table(columns=(*_COLUMNS, *(Column(title=name, digits=4) for name in further)), rows=tuple(rows)),
-        plots={"strips": draw_strips(strips, title=f"{sets[0].benchmark.name}, degraded"), **curves},
+        plots=(draw_strips(strips, title=f"{sets[0].benchmark.name}, degraded"), *curves),
         scale=(f"This run: {machine(settings.device)}.", meter.scale()),
         notes=(
             f"LR pictures are made by deltasr degrade SET/HR -o LR --kind {_KIND} --seed {_SEED}; deltasr "
-            "degrade --list FILE writes what each went through, and docs/experiments/photo has the lists of Set5, "
+            "degrade --list FILE writes the degradation of each, and docs/experiments/photo has the lists of Set5, "
             "Set14, BSD100 and DeltaDiffSet14.",
             "Resizes without anti-aliasing shift degraded pictures by parts of a pixel, and the detail that is lost "
             "cannot come back, so that PSNR-Y is low for every model.",
@@ -78,14 +77,12 @@ def _run(settings: Settings) -> Result:
             *left_out,
             *(f"{pair.name} in the strips, its middle: {lines[pair.name].operations}." for pair in pairs),
         ),
-        facts={"kind": _KIND, "seed": _SEED, "fidelities": list(FIDELITIES), **meter.facts()},
     )
 
 
 def _entrants(settings: Settings) -> dict[str, _Entrant]:
     """Bicubic, the clean model, and those for photos: the bundled one and the checkpoints."""
-    for name in settings.checkpoints.keys() & {_BASELINE, _CLEAN}:
-        raise SettingError(f"--checkpoint {name} is the name of another model in the table; choose another.")
+    settings.refuse_checkpoints_named((_BASELINE, _CLEAN))
     chosen: dict[str, str | Path] = {PHOTO: PHOTO, **settings.checkpoints}
     entrants = {name: _Entrant(model=catalogue.load(name)) for name in (_BASELINE, _CLEAN)}
     for name, source in chosen.items():
@@ -128,13 +125,13 @@ def _rows(name: str, entrant: _Entrant, meter: Meter) -> list[Row]:
 
 
 def _projected(entrants: Mapping[str, _Entrant]) -> str:
-    """Which results are projected onto their input: to a degraded one, that is to be faithful to its faults."""
+    """Which results are projected onto their input, which keeps the faults of a degraded one."""
     names = [name for name, entrant in entrants.items() if entrant.model.consistent]
     return f"Projected onto their input here: {', '.join(names) or 'none'}."
 
 
 def _strip(pair: Pair, entrants: Mapping[str, _Entrant], settings: Settings) -> Strip:
-    """The middle of a picture: the truth, the input, and what each model makes of it, the most faithful first."""
+    """The middle of a picture: HR, the input, and the result of each model, the highest fidelity first."""
     assert pair.lr is not None
     settings.say(f"upscaling {pair.name} for the strips")
     lr = read_rgb8(pair.lr)

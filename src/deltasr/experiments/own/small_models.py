@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from deltasr.errors import SettingError
+from deltasr.experiments.costs import parameters_of
 from deltasr.experiments.experiment import Experiment, Result, Settings
 from deltasr.experiments.measuring import SCORE_COLUMNS, SECONDS, Meter, perception_panels
 from deltasr.experiments.papers import (
@@ -19,7 +20,7 @@ from deltasr.experiments.papers import (
     RESSHIFT_SCALE,
 )
 from deltasr.experiments.plots import draw_panels
-from deltasr.experiments.runs import Run, budgeted, machine, parameters_of, recipes_of, scale_of, trained
+from deltasr.experiments.runs import Run, budgeted, machine, scale_of, trained
 from deltasr.experiments.tables import Column, Row, Table, Value
 from deltasr.models import catalogue, checkpoint
 from deltasr.models.base import Model
@@ -31,7 +32,7 @@ _CROP = 32
 _TEACHER_FORCED, _ON_POLICY, _OURS = "resshift-small", "deltadiff-paper-small", "deltadiff-tiny-x4"
 _RECIPES = (_TEACHER_FORCED, _ON_POLICY, _OURS)
 _PASSES = 4
-"""Of the network for each image, where every step is run on it; a teacher-forced training takes one."""
+"""Passes of the network per image where every step is run on it; a teacher-forced training has one."""
 _BASELINE = "bicubic"
 
 _MODEL, _STEPS, _MILLIONS = "model", "steps", "parameters (M)"
@@ -50,8 +51,7 @@ _COLUMNS = (
 def _run(settings: Settings) -> Result:
     if settings.data is None and not settings.checkpoints:
         raise SettingError("small-models needs pictures to train on by --data, or trained models by --checkpoint.")
-    for name in settings.checkpoints.keys() & {_BASELINE, *(_RECIPES if settings.data is not None else ())}:
-        raise SettingError(f"--checkpoint {name} is the name of another model in the table; choose another.")
+    settings.refuse_checkpoints_named((_BASELINE, *(_RECIPES if settings.data is not None else ())))
     meter = Meter(settings)
     runs = [_trained(name, settings) for name in _RECIPES] if settings.data is not None else []
     weights = {run.label: run.weights for run in runs} | dict(settings.checkpoints)
@@ -67,14 +67,13 @@ def _run(settings: Settings) -> Result:
     panels = perception_panels([*rows, *_PUBLISHED], label=_MODEL)
     return Result(
         table=Table(columns=_COLUMNS, rows=(*rows, *_PUBLISHED)),
-        plots={"curve": draw_panels(panels, title="Small models")} if panels else {},
+        plots=(draw_panels(panels, title="Small models"),) if panels else (),
         scale=(*trainings, meter.scale(), RESSHIFT_SCALE, DELTADIFF_SCALE),
         notes=(
             *meter.notes(),
             *(_BUDGET if runs else ()),
             f"{_IMAGES_SEEN} and {_TRAINING}: as the checkpoint says. {SECONDS}: wall-clock, on this machine.",
         ),
-        facts={"recipes": recipes_of(runs), **meter.facts()},
     )
 
 

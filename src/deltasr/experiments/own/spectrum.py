@@ -1,4 +1,4 @@
-"""Patterns that a model adds: the power spectrum of its results over that of the truths, along the fidelity dial."""
+"""Patterns that a model adds: power spectra of its results over those of HR, along the fidelity dial."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from deltasr.evaluation import spectra
 from deltasr.evaluation.metrics import luma
 from deltasr.evaluation.spectra import Floats, Peak
-from deltasr.experiments.details import SCALE, hr_and_lr
-from deltasr.experiments.experiment import Experiment, Result, Settings, TestSet
+from deltasr.experiments.experiment import SCALE, Experiment, Result, Settings, TestSet
 from deltasr.experiments.measuring import SET, shown
+from deltasr.experiments.own.pictures import hr_and_lr
 from deltasr.experiments.plots import Map, Panel, Series, draw_maps, draw_panels
 from deltasr.experiments.runs import machine
 from deltasr.experiments.tables import Column, Row, Table, Value
@@ -25,7 +25,7 @@ from deltasr.models import catalogue
 from deltasr.models.base import Model
 
 FIDELITIES = (0.0, 0.5, 1.0)
-"""Where a dial is measured, besides its default."""
+"""Fidelities at which a dial is measured, besides its default."""
 
 DEFAULT_GOAL, NATURAL_GOAL = 1.15, 1.25
 """The largest ratio aimed at: at the default fidelity, and at fidelity 0."""
@@ -101,15 +101,15 @@ def _run(settings: Settings) -> Result:
     names = [test_set.benchmark.name for test_set in sets]
     return Result(
         table=Table(columns=_COLUMNS, rows=tuple(one.row() for one in measured)),
-        plots={
-            "spectrum": draw_panels([_panel(name, measured) for name in names], title="Power over the truth's"),
-            "maps": draw_maps(
+        plots=(
+            draw_panels([_panel(name, measured) for name in names], title="Power over that of HR"),
+            draw_maps(
                 [[_map(one) for one in measured if one.dataset == name] for name in names],
-                title="Power over the truth's, by frequency",
+                title="Power over that of HR, by frequency",
                 middle=1.0,
                 largest=4.0,
             ),
-        },
+        ),
         scale=(
             f"This run: {machine(settings.device)}.",
             "This run is measured on "
@@ -119,7 +119,7 @@ def _run(settings: Settings) -> Result:
         notes=(
             f"Power spectra of the luma of 8-bit results over those of HR: {spectra.TILE}x{spectra.TILE} tiles that "
             "overlap by half, without their means, through Hann's window; averaged over the tiles of a picture, then "
-            "over pictures, then over 3x3 neighbouring frequencies; then the ratio. 1 is as much as the truth has; a "
+            "over pictures, then over 3x3 neighbouring frequencies; then the ratio. 1 is as much as HR has; a "
             "pattern is a narrow peak above 1.",
             f"{_LARGEST}: over all frequencies from {spectra.LEAST_RADIUS:g} cycles per pixel on; {_AT}: its vertical "
             f"and horizontal frequency; {_SPREAD}: its standard error over pictures; {_REPEATING}: over those that "
@@ -127,7 +127,6 @@ def _run(settings: Settings) -> Result:
             f"Aimed at: {_LARGEST} below {DEFAULT_GOAL:g} at the default fidelity, below {NATURAL_GOAL:g} at 0.",
             *(f"{name}: {model.default_fidelity:g} is its default." for name, model in models.items() if model.dial),
         ),
-        facts={"fidelities": list(FIDELITIES), "tile": spectra.TILE, "least_radius": spectra.LEAST_RADIUS},
     )
 
 

@@ -1,4 +1,4 @@
-"""What the report's experiments show: scores on the test split and on benchmark sets, beside the loss curves."""
+"""Results of the report's experiments: scores on the test split and on benchmark sets, and loss curves."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import numpy as np
 from torch import nn
 
 from deltasr.evaluation.sets import BenchmarkSet, Pair
+from deltasr.experiments.costs import parameters_of
 from deltasr.experiments.experiment import Result, Settings, TestSet
-from deltasr.experiments.measuring import LPIPS, PSNR, SCORE_COLUMNS, SET, Meter
-from deltasr.experiments.plots import Panel, Series, draw_panels
+from deltasr.experiments.measuring import SCORE_COLUMNS, SET, Meter, perception_panels
+from deltasr.experiments.plots import draw_panels
 from deltasr.experiments.report.curves import loss_plots
-from deltasr.experiments.runs import Run, parameters_of, recipes_of, scale_of
+from deltasr.experiments.runs import Run, scale_of
 from deltasr.experiments.tables import Column, Row, Table
 from deltasr.imaging import Picture, write_picture
 from deltasr.models import catalogue
@@ -47,37 +48,39 @@ def compare(
     baselines: Sequence[str] = ("bicubic",),
     reported: Sequence[str],
     notes: Sequence[str],
-    judges: Mapping[str, nn.Module] | None = None,
+    further: Mapping[str, nn.Module] | None = None,
 ) -> Result:
     """Train, measure on the test split and on the sets, and draw perception against distortion and the loss curves.
 
     Args:
-        train: makes the runs by the names of their rows; they share one split of the pictures.
+        train: trains the models and returns the runs by the names of their rows; all have the same test split.
         settings: of the experiment.
         title: of the plot of scores.
         baselines: models of the catalogue to measure first.
         reported: the rows that the report has.
-        notes: what to know beside how it was measured.
-        judges: more perceptual metrics than LPIPS, by the titles of their columns.
+        notes: on how to read the numbers, besides how they were measured.
+        further: more perceptual metrics than LPIPS, by the titles of their columns.
 
     Raises:
         DeltasrError: a training, a measurement or a file failed.
     """
-    Meter(settings)  # what it cannot read should not show after the trainings only
+    Meter(settings)  # weights of metrics that cannot be read are an error before the trainings, not after
     runs = train(settings)
     meter = Meter(
-        replace(settings, sets=(*held_out_sets(next(iter(runs.values())), settings), *settings.sets)), further=judges
+        replace(settings, sets=(*held_out_sets(next(iter(runs.values())), settings), *settings.sets)), further=further
     )
     rows = [row for name in baselines for row in meter.rows(name, catalogue.load(name), {MODEL: name})]
     for label, run in runs.items():
         model = run.model()
         cells = {_MILLIONS: parameters_of(model) / 1e6, _IMAGES: run.recipe.images, _SECONDS: run.seconds}
         rows += meter.rows(label, model, {MODEL: label, **cells})
-    columns = (*_COLUMNS, *(Column(title=name, digits=4) for name in judges or {}))
+    columns = (*_COLUMNS, *(Column(title=name, digits=4) for name in further or {}))
     published = [Row(cells={MODEL: label}, source="report") for label in reported]
+    panels = perception_panels(rows, label=MODEL)
+    scores = [draw_panels(panels, title=f"{title}: better is to the right and below")] if panels else []
     return Result(
         table=Table(columns=columns, rows=(*sorted(rows, key=lambda row: _place(row, meter)), *published)),
-        plots={**({"scores": _plot(rows, meter, title)} if meter.perceptual else {}), **loss_plots(runs)},
+        plots=(*scores, *loss_plots(runs)),
         scale=(scale_of(list(runs.values()), settings.device), meter.scale(), _REPORT_SCALE),
         notes=(
             *meter.notes(),
@@ -85,15 +88,17 @@ def compare(
             *notes,
             "The report's numbers were not available.",
         ),
-        facts={"recipes": recipes_of(list(runs.values())), **meter.facts()},
     )
 
 
 def held_out_sets(run: Run, settings: Settings) -> tuple[TestSet, ...]:
-    """The pictures that a run kept for tests, as small as it makes them, written beside it; nothing where it kept none.
+    """The pictures that a run held out for tests, downscaled as for its training and written to its folder, as a set.
+
+    Returns:
+        One set, or none where the run held out no picture.
 
     Raises:
-        TrainingError: a picture is not there any more.
+        TrainingError: a picture is missing.
         PictureError: a picture cannot be written.
     """
     assert settings.data is not None, "a run has pictures"
@@ -122,25 +127,3 @@ def held_out_sets(run: Run, settings: Settings) -> tuple[TestSet, ...]:
 
 def _place(row: Row, meter: Meter) -> int:
     return [test_set.benchmark.name for test_set in meter.sets].index(str(row.cells[SET]))
-
-
-def _plot(rows: Sequence[Row], meter: Meter, title: str) -> bytes:
-    panels = [
-        Panel(
-            title=test_set.benchmark.name,
-            x="PSNR-Y (dB)",
-            y="LPIPS",
-            series=[
-                Series(
-                    label=str(row.cells[MODEL]),
-                    x=[float(row.cells[PSNR] or 0)],
-                    y=[float(row.cells[LPIPS] or 0)],
-                    joined=False,
-                )
-                for row in rows
-                if row.cells[SET] == test_set.benchmark.name
-            ],
-        )
-        for test_set in meter.sets
-    ]
-    return draw_panels(panels, title=f"{title}: better is to the right and below")

@@ -40,21 +40,21 @@ Activation = Literal["before", "after"]
 
 @dataclass(frozen=True, kw_only=True)
 class Features:
-    """Where the perceptual loss looks, and its weights: a file, a folder, or None for torchvision."""
+    """The features that the perceptual loss compares, and their weights: a file, a folder, or None for torchvision."""
 
     network: Network
     layer: str
     source: Path | None
 
     def note(self) -> str:
-        """Which network it was, in words."""
+        """The network, as a sentence for the notes."""
         text = f"The perceptual loss compares features of {self.network} at {self.layer}"
         if self.network == "vgg19":
             return f"{text}."
-        return f"{text} in place of VGG19, whose weights were not there; LPIPS-{self.network} is no independent judge."
+        return f"{text} in place of VGG19, whose weights were not there; so LPIPS-{self.network} favours these models."
 
-    def independent_distance(self) -> dict[str, nn.Module]:
-        """LPIPS through another network where the loss looks through that of LPIPS, if its weights are there."""
+    def other_lpips(self) -> dict[str, nn.Module]:
+        """LPIPS through another network where the loss uses that of LPIPS, if its weights are there."""
         if self.network != "alex":
             return {}
         try:

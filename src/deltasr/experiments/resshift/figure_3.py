@@ -1,4 +1,4 @@
-"""ResShift's Fig. 3: what p and kappa do to the shifting sequence and to the noise. Nothing is trained."""
+"""ResShift's Fig. 3: the shifting sequence and the noise over p and kappa. Nothing is trained."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _run(settings: Settings) -> Result:
     )
     return Result(
         table=Table(columns=_COLUMNS, rows=tuple(rows)),
-        plots={"schedules": draw_panels([speed, noise], title=f"Schedules of T = {_STEPS} steps")},
+        plots=(draw_panels([speed, noise], title=f"Schedules of T = {_STEPS} steps"),),
         scale=(f"Computed from ResShift's eq. 9 and 10 at T = {_STEPS}; nothing is trained or measured.",),
         notes=("The paper's rows are the ends that it states; its figure has curves without numbers.",),
     )

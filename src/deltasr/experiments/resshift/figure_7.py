@@ -1,4 +1,4 @@
-"""ResShift's Fig. 7: the perception-distortion curve, walked by the number of steps and by kappa."""
+"""ResShift's Fig. 7: the perception-distortion curve over the number of steps and over kappa."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from deltasr.experiments.measuring import SCORE_COLUMNS, Meter, Scores
 from deltasr.experiments.papers import RESSHIFT, RESSHIFT_RESULT, RESSHIFT_RESULT_SOURCE, RESSHIFT_SCALE
 from deltasr.experiments.plots import Panel, Series, draw_panels
 from deltasr.experiments.resshift.grid import CHOSEN, Point, over_kappa, over_steps, train_point
-from deltasr.experiments.runs import recipes_of, scale_of
+from deltasr.experiments.runs import scale_of
 from deltasr.experiments.tables import Column, Row, Table
 from deltasr.models import catalogue
 
@@ -32,14 +32,13 @@ def _run(settings: Settings) -> Result:
     published = Row(cells={_MODEL: f"ResShift, {CHOSEN}", **RESSHIFT_RESULT}, source=RESSHIFT_RESULT_SOURCE)
     return Result(
         table=Table(columns=_COLUMNS, rows=(*rows, published)),
-        plots={"curve": _plot(steps, kappas, scores)},
+        plots=(_plot(steps, kappas, scores),),
         scale=(scale_of(list(runs.values()), settings.device), meter.scale(), RESSHIFT_SCALE),
         notes=(
             *meter.notes(),
             "Better is to the right and below. The paper has the mean squared error in place of PSNR-Y, and T = 10, "
             "15, 20, 30, 40 and 50; its figure has no numbers.",
         ),
-        facts={"recipes": recipes_of(list(runs.values())), **meter.facts()},
     )
 
 

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from deltasr.devices import find_device
 from deltasr.diffusion.schedule import PRESETS
+from deltasr.experiments.costs import count_operations, parameters_of
 from deltasr.experiments.experiment import Experiment, Result, Settings
-from deltasr.experiments.operations import counted
 from deltasr.experiments.papers import RESSHIFT, RESSHIFT_COSTS
 from deltasr.experiments.plots import Panel, Series, draw_panels
-from deltasr.experiments.runs import machine, parameters_of
+from deltasr.experiments.runs import machine
 from deltasr.experiments.tables import Column, Row, Table
 from deltasr.models import catalogue
 from deltasr.models.resshift import ResShift
@@ -66,7 +66,7 @@ def published_gflop() -> _Parts:
     with torch.device("meta"):
         model = ResShift()
     return _Parts(
-        **{name: counted(call) / 1e9 for name, call in _calls(model, "meta", quantise=False).items()},
+        **{name: count_operations(call) / 1e9 for name, call in _calls(model, "meta", quantise=False).items()},
     )
 
 
@@ -112,7 +112,7 @@ def _run(settings: Settings) -> Result:
         rows.append(_row("ResShift", schedule.steps, model, gflop.total(schedule.steps), whole, on))
     ours = catalogue.load(catalogue.DEFAULT).to(device)
     ours_seconds = _timed(lambda: ours(lr), device, _REPETITIONS)
-    rows.append(_row(f"{ours.name} (ours)", 4, ours, counted(lambda: ours(lr)) / 1e9, ours_seconds, on))
+    rows.append(_row(f"{ours.name} (ours)", 4, ours, count_operations(lambda: ours(lr)) / 1e9, ours_seconds, on))
     how = (
         "each part timed once and the seconds of whole runs added up"
         if settings.quick
@@ -121,7 +121,7 @@ def _run(settings: Settings) -> Result:
     timed = [row for row in rows if row.cells[_STEPS]]
     return Result(
         table=Table(columns=_COLUMNS, rows=(*rows, *RESSHIFT_COSTS)),
-        plots={"seconds": _plot(timed, on)},
+        plots=(_plot(timed, on),),
         scale=(
             f"This run: one {_SIDE}x{_SIDE} picture to {4 * _SIDE}x{4 * _SIDE}, float32, {on}; ResShift with random "
             f"weights, {how}; {ours.name} in whole runs, median of {_REPETITIONS}.",

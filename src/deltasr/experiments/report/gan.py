@@ -1,0 +1,115 @@
+"""The report's experiments with the GAN: against the CNN, by its loss terms, and by where its features are taken.
+
+The three share their training of the GAN by perceptual, adversarial and L1 loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from deltasr.experiments.experiment import Experiment, Result, Settings
+from deltasr.experiments.report.results import REPORT, compare
+from deltasr.experiments.report.trainings import (
+    GAN_NOTE,
+    TRAINING_NOTE,
+    Features,
+    find_features,
+    train_cnn,
+    train_gan,
+)
+from deltasr.experiments.runs import Run
+
+_CNN, _ALTERNATING, _JOINTLY = "CNN", "GAN, by turns", "GAN, jointly"
+_DUAL, _TRIAD = "GAN, dual", "GAN, triad"
+_BEFORE, _AFTER = "GAN, before activation", "GAN, after activation"
+
+
+def _training_schemes(settings: Settings, start: Run, features: Features) -> Mapping[str, Run]:
+    return {
+        _CNN: start,
+        _ALTERNATING: train_gan("by-turns", settings, start, features, alternation="phases"),
+        _JOINTLY: train_gan("jointly", settings, start, features),
+    }
+
+
+def _loss_terms(settings: Settings, start: Run, features: Features) -> Mapping[str, Run]:
+    return {
+        _DUAL: train_gan("dual", settings, start, features, with_l1=False),
+        _TRIAD: train_gan("jointly", settings, start, features),
+    }
+
+
+def _activations(settings: Settings, start: Run, features: Features) -> Mapping[str, Run]:
+    return {
+        _BEFORE: train_gan("jointly", settings, start, features),
+        _AFTER: train_gan("after-activation", settings, start, features, activation="after"),
+    }
+
+
+def _experiment(
+    name: str,
+    title: str,
+    train: Callable[[Settings, Run, Features], Mapping[str, Run]],
+    *,
+    plot_title: str,
+    reported: tuple[str, str],
+    note: str,
+) -> Experiment:
+    """An experiment that trains GANs from the weights of one CNN.
+
+    Args:
+        name, title: of the experiment.
+        train: makes the runs by the names of their rows, from the CNN's run.
+        plot_title: of the plot of scores.
+        reported: the rows that the report has.
+        note: on what is compared.
+    """
+
+    def run(settings: Settings) -> Result:
+        features = find_features(settings)
+        return compare(
+            lambda settings: train(settings, train_cnn(settings), features),
+            settings,
+            title=plot_title,
+            reported=reported,
+            notes=(TRAINING_NOTE, GAN_NOTE, note, features.note()),
+            further=features.other_lpips(),
+        )
+
+    return Experiment(name=name, title=title, source=f"{REPORT}.", run=run, trains=True, measures=True)
+
+
+GAN_EXPERIMENTS = (
+    _experiment(
+        "report-3",
+        "The CNN against the GAN",
+        _training_schemes,
+        plot_title="CNN against GAN",
+        reported=(_CNN, _ALTERNATING),
+        note=(
+            f"{_ALTERNATING}: the discriminator alone, then generator and discriminator in turns, twice, as in the "
+            "report, so that the generator learns from two fifths of the images. Jointly, which the report proposes "
+            "against its unbalanced discriminator, both learn from all images."
+        ),
+    ),
+    _experiment(
+        "report-4",
+        "The GAN's loss: dual against triad",
+        _loss_terms,
+        plot_title="Dual against triad loss",
+        reported=(_DUAL, _TRIAD),
+        note="Dual: perceptual and adversarial loss. Triad: these and L1, weighted as in the recipe rrdb-gan.",
+    ),
+    _experiment(
+        "report-5",
+        "The perceptual loss: features before against after activation",
+        _activations,
+        plot_title="Features before against after activation",
+        reported=(_BEFORE, _AFTER),
+        note=(
+            "The weight of the perceptual loss is the same in both. After the activation, which cuts off negative "
+            "values, differences of features are smaller, and so is the term."
+        ),
+    ),
+)
+"""`report-3` to `report-5`."""
