@@ -32,6 +32,11 @@ WRAPPED = [
     ROOT / "checkpoints" / "README.md",
 ]
 
+
+def _commands() -> list[str]:
+    return [name for name in app if not name.startswith("-")]
+
+
 document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 
 
@@ -62,12 +67,20 @@ def test_commands_and_options_exist(document: Path):
 
 
 @document
+def test_options_in_sentences_exist(document: Path):
+    named = set(re.findall(r"`(--[a-z-]+)", _prose(document)))
+    known = {"--help", "--version", "--install-completion"}.union(*map(_options, _commands()))
+    elsewhere = "".join(script.read_text(encoding="utf-8") for script in ROOT.glob("*s/*.py"))  # scripts, benchmarks
+    assert [option for option in named - known if f'"{option}"' not in elsewhere] == []
+
+
+@document
 def test_scripts_that_are_called_exist(document: Path):
     called = re.findall(r"python (?:deltasr/)?((?:scripts|benchmarks)/\w+\.py)", document.read_text(encoding="utf-8"))
     assert [script for script in called if not (ROOT / script).exists()] == []
 
 
-@pytest.mark.parametrize("command", [name for name in app if not name.startswith("-")])
+@pytest.mark.parametrize("command", _commands())
 def test_the_reference_names_every_option_and_no_other(command: str):
     reference = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
     sections = dict(re.findall(r"^## `deltasr ([\w-]+)`\n(.*?)(?=^## |\Z)", reference, re.MULTILINE | re.DOTALL))
