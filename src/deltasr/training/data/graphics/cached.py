@@ -30,19 +30,19 @@ def drawn_pictures(
     side: int = SIDE,
     progress: Callable[[float], None] | None = None,
 ) -> list[CachedPicture]:
-    """Draw pictures into the cache, with the fonts that are for training; what is there already is not drawn again.
+    """Draw pictures into the cache, with the fonts for training; those that are in it already are not drawn again.
 
     Args:
         cache: the folder, which exists.
-        seed: decides what they show.
+        seed: of all random choices.
         scale: the factor of the LR partners.
         photographs: some of them lie under text and windows.
         count: how many.
         side: their height and width in pixels, cut to a multiple of `scale`.
-        progress: told the share that is done.
+        progress: called with the share that is done.
 
     Returns:
-        The pictures, whose `source` is no file but says what they are.
+        The pictures; `source` is a description in place of a file.
 
     Raises:
         TrainingError: the cache cannot be written.

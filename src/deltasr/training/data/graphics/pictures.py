@@ -1,4 +1,4 @@
-"""Draws whole pictures, each from nothing but a seed, a size and the fonts."""
+"""Draws whole pictures, each determined by a seed, a size and the fonts."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ KINDS: dict[str, tuple[float, dict[Callable[[Scene], Image.Image], float]]] = {
 
 SMALLEST_SIDE = 32
 _LEAST_DRAWN, _LEAST_UNITS = 256, 140
-"""Pictures that are smaller, in pixels or in units of design, are parts of larger ones, as no window is that small."""
+"""Smaller pictures, in pixels or in units of design, are cut from larger ones, since no window is that small."""
 _ZOOMS = ((1, 0.15), (1.5, 0.15), (2, 0.25), (3, 0.22), (4, 0.18), (6, 0.05))
-"""What `Scene.zoom` is, with weights."""
+"""Values of `Scene.zoom` with their weights."""
 _TRIES = 6
 
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """A picture and what it is.
+    """A picture and its kind.
 
     Attributes:
         kind: a key of `KINDS`.
@@ -65,11 +65,11 @@ def draw(
     """Draw one picture. The same arguments give the same bytes, given the same versions of Pillow and NumPy.
 
     Args:
-        seed: decides everything about it.
+        seed: of all random choices.
         height, width: in pixels, at least `SMALLEST_SIDE`. Small ones are parts of larger pictures.
-        fonts: what text is set in; see `fonts.find_fonts`.
+        fonts: for all text; see `fonts.find_fonts`.
         backgrounds: (H, W, 3) uint8 photographs that may lie under text and windows.
-        kinds: those that it may be of, keys of `KINDS`.
+        kinds: the possible kinds, keys of `KINDS`.
 
     Raises:
         SettingError: the size is too small, or a kind has no such name.
@@ -106,7 +106,7 @@ def render(
 
     Args:
         count: how many.
-        seed: those of different seeds have nothing in common.
+        seed: pictures of different seeds are independent.
         height, width, fonts, backgrounds, kinds: as `draw` has them.
 
     Raises:
@@ -124,7 +124,7 @@ def render(
 
 
 def _part(pixels: np.ndarray, height: int, width: int, rng: Random) -> np.ndarray:
-    """A part of this size at a place drawn at random: of a few, the first that is not all of one colour."""
+    """A part of this size at a random place: of a few, the first that is not all of one colour."""
     part = pixels
     for _ in range(_TRIES):
         top, left = rng.randint(0, pixels.shape[0] - height), rng.randint(0, pixels.shape[1] - width)
