@@ -20,6 +20,7 @@ DOCUMENTS = sorted(
         *ROOT.glob("docs/**/*.md"),
         *ROOT.glob("examples/*.md"),
         *ROOT.glob("checkpoints/*.md"),
+        *ROOT.glob("training-logs/*.md"),
         *ROOT.glob("src/deltasr/weights/*.md"),
     ]
 )
