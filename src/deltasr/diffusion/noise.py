@@ -1,4 +1,4 @@
-"""Noise that lies over a whole picture, so that all of its tiles see parts of the same."""
+"""One noise field for a whole picture, of which all tiles use their parts."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _LARGEST_SEED = 2**64 - 1
 
 @dataclass(frozen=True, kw_only=True)
 class NoiseField:
-    """Standard normal noise on an endless grid: a function of seed, step and position, and of nothing else.
+    """Standard normal noise on an endless grid: a function of seed, step and position only.
 
     The grid is drawn in blocks from a counter-based generator (Philox), with seed and step as its key and the block's
-    place as its counter. So any part can be drawn alone and is what it is in the whole, whatever was drawn before; it
-    takes memory for that part only; and no state is kept.
+    place as its counter. So any part can be drawn alone, equals the same part of the whole, and takes memory for itself
+    only. No state is kept.
 
     Called with a step t and a tensor (N, C, h, w), it gives the noise of `x_t` there: that shape, type and device, the
     same for all N.
@@ -66,6 +66,6 @@ class NoiseField:
 
 
 def _overlap(block: int, start: int, length: int) -> tuple[slice, slice]:
-    """Where a block lies along an axis of what is drawn, and which part of the block that is."""
+    """The slice of an axis of the drawn noise that a block covers, and the slice of the block there."""
     first, last = max(block * _BLOCK, start), min((block + 1) * _BLOCK, start + length)
     return slice(first - start, last - start), slice(first - block * _BLOCK, last - block * _BLOCK)

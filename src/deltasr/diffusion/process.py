@@ -2,9 +2,9 @@
 
 `x_0` is the HR picture (or its first-stage code), `y_0` the LR picture on the same grid, `e_0 = y_0 - x_0` the
 residual. Every tensor is (N, C, H, W); a step `t` counts from 1 to T. `noise` is a standard normal tensor of the same
-shape. Where its factor is zero (kappa = 0 everywhere, and the last reverse step) it is not looked at and may be left
-out; where it is not, leaving it out is a `SettingError`. No formula touches a random generator, and every one raises
-`SettingError` for a step outside 1..T, `forward_marginals` apart, which does not look at its tensor of steps.
+shape. Where its factor is zero (kappa = 0 everywhere, and the last reverse step) it is not used and may be left
+out; where it is not zero, leaving it out is a `SettingError`. No formula uses a random generator. All raise
+`SettingError` for a step outside 1..T, except `forward_marginals`, which does not check its tensor of steps.
 
 DeltaDiff's text swaps letters (its `y_T` is HR, its `y_0` LR) and its eq. 4 writes one forward step where its figure
 and eq. 5 need the marginal. Its figure, eq. 5 and eq. 7 agree with ResShift's formulas at kappa = 0; that reading is
@@ -55,7 +55,7 @@ def forward_marginals(
 def per_picture(values: Sequence[float], steps: Tensor, like: Tensor) -> Tensor:
     """`values[t]` for the step t of each picture, (N, 1, 1, 1), of the type and on the device of `like`.
 
-    `steps` are looked up on the CPU, where they should be: then nothing waits for the device.
+    `steps` are looked up on the CPU; if they are there already, nothing waits for the device.
     """
     chosen = torch.tensor(values, dtype=like.dtype)[steps.cpu()]
     return chosen.view(-1, 1, 1, 1).to(like.device, non_blocking=True)

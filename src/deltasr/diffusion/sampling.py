@@ -46,10 +46,10 @@ def sample(
         predict: the network, (x_t, t) -> prediction of `x_0`.
         y_0: the LR picture on the HR grid (or its first-stage code), (N, C, H, W).
         schedule: the shifting sequence; with `kappa = 0` no random number is drawn.
-        generator: source of the noise when `kappa > 0` (`noise_from`); left alone when `kappa = 0`.
-        noise: where the noise comes from instead of a generator, such as a `diffusion.noise.NoiseField`; not asked when
+        generator: source of the noise when `kappa > 0` (`noise_from`); not used when `kappa = 0`.
+        noise: source of the noise instead of a generator, such as a `diffusion.noise.NoiseField`; not called when
             `kappa = 0`.
-        callback: sees every step, from t = T down to 1: (t, x_t, prediction).
+        callback: called at every step, from t = T down to 1, with (t, x_t, prediction).
 
     Returns:
         `x_0`, (N, C, H, W).

@@ -1,4 +1,4 @@
-"""Shifting sequences: how much of the residual is present at each step.
+"""Shifting sequences: the share of the residual that is present at each step.
 
 Notation (ResShift, arXiv:2307.12348): `eta_0 = 0 < eta_1 < ... < eta_T` is the shifting sequence,
 `alpha_t = eta_t - eta_{t-1}` its increments, `kappa` the noise strength. `kappa = 0` is DeltaDiff.
@@ -44,7 +44,7 @@ class Schedule:
         return len(self.eta) - 1
 
     def require_step(self, t: int) -> None:
-        """Do nothing for t in 1..T.
+        """Check that t is in 1..T.
 
         Raises:
             SettingError: there is no step `t`.

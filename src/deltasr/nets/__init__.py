@@ -1,1 +1,1 @@
-"""Networks, one a file. Tensors in, tensors out: no files, no pictures, no command line."""
+"""Networks, one per file. Tensors in, tensors out: no files, no pictures, no command line."""

@@ -1,9 +1,9 @@
-"""Blocks that a denoiser is stacked of: features in, features of the same shape out, near the identity when new.
+"""Blocks of a denoiser: features in, features of the same shape out, close to the identity when initialised.
 
 All of them have one signature: `Block(width)`, and a call with features (N, width, h, w) and a modulation, (N or 1,
-2 width, 1, 1) or None, whose two halves scale (as 1 + scale) and shift `width` channels inside the block. Each sees
-`reach` pixels aside and no further, so that a picture comes out the same in tiles and whole; what pools over the whole
-picture is left out of blocks that have it in their papers.
+2 width, 1, 1) or None, whose two halves scale (as 1 + scale) and shift `width` channels inside the block. `reach` is a
+block's receptive field to each side, in pixels. It is finite, so that a picture comes out the same in tiles and whole:
+pooling over the whole picture is left out of blocks that have it in their papers.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 _NEW_BRANCH = 0.1
-"""How much of a new block's branch is added to what comes in."""
+"""Factor of a block's branch at initialisation."""
 
 
 def modulated(x: Tensor, modulation: Tensor | None) -> Tensor:
@@ -26,7 +26,7 @@ def modulated(x: Tensor, modulation: Tensor | None) -> Tensor:
 
 
 def _scaled_and_shifted(layer: nn.Conv2d | ChannelNorm, modulation: Tensor) -> None:
-    """Change a layer's weights so that it gives what it gave, modulated by (1, 2 width, 1, 1)."""
+    """Change a layer's weights so that its output is the former one modulated by (1, 2 width, 1, 1)."""
     scale, shift = modulation.detach().flatten().chunk(2)
     assert layer.bias is not None
     with torch.no_grad():
@@ -54,14 +54,14 @@ class ResidualBlock(nn.Module):
         return x + self.conv2(torch.relu(modulated(self.conv1(x), modulation)))
 
     def absorb(self, modulation: Tensor) -> None:
-        """Become without a modulation what the block is with this one, (1, 2 width, 1, 1)."""
+        """Change the weights so that without a modulation the output is that with this one, (1, 2 width, 1, 1)."""
         _scaled_and_shifted(self.conv1, modulation)
 
 
 class ChannelNorm(nn.Module):
     """Layer normalisation over the channels of each pixel (N, width, h, w), with a scale and a shift of each.
 
-    The result has the memory layout of what comes in, in which the convolutions behind it are fast.
+    The result has the memory layout of the input, in which the convolutions after it are fast.
     """
 
     def __init__(self, width: int) -> None:
@@ -76,7 +76,7 @@ class ChannelNorm(nn.Module):
 
 
 def _layer_scale(width: int) -> nn.Parameter:
-    """A factor for each channel of a branch; three dimensions, for it is no kernel that Muon would orthogonalise."""
+    """A factor for each channel of a branch; of three dimensions, so that Muon does not treat it as a kernel."""
     return nn.Parameter(torch.full((width, 1, 1), _NEW_BRANCH))
 
 
@@ -113,7 +113,7 @@ class NafBlock(nn.Module):
         return torch.addcmul(x, self.forward_mix(_gated(self.feed(self.norm2(x)))), self.scale2)
 
     def absorb(self, modulation: Tensor) -> None:
-        """Become without a modulation what the block is with this one, (1, 2 width, 1, 1)."""
+        """Change the weights so that without a modulation the output is that with this one, (1, 2 width, 1, 1)."""
         _scaled_and_shifted(self.norm1, modulation)
 
 
@@ -138,7 +138,7 @@ class LargeKernelBlock(nn.Module):
         return torch.addcmul(x, self.narrow(nn.functional.gelu(self.widen(hidden))), self.scale)
 
     def absorb(self, modulation: Tensor) -> None:
-        """Become without a modulation what the block is with this one, (1, 2 width, 1, 1)."""
+        """Change the weights so that without a modulation the output is that with this one, (1, 2 width, 1, 1)."""
         _scaled_and_shifted(self.norm, modulation)
 
 
@@ -155,8 +155,8 @@ class BranchedConvolution(nn.Module):
     """A 3x3 convolution whose kernel is a sum of linear branches (N, width, h, w) -> (N, width, h, w).
 
     The branches are those of ECBSR's block (Zhang et al., ACM MM 2021): a free 3x3 kernel, and mixtures of channels
-    (1x1) followed by a fixed pattern with a learned scale; in place of its 1x1 - 3x3 branch there is a plain 1x1. With
-    nothing non-linear between them they are one kernel, which is what is convolved with, in training too.
+    (1x1) followed by a fixed pattern with a learned scale; in place of its 1x1 - 3x3 branch there is a plain 1x1. All
+    branches are linear, so their sum is one kernel, and only that is convolved with, in training too.
     """
 
     patterns: Tensor
@@ -181,14 +181,14 @@ class BranchedConvolution(nn.Module):
         return nn.functional.conv2d(x, self.kernel(), self.free.bias, padding=1)
 
     def absorb(self, modulation: Tensor) -> None:
-        """Give without a modulation what the convolution gives with this one, (1, 2 width, 1, 1)."""
+        """Change the weights so that without a modulation the output is that with this one, (1, 2 width, 1, 1)."""
         _scaled_and_shifted(self.free, modulation)
         with torch.no_grad():
             self.scales.mul_(1 + modulation.detach().flatten().chunk(2)[0])
 
 
 class ReparameterisedBlock(nn.Module):
-    """A `ResidualBlock` whose kernels are sums of branches; it costs what a residual block costs."""
+    """A `ResidualBlock` whose kernels are sums of branches; it takes as many FLOPs as a residual block."""
 
     reach: ClassVar[int] = 2
 
@@ -205,7 +205,7 @@ class ReparameterisedBlock(nn.Module):
         return x + self.conv2(torch.relu(modulated(self.conv1(x), modulation)))
 
     def absorb(self, modulation: Tensor) -> None:
-        """Become without a modulation what the block is with this one, (1, 2 width, 1, 1)."""
+        """Change the weights so that without a modulation the output is that with this one, (1, 2 width, 1, 1)."""
         self.conv1.absorb(modulation)
 
 

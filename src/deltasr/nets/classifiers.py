@@ -1,7 +1,7 @@
-"""Convolution stacks of classification networks, whose features tell how much pictures look alike.
+"""Convolution stacks of classification networks, whose features perceptual losses and LPIPS compare.
 
 Layer N of a stack has torchvision's name `features.N`, so that torchvision's weights fit. Every stack ends with its
-last activation: the pooling that AlexNet and VGG have behind it holds no weights.
+last activation: the pooling after it in AlexNet and VGG has no weights.
 """
 
 from __future__ import annotations

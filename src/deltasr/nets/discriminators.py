@@ -1,7 +1,7 @@
 """Discriminators: RGB pictures (N, 3, H, W) in [0, 1], of any size, to logits that are above zero for real ones.
 
-None of them looks at statistics of a batch, so that a picture's logits do not depend on its company, and a batch of
-real pictures is not told from a batch of generated ones by its mean.
+None of them uses statistics of a batch: a picture's logits do not depend on the other pictures, and real batches cannot
+be told from generated ones by their mean.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def _padded(picture: Tensor, *, minimum: int = 1, multiple_of: int = 1) -> Tenso
 class SimpleDiscriminator(nn.Module):
     """Four halving convolutions, the average over all places, and a perceptron with two hidden layers: logits (N, 1).
 
-    2,904,385 parameters at the default width. Initial weights keep the scale of what goes through seven layers
-    (He et al. 2015, arXiv:1502.01852), without which first logits hardly depend on the picture.
+    2,904,385 parameters at the default width. Initial weights keep the scale of activations through seven
+    layers (He et al. 2015, arXiv:1502.01852); otherwise the first logits hardly depend on the picture.
 
     Args:
         width: channels of the first convolution; each further one has twice as many.
@@ -60,11 +60,11 @@ class SimpleDiscriminator(nn.Module):
 
 
 class UNetDiscriminator(nn.Module):
-    """Real-ESRGAN's U-Net with spectral normalisation (arXiv:2107.10833, section 3.3): a logit a pixel, (N, 1, H, W).
+    """Real-ESRGAN's U-Net with spectral normalisation (arXiv:2107.10833, section 3.3): a logit per pixel, (N, 1, H, W).
 
     Three halvings, three bilinear doublings whose results are added to what was halved, and three more convolutions.
     Spectral normalisation (Miyato et al. 2018, arXiv:1802.05957) of all but the first and the last convolution bounds
-    how steep it is. 4,376,897 parameters at the default width, as released. Sides that are no multiples of 8 are
+    its Lipschitz constant. 4,376,897 parameters at the default width, as released. Sides that are no multiples of 8 are
     continued by their last row or column, and the logits beyond them cut off.
 
     Args:
@@ -105,11 +105,11 @@ class UNetDiscriminator(nn.Module):
 
 
 class PatchDiscriminator(nn.Module):
-    """pix2pix's PatchGAN (arXiv:1611.07004): a logit a patch, (N, 1, h, w); with 3 layers patches are 70x70.
+    """pix2pix's PatchGAN (arXiv:1611.07004): a logit per patch, (N, 1, h, w); with 3 layers patches are 70x70.
 
     Where pix2pix has batch normalisation, this has spectral normalisation. Statistics of a picture (instance or group
-    normalisation) would let a logit see beyond its patch, and hide the shifts of colour and contrast that it should
-    find; spectral normalisation takes none. 2,764,737 parameters at the defaults.
+    normalisation) would extend a logit beyond its patch, and hide the shifts of colour and contrast that it should
+    find; spectral normalisation uses none. 2,764,737 parameters at the defaults.
 
     Args:
         width: channels of the first convolution; each further one has twice as many, up to eight times.

@@ -1,9 +1,9 @@
 """The default denoiser: features of the LR picture once, then a light time-conditioned body at every step.
 
-Everything runs on the LR grid. The encoder does not see the time, so one picture costs one encoder and T bodies; the
-body's weights are shared by all steps. With dials, both are told what is asked for and of what, such as how faithful a
-result shall be and how degraded the LR picture is: one network is trained for a family of losses and of pictures
-(Dosovitskiy and Djolonga, "You Only Train Once", ICLR 2020).
+Everything runs on the LR grid. The time is no input of the encoder, so one picture takes one pass of the encoder and T
+of the body; the body's weights are shared by all steps. Dials are further inputs of both, such as the fidelity of the
+result and how degraded the LR picture is: one network is trained for a family of losses and of pictures (Dosovitskiy
+and Djolonga, "You Only Train Once", ICLR 2020).
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ def _waves(values: Tensor, count: int) -> Tensor:
 
 
 def _dial_waves(asked: Tensor) -> Tensor:
-    """Where dials stand, (N, dials) in [0, 1], to waves (N, 2 dials frequencies)."""
+    """Values of the dials, (N, dials) in [0, 1], to waves (N, 2 dials frequencies)."""
     return _waves(asked.flatten(), _DIAL_FREQUENCIES).view(len(asked), -1)
 
 
 _OF_DIALS = ("time.hidden.weight", "fidelity.hidden.weight")
-"""Weights with columns for each dial: after those for the time where there are such, in the order of the dials."""
+"""Weights with columns for each dial: after those for the time, if there are any, in the order of the dials."""
 
 
 class Modulation(nn.Module):
@@ -62,13 +62,13 @@ class ResidualNet(nn.Module):
 
     Args:
         width: channels of every convolution.
-        encoder_blocks: blocks that see the LR picture, once a picture.
-        body_blocks: blocks that see the state, once a step.
+        encoder_blocks: blocks of the encoder, which runs once per picture.
+        body_blocks: blocks of the body, which runs once per step.
         code_channels: channels of the first stage's code (3 scale^2).
-        dials: how many numbers in [0, 1] modulate the blocks besides the time.
-        block: what they are, a name in `nets.blocks.BLOCKS`.
-        bodies: how many bodies there are; with more than one, each step is told which one is its own.
-        encodes_state: whether the encoder sees the state too, and so runs once a step.
+        dials: number of values in [0, 1] that modulate the blocks besides the time.
+        block: kind of the blocks, a name in `nets.blocks.BLOCKS`.
+        bodies: number of bodies; with more than one, each step names the one that it runs.
+        encodes_state: whether the state is an input of the encoder too, which then runs once per step.
     """
 
     def __init__(
@@ -86,11 +86,11 @@ class ResidualNet(nn.Module):
         super().__init__()
         of_kind = BLOCKS[block]
         self.encoder_reach = of_kind.reach * encoder_blocks + 2
-        """How far, in LR pixels, one feature can see."""
+        """Receptive field of one feature to each side, in LR pixels."""
         self.body_reach = of_kind.reach * body_blocks + 1
-        """How far, in LR pixels, one value of the correction can see in the features."""
+        """Receptive field of one value of the correction in the features, to each side, in LR pixels."""
         self.state_reach = self.body_reach + (self.encoder_reach - 1 if encodes_state else 0)
-        """How far, in LR pixels, it can see in the state, which takes the encoder's way but for its first layer."""
+        """The same in the state, which passes through the encoder too, except its first layer, if `encodes_state`."""
         self._blocks_of_a_body = body_blocks
         time, asked = 2 * _TIME_FREQUENCIES, 2 * _DIAL_FREQUENCIES * dials
         self.head = _conv(3, width)
@@ -109,8 +109,8 @@ class ResidualNet(nn.Module):
     def encode(self, lr: Tensor, asked: Tensor | None = None, state: Tensor | None = None) -> Tensor:
         """Features (N, width, h, w) of the LR picture (N, 3, h, w), values centred on zero.
 
-        `asked`, (N or 1, dials) in [0, 1], is for networks with dials; `state`, (N, code_channels, h, w), for those
-        that encode it.
+        `asked`, (N or 1, dials) in [0, 1], are the values of the dials, for networks with dials; `state`,
+        (N, code_channels, h, w), is for networks that encode it.
         """
         first = self.head(lr)
         if self.encoder_state is not None and state is not None:
@@ -129,11 +129,11 @@ class ResidualNet(nn.Module):
         """The correction (N, code_channels, h, w).
 
         Args:
-            state: what the chain has added to `y_0` so far, (N, code_channels, h, w).
+            state: the sum of what the chain has added to `y_0`, (N, code_channels, h, w).
             features: from `encode`, (N, width, h, w).
             eta: `eta_t` of each picture, (N,) or (1,).
-            asked: where the dials stand, in [0, 1], (N or 1, dials), for networks with dials.
-            body: which one to run, counted from 0.
+            asked: values of the dials in [0, 1], (N or 1, dials), for networks with dials.
+            body: index of the body to run, from 0.
         """
         x = features + self.state(state)
         waves = _waves(eta.sqrt(), _TIME_FREQUENCIES)  # the shifting sequence is geometric in sqrt(eta)
@@ -147,7 +147,7 @@ class ResidualNet(nn.Module):
 
     @torch.no_grad()
     def become(self, other: ResidualNet, *, asked: Sequence[float]) -> None:
-        """Without dials, be the same function as a network with dials that stand at some place in [0, 1]."""
+        """Take the function of a network with dials at fixed values of them in [0, 1], for a network without dials."""
         assert other.fidelity is not None
         waves = _dial_waves(torch.tensor([asked], dtype=torch.float32))
         weights = dict(other.state_dict())
@@ -159,11 +159,11 @@ class ResidualNet(nn.Module):
             block.absorb(modulation)  # type: ignore[operator]
 
     def adopt(self, weights: Mapping[str, Tensor], *, places: Sequence[int] = ()) -> None:
-        """Take the weights of the same network with fewer dials, and be the same function wherever the new ones stand.
+        """Take the weights of the same network with fewer dials; the output is the same at all values of the new ones.
 
         Args:
             weights: its `state_dict`.
-            places: for each of its dials, which one it is here.
+            places: for each of its dials, its index here.
         """
         blank = {name: torch.zeros_like(weight) for name, weight in self.state_dict().items()}
         kept = {name: weight for name, weight in self.state_dict().items() if name.startswith("fidelity.hidden")}

@@ -23,9 +23,9 @@ def _conv(inputs: int, outputs: int) -> nn.Conv2d:
 
 
 class DenseBlock(nn.Module):
-    """Five convolutions, each of which sees all before it; a fifth of the last is added to the input.
+    """Five convolutions, each on the outputs of all before it; the last, times 0.2, is added to the input.
 
-    Maps (N, width, h, w) to the same shape. New ones have a tenth of Kaiming's weights, and so are near the identity.
+    Maps (N, width, h, w) to the same shape. Initial weights are a tenth of Kaiming's: it starts near the identity.
     """
 
     def __init__(self, width: int) -> None:
@@ -49,7 +49,7 @@ class DenseBlock(nn.Module):
 
 
 class ResidualInResidualDenseBlock(nn.Module):
-    """Three dense blocks, a fifth of whose result is added to the input; (N, width, h, w) to the same shape."""
+    """Three dense blocks, whose result, times 0.2, is added to the input; (N, width, h, w) to the same shape."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -81,10 +81,10 @@ class RrdbNet(nn.Module):
 
     @property
     def reach(self) -> int:
-        """How far, in LR pixels, one result pixel can see.
+        """Receptive field of one result pixel to each side, in LR pixels.
 
-        15 convolutions a block and the two around them see a pixel each; of the four behind, one on the grid of twice
-        and three on the grid of four times the size, a pixel at its LR pixel's border sees two LR pixels further.
+        15 convolutions per block and the two around the blocks add a pixel each. The four behind, one on the grid of
+        twice the size and three on that of four times the size, add two LR pixels for a pixel at its LR pixel's border.
         """
         return 15 * len(self.body) + 2 + 2
 

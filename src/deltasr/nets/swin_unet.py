@@ -1,7 +1,7 @@
 """ResShift's denoiser: a U-Net of residual blocks, with a layer of shifted-window attention at every level.
 
-Parameters have the names and shapes of the published checkpoints. What those carry besides, the attention masks of one
-size and the relative position indices, follows from the sizes and is computed here.
+Parameters have the names and shapes of the published checkpoints. They also hold the attention masks of one
+size and the relative position indices, which follow from the sizes and are computed here.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def timestep_embedding(t: Tensor, channels: int) -> Tensor:
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions with a skip; the timestep scales and shifts what lies between them.
+    """Two convolutions with a skip; the timestep scales and shifts the features between them.
 
     Maps features (N, inputs, h, w) and the timestep's embedding (N, embedding) to (N, outputs, h, w). The second
     convolution starts at zero.
@@ -78,7 +78,7 @@ class Upsample(nn.Module):
 
 
 class _RememberedMasks:
-    """`shift_mask` with a memory of its own, which copies begin without."""
+    """`shift_mask` with a cache, which copies begin without."""
 
     def __init__(self) -> None:
         self._masks = lru_cache(maxsize=_MASKS_KEPT)(shift_mask)

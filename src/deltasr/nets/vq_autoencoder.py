@@ -1,7 +1,7 @@
-"""The VQ-f4 first stage of the papers (latent diffusion's autoencoder): four pixels a side become one of three values.
+"""The VQ-f4 first stage of the papers (latent diffusion's autoencoder): 4x4 pixels become one code of three values.
 
 diffusers' `VQModel` does the work; it is imported when one is built (`pip install -e '.[papers]'`). Published
-checkpoints have the names that latent diffusion gave its parameters; `published_name` leads from one to the other.
+checkpoints have the names that latent diffusion gave its parameters; `published_name` translates them.
 """
 
 from __future__ import annotations
@@ -103,8 +103,8 @@ class VQAutoencoder(nn.Module):
     def nearest_entries(self, code: Tensor) -> Tensor:
         """The nearest entry of the codebook (Euclidean distance) for each position of (N, latent_channels, H, W).
 
-        Distances are in float32 whatever autocast says, and of some positions at a time: all at once they would take
-        32 KB a position. Gradients reach the entries that were chosen; none reaches the code.
+        Distances are computed in float32, also under autocast, and for some positions at a time: all at once they would
+        take 32 KB per position. Gradients reach the chosen entries; none reaches the code.
         """
         entries = self.vq.quantize.embedding.weight
         positions = code.detach().float().movedim(1, -1)

@@ -16,7 +16,7 @@ _GROUPS = 32
 _FORBIDDEN = -100.0
 
 ShiftMask = Callable[[int, int, int, torch.device], Tensor]
-"""`shift_mask`, or the same with a memory."""
+"""`shift_mask`, or the same with a cache."""
 
 
 def to_windows(x: Tensor, window: int) -> Tensor:
@@ -36,9 +36,9 @@ def from_windows(windows: Tensor, window: int, height: int, width: int) -> Tenso
 def shift_mask(height: int, width: int, window: int, device: torch.device) -> Tensor:
     """What is added to attention in windows shifted by half their side: (windows, window^2, window^2), 0 or -100.
 
-    The shift is cyclic. Swin's own mask keeps pixels apart that it brings together from opposite borders, in the last
+    The shift is cyclic. Swin's own mask separates pixels that it brings together from opposite borders, in the last
     row and the last column of windows. The published denoisers were trained with another one, which their weights need:
-    in the last row of windows, and nowhere else, the left and the right half of a window do not see each other.
+    in the last row of windows, and nowhere else, it separates the left and the right half of a window.
     """
     half = torch.arange(window * window, device=device) % window >= window // 2
     mask = torch.zeros(height // window, width // window, window**2, window**2, device=device)
@@ -97,7 +97,7 @@ class Mlp(nn.Module):
 
 
 class SwinBlock(nn.Module):
-    """Window attention, then an MLP, each normalised before and added: (N, channels, h, w) to the same shape."""
+    """Window attention, then an MLP, each normalised and with a skip: (N, channels, h, w) to the same shape."""
 
     def __init__(self, channels: int, *, heads: int, window: int, mlp_ratio: int, shifted: bool) -> None:
         super().__init__()

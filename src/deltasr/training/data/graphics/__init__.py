@@ -1,1 +1,1 @@
-"""Pictures as screens and drawings have them, drawn from a seed: text, interfaces, charts, line art, logos."""
+"""Pictures of text, interfaces, charts, line art and logos, drawn from a seed."""

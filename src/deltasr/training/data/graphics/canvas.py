@@ -1,4 +1,4 @@
-"""A surface to draw on as screens and drawing programs do: edges smooth or not, letters of several kinds."""
+"""A canvas with the edges and letters of screens and of drawing programs: smoothed or not."""
 
 from __future__ import annotations
 
@@ -19,15 +19,14 @@ Box = tuple[float, float, float, float]
 """Left, top, right, bottom; right and bottom are the first outside."""
 
 Lettering = Literal["hinted", "sharp", "smooth", "subpixel"]
-"""How letters meet pixels: fitted to them in greys, in ink and ground alone, not fitted, or in the three colours of a
-screen's pixels."""
+"""How letters are rasterised: hinted with greys, hinted without greys, not hinted, or with subpixel colours."""
 
 _FINE = 4
 _LARGE = 64
-"""Letters from this size in pixels on are drawn half as fine, which nobody sees."""
+"""Letters from this size in pixels on are drawn at half the oversampling, without a visible difference."""
 _LEAST_SIZE = 5.0
 _SUBPIXELS = (1, 2, 3, 2, 1)
-"""Weights of the subpixels that a screen's letters are spread over, as FreeType's default filter roughly has them."""
+"""Filter weights of subpixel letters, roughly those of FreeType's default filter."""
 
 _Place = Callable[[float, float], Point]
 
@@ -37,10 +36,10 @@ class Canvas:
 
     Args:
         width, height: in pixels.
-        ground: what it is filled with, or a picture of that size.
+        ground: the colour that it is filled with, or a picture of that size.
         oversampling: factor by which everything is drawn larger until `reduce`.
         smooth: whether edges are smooth where nothing is oversampled.
-        lettering: what letters look like where nothing is oversampled.
+        lettering: how letters are rasterised where nothing is oversampled.
     """
 
     def __init__(
@@ -63,7 +62,7 @@ class Canvas:
         self._draw = ImageDraw.Draw(self.image)
 
     def reduce(self, filter: Image.Resampling = Image.Resampling.BOX) -> None:
-        """Bring what was drawn larger to the final size; what follows is drawn at that size."""
+        """Reduce an oversampled canvas to the final size; later shapes are drawn at that size."""
         if self.oversampling > 1:
             box = filter == Image.Resampling.BOX
             size = (self.width, self.height)
@@ -73,7 +72,7 @@ class Canvas:
 
     @contextmanager
     def inside(self, box: Box) -> Iterator[None]:
-        """While it lasts, nothing outside a box changes."""
+        """A context in which drawing changes nothing outside a box."""
         before = self.image.copy()
         yield
         left, top, right, bottom = (round(edge * self.oversampling) for edge in box)
@@ -223,7 +222,7 @@ class Canvas:
         return face.at(max(size, _LEAST_SIZE) * self.oversampling).getlength(words) / self.oversampling
 
     def fitting(self, words: str, face: Face, size: float, room: float) -> str:
-        """As many of the words as there is room for, with dots for the rest; none where even one is too wide."""
+        """As many of the words as fit, with dots for the rest; none if even one is too wide."""
         parts = words.split(" ")
         shown = words
         while parts and self.text_width(shown, face, size) > room:
@@ -247,7 +246,7 @@ class Canvas:
         """A line of text.
 
         Args:
-            at: where its anchor comes to lie.
+            at: position of its anchor.
             words: without line feeds.
             face: its font.
             size: in pixels.
@@ -299,7 +298,7 @@ class Canvas:
         self.image.paste(colour, corner, mask.reduce(finer) if finer > 1 else mask)
 
     def _paste_subpixels(self, mask: Image.Image, corner: tuple[int, int], colour: Colour) -> None:
-        """Letters from a mask that is three times as wide: each pixel's three colours have a third of it each."""
+        """Subpixel letters, from a mask of three times the width: a third of a pixel for each of its colours."""
         covered = np.asarray(mask).astype(np.int32)
         padded = np.pad(covered, ((0, 0), (2, 2)))
         spread = sum(
@@ -322,7 +321,7 @@ class Canvas:
         fill: Colour | Image.Image,
         paint: Callable[[ImageDraw.ImageDraw, _Place, int, Colour | int], None],
     ) -> None:
-        """Have a shape painted: at once where it needs no smooth edges, through a finer mask where it does."""
+        """Paint a shape: directly if it needs no smooth edges, through a finer mask if it does."""
         scale = self.oversampling
         direct = scale > 1 or not self.smooth
         if direct and not isinstance(fill, Image.Image):
@@ -353,7 +352,7 @@ def _bounds(points: Sequence[Point]) -> Box:
 
 
 def _dashes(points: Sequence[Point], length: float) -> list[list[Point]]:
-    """Every other piece of this length of a line through points."""
+    """The dashes of a line through points: every other piece of this length."""
     pieces = []
     for (x, y), (to_x, to_y) in itertools.pairwise(points):
         whole = math.hypot(to_x - x, to_y - y)

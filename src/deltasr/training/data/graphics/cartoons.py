@@ -1,4 +1,4 @@
-"""Pictures by hand: flat colours with outlines, as in comics, picture books and colouring books."""
+"""Drawings: flat colours with outlines, as in comics, picture books and colouring books."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def blob(scene: Scene, x: float, y: float, radius: float, *, rough: float = 0.3,
 
 
 def cartoon(scene: Scene) -> Image.Image:
-    """Faces, animals, houses and landscapes; coloured or as lines alone; in frames like a comic's now and then."""
+    """Faces, animals, houses and landscapes; coloured or as lines alone; sometimes in frames as in a comic."""
     rng = scene.rng
     lines_alone = rng.random() < 0.25
     ink: Colour = rng.choice([(0, 0, 0), (0, 0, 0), (30, 20, 40), shade(rng.random(), 0.2, 0.6)])
@@ -280,7 +280,7 @@ class _Panel:
         )
 
     def shapes(self) -> None:
-        """Smooth and straight shapes over each other, some of them with a shade at one side or hatched."""
+        """Smooth and straight shapes over each other, some of them shaded at one side or hatched."""
         rng, (left, top, _, _) = self.rng, self.box
         self.canvas.rectangle(self.box, self.fill(shade(rng.random(), rng.uniform(0.3, 0.98), rng.random())))
         for _ in range(rng.randint(4, 16)):

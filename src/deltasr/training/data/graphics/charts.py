@@ -27,7 +27,7 @@ class _Plot:
 
 
 class _Text(NamedTuple):
-    """What `Canvas.text` is told: texts are drawn last, some of them after the rest was reduced."""
+    """Arguments of `Canvas.text`: texts are drawn last, some of them after the rest was reduced."""
 
     at: Point
     words: str
@@ -112,7 +112,7 @@ def _axes(plot: _Plot, box: Box) -> list[_Text]:
 
 
 def _legend(plot: _Plot, at: tuple[float, float], count: int) -> list[_Text]:
-    """What the colours stand for, in a box."""
+    """A legend: the meaning of the colours, in a box."""
     canvas, colours, size = plot.canvas, plot.colours, plot.size
     box = (at[0], at[1], at[0] + 7.5 * size, at[1] + (count * 1.4 + 0.6) * size)
     canvas.rectangle(box, colours.ground, outline=colours.border, width=plot.thin)
@@ -146,7 +146,7 @@ def _bars(plot: _Plot, box: Box, count: int, series: int) -> None:
 
 
 def _walk(plot: _Plot, box: Box, count: int) -> list[tuple[float, float]]:
-    """Points of a line that goes up and down."""
+    """Points of a random walk."""
     rng = plot.scene.rng
     left, top, right, bottom = box
     value, points, rough = rng.random(), [], rng.uniform(0.02, 0.3)

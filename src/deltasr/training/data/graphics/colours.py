@@ -1,4 +1,4 @@
-"""Colours that go together, as designers of pages and interfaces choose them."""
+"""Colour schemes of pages and interfaces."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Scheme:
     """The colours of one picture.
 
     Attributes:
-        dark: whether text is lighter than its ground.
-        ground, surface, border: of pages, of what lies on them, and of its edges.
-        text, muted: of what is to be read, and of what matters less.
-        accent, on_accent: of what stands out, and of text on it.
-        palette: for things of several kinds.
+        dark: whether text is lighter than its background.
+        ground, surface, border: of pages, of the elements on them, and of their edges.
+        text, muted: of main text, and of secondary text.
+        accent, on_accent: of highlighted elements, and of text on them.
+        palette: for categories.
     """
 
     dark: bool
@@ -49,18 +49,18 @@ def shade(hue: float, lightness: float, saturation: float) -> Colour:
 
 
 def mixed(one: Colour, other: Colour, share: float) -> Colour:
-    """The mean of two colours, the other with a share of 0 to 1."""
+    """The weighted mean of two colours; `share`, 0 to 1, is the weight of the other."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
     return red, green, blue
 
 
 def brightness(colour: Colour) -> float:
-    """0 for black to 1 for white, as it looks."""
+    """Perceived brightness, from 0 for black to 1 for white."""
     return (0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]) / 255
 
 
 def readable_on(ground: Colour) -> Colour:
-    """Black or white, whichever can be read on a colour."""
+    """Black or white, whichever is more readable on a colour."""
     return (0, 0, 0) if brightness(ground) > 0.55 else (255, 255, 255)
 
 
@@ -70,7 +70,7 @@ def vivid(rng: Random) -> Colour:
 
 
 def palette(rng: Random) -> tuple[Colour, ...]:
-    """Eight or ten colours that differ: a common palette, or shades about one hue."""
+    """Eight or ten different colours: a common palette, or shades around one hue."""
     if rng.random() < 0.7:
         chosen = [_from_hex(code) for code in rng.choice(_PALETTES)]
         rng.shuffle(chosen)

@@ -1,4 +1,4 @@
-"""Drawings of how things are arranged: flow charts, maps, plans with measures."""
+"""Diagrams: flow charts, maps, plans with measures."""
 
 from __future__ import annotations
 

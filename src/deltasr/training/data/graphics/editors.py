@@ -1,4 +1,4 @@
-"""Monospaced text as programmers see it: editors and terminals."""
+"""Monospaced text: code editors and terminals."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from deltasr.training.data.graphics.words import Writer
 
 
 def editor(scene: Scene) -> Image.Image:
-    """A program in an editor: coloured by its grammar, numbered lines, one of them marked."""
+    """A program in an editor: syntax colours, line numbers, one line marked."""
     rng = scene.rng
     colours = scheme(rng, dark=rng.random() < 0.65)
     canvas = scene.screen(colours.ground)
@@ -48,7 +48,7 @@ def editor(scene: Scene) -> Image.Image:
 
 
 def terminal(scene: Scene) -> Image.Image:
-    """Commands and what they printed, in few colours, mostly on black."""
+    """Commands and their output, in few colours, mostly on black."""
     rng = scene.rng
     dark = rng.random() < 0.8
     ground = (rng.choice([0, 0, 12, 30]),) * 3 if dark else (255, 255, 255)

@@ -16,8 +16,8 @@ from PIL.ImageFont import FreeTypeFont, Layout
 from deltasr.errors import TrainingError
 
 HELD_OUT = ("aileron", "stix", "xits", "computer modern typewriter", "cmu typewriter", "lmmono", "latin modern mono")
-"""How the names of families begin that are for tests alone: a sans (Aileron, in Pillow), a serif (STIX) and a
-monospaced one (Computer Modern Typewriter, both in matplotlib), and what other makers call the same designs."""
+"""Beginnings of the names of families for tests alone: a sans (Aileron, in Pillow), a serif (STIX) and a
+monospaced one (Computer Modern Typewriter, both in matplotlib), and the names of the same designs by other makers."""
 
 ALPHABETS = {
     "ascii": "ABMRabgilnos0189.,:;()+-=%&",
@@ -26,13 +26,13 @@ ALPHABETS = {
     "cyrillic": "абвгдеёжзийклмнопрстуфхцчшщъыьэюя",
     "cjk": "日本中文字山水火木",
 }
-"""What a font must be able to write, all of it, to be used for the words of an alphabet."""
+"""The characters that a font must all have to be used for the words of an alphabet."""
 
 _SUFFIXES = (".ttf", ".otf", ".ttc")
 _NOT_LETTERS = (
     "symbol", "dings", "emoji", "icon", "awesome", "math", "music", "braille", "last resort", "cmex", "cmsy", "cmmi",
 )  # fmt: skip
-"""Parts of the names of families that have signs where others have letters."""
+"""Parts of the names of families with symbols in place of letters."""
 _BETTER_NAMES: dict[str, tuple[str | None, str | None]] = {
     "cmr10": ("Computer Modern", "Regular"),
     "cmb10": ("Computer Modern", "Bold"),
@@ -83,7 +83,7 @@ class Face:
 
 @dataclass(frozen=True)
 class FontSet:
-    """Fonts to draw with, sorted by family and style. Pictures depend on which they are.
+    """Fonts to draw with, sorted by family and style. The pictures depend on them.
 
     Raises:
         TrainingError: there is none.
@@ -102,7 +102,7 @@ class FontSet:
         return FontSet(tuple(face for face in self.faces if not face.held_out))
 
     def test(self) -> FontSet:
-        """The others, which no training sees."""
+        """The others, which no training uses."""
         return FontSet(tuple(face for face in self.faces if face.held_out))
 
     def any(self, rng: Random, *, monospaced: bool = False, alphabet: str = "ascii") -> Face:
@@ -123,7 +123,7 @@ def find_fonts(folder: Path | None = None, *, system: bool = True) -> FontSet:
     """All fonts that can write text: Pillow's own, matplotlib's where it is installed, and those of a folder.
 
     Args:
-        folder: where to look, subfolders included; by default where the system keeps its fonts.
+        folder: the folder to search, subfolders included; by default the system's folders of fonts.
         system: False leaves the system's out, so that the set is the same wherever Pillow and matplotlib are.
 
     Raises:
@@ -141,12 +141,12 @@ def find_fonts(folder: Path | None = None, *, system: bool = True) -> FontSet:
 
 
 def training_fonts(folder: Path | None = None) -> FontSet:
-    """What training draws with: those of a folder, or else the system's, beside Pillow's and matplotlib's."""
+    """Fonts for training: those of a folder, or else the system's, and Pillow's and matplotlib's."""
     return find_fonts(folder).training()
 
 
 def held_out_fonts(folder: Path | None = None) -> FontSet:
-    """What tests draw with: Pillow's and matplotlib's, never the system's, so that a test is the same everywhere."""
+    """Fonts for tests: Pillow's and matplotlib's, never the system's, so that a test is the same everywhere."""
     return find_fonts(folder, system=False).test()
 
 
@@ -175,7 +175,7 @@ def _system_folders() -> list[Path]:
 
 @lru_cache(maxsize=4096)
 def _face(file: str) -> Face | None:
-    """What a font file holds; None if it cannot be read, or has no letters."""
+    """The face in a font file; None if it cannot be read, or has no letters."""
     try:
         font = _opened(file, _PROBE_SIZE)
     except OSError:
@@ -191,7 +191,7 @@ def _face(file: str) -> Face | None:
 
 
 def _writes(font: FreeTypeFont, letters: str) -> bool:
-    """Whether every letter has a shape of its own, other than that of characters that the font has not."""
+    """Whether every letter has a shape of its own, other than that of missing characters."""
 
     def shape(letter: str) -> tuple[tuple[int, int], bytes]:
         mask = font.getmask(letter)
@@ -203,7 +203,7 @@ def _writes(font: FreeTypeFont, letters: str) -> bool:
 
 @lru_cache(maxsize=512)
 def _opened(file: str, size: float) -> FreeTypeFont:
-    """A font at a size. Letters are set one after the other: what does better (Raqm) is not on all machines."""
+    """A font at a size. The basic layout engine is used: Raqm is not on all machines."""
     if file == _BUILT_IN:
         built_in = ImageFont.load_default(size)
         if not isinstance(built_in, FreeTypeFont):

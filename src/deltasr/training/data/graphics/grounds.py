@@ -1,4 +1,4 @@
-"""What lies under text and windows: gradients, blurred colours, patterns, photographs."""
+"""Backgrounds of text and windows: gradients, blurred colours, patterns, photographs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from deltasr.training.data.graphics.scene import Scene
 
 
 def pictured(scene: Scene) -> Image.Image:
-    """A ground with something on it, of the scene's size: a photograph half of the time where there are any."""
+    """A background with a picture, of the scene's size: a photograph half of the time where there are any."""
     rng, size = scene.rng, (scene.width, scene.height)
     if scene.backgrounds and rng.random() < 0.6:
         picture = photograph(scene, *size)
@@ -43,7 +43,7 @@ def photograph(scene: Scene, width: int, height: int) -> Image.Image:
 
 
 def gradient(rng: Random, width: int, height: int) -> Image.Image:
-    """Two or three colours that run into each other along a line or from a point; in visible bands now and then."""
+    """A gradient of two or three colours, along a line or from a point; sometimes in visible bands."""
     first = vivid(rng) if rng.random() < 0.6 else shade(rng.random(), rng.uniform(0.05, 0.95), rng.random())
     last = mixed(first, rng.choice([(255, 255, 255), (0, 0, 0), vivid(rng)]), rng.uniform(0.2, 1))
     stops = [first, last] if rng.random() < 0.75 else [first, vivid(rng), last]
@@ -51,7 +51,7 @@ def gradient(rng: Random, width: int, height: int) -> Image.Image:
 
 
 def ramp(rng: Random, width: int, height: int, stops: list[Colour]) -> Image.Image:
-    """These colours one after the other, in a direction drawn at random."""
+    """A linear gradient of these colours, in a random direction."""
     xs, ys = np.arange(width) / width, np.arange(height)[:, None] / height
     if rng.random() < 0.25:
         x, y = rng.random(), rng.random()
@@ -87,7 +87,7 @@ def blobs(rng: Random, width: int, height: int) -> Image.Image:
 
 
 def stripes(rng: Random, width: int, height: int) -> Image.Image:
-    """Two colours in turn, straight or aslant."""
+    """Stripes of two colours, straight or diagonal."""
     one = shade(rng.random(), rng.uniform(0.2, 0.95), rng.random())
     other = mixed(one, rng.choice([(255, 255, 255), (0, 0, 0), vivid(rng)]), rng.uniform(0.1, 0.6))
     period, slant = rng.randint(4, 60), rng.choice([0, 0, 1, -1])

@@ -1,4 +1,4 @@
-"""Small signs of interfaces, drawn by lines and shapes."""
+"""Icons of interfaces, drawn with lines and shapes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from deltasr.training.data.graphics.canvas import Canvas, Colour, Point
 
 
 def icon(canvas: Canvas, rng: Random, left: float, top: float, side: float, colour: Colour) -> None:
-    """One of them, drawn at random, in a square."""
+    """A random icon, in a square."""
     named_icon(
         canvas, rng.choice(list(_ICONS)), left, top, side, colour, width=max(1.0, side * rng.uniform(0.07, 0.13))
     )
@@ -18,7 +18,7 @@ def icon(canvas: Canvas, rng: Random, left: float, top: float, side: float, colo
 def named_icon(
     canvas: Canvas, name: str, left: float, top: float, side: float, colour: Colour, *, width: float
 ) -> None:
-    """A sign by its name, in a square, with lines of this width in pixels."""
+    """An icon by its name, in a square, with lines of this width in pixels."""
     strokes, shapes, rings = _ICONS[name]
 
     def place(x: float, y: float) -> Point:

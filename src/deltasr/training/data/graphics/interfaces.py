@@ -1,4 +1,4 @@
-"""Programs on screens: windows, dialogues and telephones."""
+"""Programs on screens: windows, dialogues and telephone screens."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from deltasr.training.data.graphics.scene import Scene
 
 
 def desktop(scene: Scene) -> Image.Image:
-    """Windows over each other, on a coloured or pictured ground, cut off by the picture's edges."""
+    """Overlapping windows on a coloured or pictured background, cut off by the picture's edges."""
     rng = scene.rng
     look = _look(scene, pictured(scene) if rng.random() < 0.6 else shade(rng.random(), rng.uniform(0.2, 0.8), 0.4))
     for _ in range(rng.choice([1, 1, 2, 3])):
@@ -38,7 +38,7 @@ def application(scene: Scene) -> Image.Image:
 
 
 def telephone(scene: Scene) -> Image.Image:
-    """A narrow screen: a heading, rows or bubbles of large design, a bar of signs at the bottom."""
+    """A narrow screen: a heading, large rows or bubbles, a bar of icons at the bottom."""
     rng = scene.rng
     look = _look(scene)
     canvas, colours, unit = look.canvas, look.colours, look.unit
@@ -71,7 +71,7 @@ def telephone(scene: Scene) -> Image.Image:
 
 
 def window(look: Look, box: Box) -> None:
-    """A window: its shadow, its bar with a title and signs, and what is in it, cut off at its edges."""
+    """A window: its shadow, its title bar with icons, and its content, cut off at its edges."""
     rng, canvas, unit, colours = look.scene.rng, look.canvas, look.unit, look.colours
     radius = rng.choice([0, 0, unit * 0.4, unit * 0.8])
     if rng.random() < 0.7:
@@ -115,7 +115,7 @@ def _look(scene: Scene, ground: Image.Image | tuple[int, int, int] | None = None
 
 
 def _bars(look: Look, left: float, top: float, right: float) -> float:
-    """Menus, signs and tabs under each other, each of them or not. Returns where they end."""
+    """Menus, icons and tabs under each other, each of them optional. Returns where they end."""
     rng, canvas, unit, colours = look.scene.rng, look.canvas, look.unit, look.colours
     if rng.random() < 0.5:
         high = round(1.8 * unit)
@@ -145,7 +145,7 @@ def _bars(look: Look, left: float, top: float, right: float) -> float:
 
 
 def _body(look: Look, box: Box) -> None:
-    """A list at the side or not, and one or two panels."""
+    """One or two panels, sometimes with a list at the side."""
     rng, unit, canvas, colours = look.scene.rng, look.unit, look.canvas, look.colours
     left, top, right, bottom = box
     if right - left > 24 * unit and rng.random() < 0.6:
@@ -164,7 +164,7 @@ def _body(look: Look, box: Box) -> None:
 
 
 def _dialogue(look: Look) -> None:
-    """A question over everything, that darkens what is under it."""
+    """A modal dialogue, with everything under it darkened."""
     scene, unit, canvas = look.scene, look.unit, look.canvas
     if scene.rng.random() < 0.6:
         dark = Image.new("RGB", canvas.image.size)

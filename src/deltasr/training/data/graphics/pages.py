@@ -127,13 +127,13 @@ class _Style:
 
 
 def _alphabet_of(face: Face, writer: Writer) -> str:
-    """The alphabet that another face needs to stand beside this one."""
+    """The alphabet that another face must have to be used beside this one."""
     alphabet = LANGUAGES[writer.language][0]
     return alphabet if alphabet in face.alphabets else "ascii"
 
 
 def _fill_column(style: _Style, left: float, width: float) -> None:
-    """One block under the other, from above the upper edge to below the lower one."""
+    """Fill a column with blocks, from above the upper edge to below the lower one."""
     rng = style.scene.rng
     y = rng.uniform(-3, 2) * style.size
     blocks = [_heading, _paragraph, _list, _quotation, _rule, _figure, _table]
@@ -165,7 +165,7 @@ def _paragraph(style: _Style, left: float, y: float, width: float) -> float:
 
 
 def _line(style: _Style, left: float, y: float, width: float, words: str, *, last: bool) -> None:
-    """A line of a paragraph; word by word where it is justified or has words that stand out."""
+    """A line of a paragraph; word by word where it is justified or has emphasised words."""
     rng, canvas, size = style.scene.rng, style.canvas, style.size
     emphasis = rng.random() < 0.2
     if not (emphasis or (style.justified and not last)):
@@ -186,7 +186,7 @@ def _line(style: _Style, left: float, y: float, width: float, words: str, *, las
 
 
 def _standing_out(style: _Style, left: float, y: float, word: str, width: float) -> None:
-    """A word in bold or italics, marked, underlined as a link, or struck out."""
+    """An emphasised word: bold or italic, marked, underlined as a link, or struck out."""
     rng, canvas, size, colours = style.scene.rng, style.canvas, style.size, style.colours
     kind = rng.choice(["bold", "italic", "link", "mark", "struck"])
     thick = max(1.0, round(size / 14))
@@ -248,7 +248,7 @@ def _figure(style: _Style, left: float, y: float, width: float) -> float:
 
 
 def _table(style: _Style, left: float, y: float, width: float) -> float:
-    """Rows of values between lines; the first one stands out."""
+    """Rows of values between lines, the first one emphasised."""
     rng, size, thick = style.scene.rng, style.size, max(1, round(style.scene.zoom))
     columns, rows = rng.randint(2, 5), rng.randint(3, 7)
     pitch, grid = width / columns, rng.random() < 0.5
@@ -272,7 +272,7 @@ def _table(style: _Style, left: float, y: float, width: float) -> float:
 
 
 def _picture(scene: Scene, canvas: Canvas, box: tuple[float, float, float, float]) -> None:
-    """A photograph, or something like it, in a box, now and then with a border."""
+    """A photograph or a drawn background in a box, sometimes with a border."""
     rng = scene.rng
     width, height = max(8, round(box[2] - box[0])), max(8, round(box[3] - box[1]))
     make = photograph if scene.backgrounds or rng.random() < 0.4 else lambda s, w, h: gradient(s.rng, w, h)

@@ -1,4 +1,4 @@
-"""What is in windows: forms, tables, lists, conversations, cards, settings."""
+"""Contents of windows: forms, tables, lists, conversations, cards, settings."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from deltasr.training.data.graphics.words import Writer
 
 @dataclass(frozen=True)
 class Look:
-    """What everything in one interface has in common.
+    """The common style of one interface.
 
     Attributes:
-        scene, canvas, colours, face, writer: what it is drawn with.
+        scene, canvas, colours, face, writer: the means to draw it.
         unit: size of its text in pixels; every distance follows from it.
-        thin: width of its finest lines in pixels.
+        thin: width of its thinnest lines in pixels.
         radius: of the corners of its boxes.
     """
 
@@ -36,7 +36,7 @@ class Look:
 
 
 def button(look: Look, box: Box, words: str, *, strong: bool) -> None:
-    """A button with words in its middle: filled, or an outline."""
+    """A button with centred words: filled, or an outline."""
     colours = look.colours
     middle = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
     if strong:
@@ -49,7 +49,7 @@ def button(look: Look, box: Box, words: str, *, strong: bool) -> None:
 
 
 def form(look: Look, box: Box) -> None:
-    """Names with fields, boxes to tick, and buttons under each other."""
+    """Labelled fields, check boxes, and buttons under each other."""
     rng, unit, canvas, colours = look.scene.rng, look.unit, look.canvas, look.colours
     left, right, y = round(box[0] + unit), min(box[2] - unit, box[0] + 30 * unit), box[1] + unit
     beside = right - left > 18 * unit and rng.random() < 0.5
@@ -100,7 +100,7 @@ def form(look: Look, box: Box) -> None:
 
 
 def _tick(look: Look, left: float, top: float) -> None:
-    """A box or a ring to tick, ticked or not."""
+    """A check box or a radio button, set or not."""
     rng, unit, canvas, colours = look.scene.rng, look.unit, look.canvas, look.colours
     side = round(1.1 * unit)
     square, ticked = (left, top, left + side, top + side), rng.random() < 0.5
@@ -152,7 +152,7 @@ def table(look: Look, box: Box) -> None:
 
 
 def rows(look: Look, box: Box) -> None:
-    """A list: a picture or a sign, a name, a line under it, a number at the right."""
+    """A list: a picture or an icon, a name, a line under it, a number at the right."""
     rng, unit, canvas, colours = look.scene.rng, look.unit, look.canvas, look.colours
     pitch, y = round(unit * rng.uniform(3.2, 4.5)), round(box[1])
     bold = look.scene.fonts.variant(look.face, bold=rng.random() < 0.7)
@@ -182,7 +182,7 @@ def rows(look: Look, box: Box) -> None:
 
 
 def menu(look: Look, box: Box) -> None:
-    """Signs and names under each other, one of them chosen."""
+    """Icons and names under each other, one of them selected."""
     rng, unit, canvas, colours = look.scene.rng, look.unit, look.canvas, look.colours
     pitch, y = round(unit * rng.uniform(1.8, 2.4)), round(box[1] + unit / 2)
     chosen, number, signs = rng.randint(0, 5), 0, rng.random() < 0.7
@@ -258,7 +258,7 @@ def cards(look: Look, box: Box) -> None:
 
 
 def settings(look: Look, box: Box) -> None:
-    """Names with switches, sliders, bars of progress and numbers."""
+    """Labels with switches, sliders, progress bars and numbers."""
     rng, unit, canvas, colours = look.scene.rng, look.unit, look.canvas, look.colours
     y, left, right = round(box[1] + unit / 2), box[0] + unit, box[2] - unit
     track = mixed(colours.ground, colours.text, 0.2)
@@ -300,7 +300,7 @@ def settings(look: Look, box: Box) -> None:
 
 
 def question(look: Look, box: Box) -> None:
-    """A sign, a heading, a line of text and two buttons."""
+    """An icon, a heading, a line of text and two buttons."""
     rng, unit, canvas, colours = look.scene.rng, look.unit, look.canvas, look.colours
     bold = look.scene.fonts.variant(look.face, bold=True)
     icon(canvas, rng, box[0] + unit, box[1] + unit, 2 * unit, shade(rng.random(), 0.5, 0.8))
@@ -326,13 +326,13 @@ _PANELS: dict[str, Callable[[Look, Box], None]] = {
     "settings": settings,
     "question": question,
 }
-"""Each draws on the ground that is there, and further down than its box."""
+"""Each draws over the existing background, and beyond the lower edge of its box."""
 
 MAIN_PANELS = tuple(name for name in _PANELS if name not in ("menu", "question"))
-"""Names of those that fill a window."""
+"""Names of panels that fill a window."""
 
 
 def panel(look: Look, name: str, box: Box) -> None:
-    """Draw one of them, by its name, into a box, at whose edges it is cut off."""
+    """Draw a panel by its name into a box, cut off at its edges."""
     with look.canvas.inside(box):
         _PANELS[name](look, box)

@@ -1,4 +1,4 @@
-"""Lines at all angles, tiles, pixel art, codes for machines."""
+"""Lines at all angles, tiles, pixel art, bar codes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from deltasr.training.data.graphics.colours import mixed, palette, readable_on, 
 from deltasr.training.data.graphics.scene import Scene
 
 _RIM = -1
-"""Stands for black where 0 stands for nothing."""
+"""The value for black, where 0 means nothing drawn."""
 
 
 def lines(scene: Scene) -> Image.Image:
@@ -69,7 +69,7 @@ def lines(scene: Scene) -> Image.Image:
 
 
 def tiles(scene: Scene) -> Image.Image:
-    """One small figure in every cell of a grid: squares, triangles, arcs, hexagons, crosses."""
+    """A small figure in every cell of a grid: squares, triangles, arcs, hexagons, crosses."""
     rng, zoom, width, height = scene.rng, scene.zoom, scene.width, scene.height
     colours = palette(rng)[: rng.randint(2, 5)]
     canvas = scene.drawing(colours[0])
@@ -112,7 +112,7 @@ def tiles(scene: Scene) -> Image.Image:
 
 
 def pixel_art(scene: Scene) -> Image.Image:
-    """Mirrored little figures and ground of large square pixels, as old games have."""
+    """Small mirrored figures and terrain of large square pixels, as in old games."""
     rng = scene.rng
     numbers = np.random.default_rng(rng.getrandbits(63))
     block = max(1, round(rng.choice([2, 3, 4, 5, 6, 8]) * scene.zoom))
@@ -148,7 +148,7 @@ def pixel_art(scene: Scene) -> Image.Image:
 
 
 def machine_code(scene: Scene) -> Image.Image:
-    """Squares or bars in black and white, a number under them, on a label."""
+    """A bar code or matrix code in black and white, with a number under it, on a label."""
     rng = scene.rng
     numbers = np.random.default_rng(rng.getrandbits(63))
     ground = rng.choice([(255, 255, 255), (255, 255, 255), shade(rng.random(), 0.9, 0.5)])

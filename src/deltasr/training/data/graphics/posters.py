@@ -64,7 +64,7 @@ def _caption_line(
 
 
 def logo(scene: Scene) -> Image.Image:
-    """Emblems with names beside or under them, on flat ground."""
+    """Emblems with names beside or under them, on a flat background."""
     rng = scene.rng
     ground = rng.choice([(255, 255, 255), (255, 255, 255), shade(rng.random(), 0.95, 0.4), vivid(rng), (16, 16, 20)])
     canvas = scene.drawing(ground)
@@ -113,7 +113,7 @@ def _logo(
 
 
 def emblem(scene: Scene, canvas: Canvas, at: Point, side: float, ground: Colour, inks: list[Colour]) -> None:
-    """A sign in a square: a filled shape with a letter or an icon, rings, rays, petals or bars."""
+    """An emblem in a square: a filled shape with a letter or an icon, rings, rays, petals or bars."""
     rng = scene.rng
     (x, y), first, last = at, inks[0], inks[-1]
     box = (x, y, x + side, y + side)

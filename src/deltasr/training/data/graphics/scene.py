@@ -1,4 +1,4 @@
-"""What every kind of picture is drawn from: a generator, a size, fonts and pictures to lay under it."""
+"""The inputs of every kind of picture: a generator, a size, fonts and backgrounds."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Scene:
     """The means to draw one picture.
 
     Attributes:
-        rng: where all its choices come from.
+        rng: source of all random choices.
         width, height: in pixels.
-        zoom: pixels of the picture for one unit of its design, in which small print is 9 to 12 units high: 1 for an
-            old screen, 2 to 3 for a new one or a drawing that is shown large.
-        fonts: the faces it may use.
-        backgrounds: (H, W, 3) uint8 pictures to lay under text; it draws its own where there are none.
+        zoom: pixels of the picture per unit of its design, in which small print is 9 to 12 units high: 1 for an old
+            screen, 2 to 3 for a new one or a drawing that is shown large.
+        fonts: the available faces.
+        backgrounds: (H, W, 3) uint8 pictures to lay under text; without any, backgrounds are drawn.
     """
 
     rng: Random
@@ -43,14 +43,14 @@ class Scene:
     backgrounds: Sequence[np.ndarray] = ()
 
     def screen(self, ground: Colour | Image.Image) -> Canvas:
-        """A canvas as screens are: at its final size, with letters of one kind, seldom without any smooth edge."""
+        """A canvas for screens: at its final size, with one kind of lettering, seldom without smooth edges."""
         letterings, weights = zip(*_LETTERINGS, strict=True)
         lettering = self.rng.choices(letterings, weights)[0]
         smooth = lettering != "sharp" or self.rng.random() < 0.3
         return Canvas(self.width, self.height, ground, smooth=smooth, lettering=lettering)
 
     def drawing(self, ground: Colour | Image.Image) -> Canvas:
-        """A canvas for what is drawn larger and reduced; seldom drawn as it is, with hard edges."""
+        """A canvas for drawings: oversampled and then reduced; seldom at its final size, with hard edges."""
         if self.rng.random() < 0.08:
             return Canvas(self.width, self.height, ground, smooth=False, lettering="sharp")
         oversampling = self.rng.choice([2, 3, 4, 4])
@@ -60,19 +60,19 @@ class Scene:
         return Canvas(self.width, self.height, ground, oversampling=oversampling, lettering=lettering)
 
     def text_size(self, low: float, high: float, *, across: float, down: float = 4) -> float:
-        """A size of text in pixels, between two at zoom 1, at most so small a part of the width and of the height."""
+        """A random text size in pixels, between two bounds at zoom 1, limited to a part of the width and the height."""
         return min(self.rng.uniform(low, high) * self.zoom, self.width / across, self.height / down)
 
     def reduce(self, canvas: Canvas) -> None:
-        """Bring a drawing to its final size, by one of the filters that programs use."""
+        """Reduce a drawing to its final size, by one of the filters that programs use."""
         filters = [Image.Resampling.BOX, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS]
         canvas.reduce(self.rng.choices(filters, [0.7, 0.15, 0.15])[0])
 
     def face(self, *, monospaced: bool = False) -> Face:
-        """An upright face; a monospaced one now and then if none is asked for."""
+        """An upright face; sometimes a monospaced one, if `monospaced` is not given."""
         return self.fonts.any(self.rng, monospaced=monospaced or self.rng.random() < 0.06)
 
     def written(self, *, monospaced: bool = False) -> tuple[Face, Writer]:
-        """A face, and a writer in a language that it has the letters of."""
+        """A face, and a writer in a language whose letters it has."""
         face = self.face(monospaced=monospaced)
         return face, Writer.for_alphabets(self.rng, face.alphabets)

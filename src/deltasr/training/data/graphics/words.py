@@ -1,4 +1,4 @@
-"""Words, sentences, numbers, dates and lines of code, drawn at random, for text in pictures."""
+"""Random words, sentences, numbers, dates and lines of code, for text in pictures."""
 
 from __future__ import annotations
 
@@ -73,15 +73,15 @@ _MONTHS, _NAMES, _LABELS, _NOUNS, _VERBS, _TYPES = (
 )
 
 Token = tuple[str, str]
-"""A piece of a line of code, and what it is: keyword, name, call, string, number, comment or sign."""
+"""A piece of a line of code, and its kind: keyword, name, call, string, number, comment or sign."""
 
 
 @dataclass(frozen=True)
 class Writer:
-    """Makes up text from a generator, in one language.
+    """Random text from a generator, in one language.
 
     Attributes:
-        rng: where its choices come from.
+        rng: source of all random choices.
         language: a key of `LANGUAGES`.
     """
 
@@ -90,7 +90,7 @@ class Writer:
 
     @classmethod
     def for_alphabets(cls, rng: Random, alphabets: tuple[str, ...]) -> Writer:
-        """One in a language that these alphabets can write; English half of the time."""
+        """A writer in a language of these alphabets; English half of the time."""
         able = [name for name, (alphabet, _) in LANGUAGES.items() if alphabet in alphabets]
         return cls(rng, "english" if not able or rng.random() < 0.5 else rng.choice(able))
 
@@ -126,7 +126,7 @@ class Writer:
         return words.title() if chance < 0.5 else words[:1].upper() + words[1:]
 
     def label(self) -> str:
-        """What stands on buttons and in menus."""
+        """A label of a button or a menu entry."""
         if self.language == "english" or self.rng.random() < 0.3:
             return self.rng.choice(_LABELS)
         return self.word().capitalize()
@@ -163,7 +163,7 @@ class Writer:
         )
 
     def value(self) -> str:
-        """What stands in a cell of a table."""
+        """A value for a cell of a table."""
         return self.rng.choice([self.number, self.number, self.date, self.label, self.name])()
 
     def identifier(self) -> str:
@@ -174,7 +174,7 @@ class Writer:
         return "_".join(parts)
 
     def code(self) -> tuple[int, list[Token]]:
-        """A line of a program: how far it is indented, and its pieces; none for an empty line."""
+        """A line of a program: its indentation, and its pieces; none for an empty line."""
         rng, name = self.rng, self.identifier
         indent = rng.choice([0, 1, 1, 1, 2, 2, 3])
         number = str(rng.choice([0, 1, 2, 10, 42, 255, 0.5, 3.14, 1e-3]))
@@ -210,7 +210,7 @@ class Writer:
         return indent, rng.choice(lines)
 
     def command(self) -> str:
-        """A line that a terminal shows."""
+        """A line of a terminal."""
         rng = self.rng
         file = f"{self.identifier()}.{rng.choice(['py', 'txt', 'png', 'rs', 'log'])}"
         return rng.choice(
