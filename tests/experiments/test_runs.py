@@ -65,7 +65,7 @@ def test_an_interrupted_run_goes_on(settings: Settings, monkeypatch: pytest.Monk
     recipe = shortened(recipe_named("deltadiff-tiny-x4"), 8, **TINY)
     options = runs.Options
     monkeypatch.setattr(runs, "Options", lambda **values: options(**values, minutes=1e-6))
-    with pytest.raises(TrainingError, match="the same command goes on from there"):
+    with pytest.raises(TrainingError, match="the same command resumes it"):
         trained("tiny", recipe, settings)
     monkeypatch.setattr(runs, "Options", options)
     resumed = trained("tiny", recipe, settings)

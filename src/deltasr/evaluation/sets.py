@@ -21,8 +21,8 @@ class Pair:
 
     Attributes:
         name: the HR file's name without its suffix; unique within the set.
-        hr: the truth.
-        lr: the input, or None where it is made from the truth.
+        hr: the HR picture.
+        lr: the input, or None where it is made from the HR picture.
     """
 
     name: str
@@ -44,7 +44,7 @@ def find_set(hr: Path | str, lr: Path | str | None = None) -> BenchmarkSet:
     Args:
         hr: a folder of pictures, or one that holds a folder `HR` and perhaps one whose name starts with `LR`.
         lr: the folder of inputs. By default the `LR...` folder beside `HR`, where `hr` holds such folders;
-            without one, the inputs are to be made from the truths.
+            without one, the inputs are to be made from the HR pictures.
 
     Returns:
         The set, named after its folder (the one above, if that is just "HR").
@@ -56,40 +56,40 @@ def find_set(hr: Path | str, lr: Path | str | None = None) -> BenchmarkSet:
     if (hr / "HR").is_dir():
         lr = lr or _only_lr_folder(hr)
         hr = hr / "HR"
-    truths = _pictures(hr)
-    inputs: Sequence[Path | None] = partners(truths, Path(lr)) if lr is not None else [None] * len(truths)
+    references = _pictures(hr)
+    inputs: Sequence[Path | None] = partners(references, Path(lr)) if lr is not None else [None] * len(references)
     folder = Path(os.path.abspath(hr))  # noqa: PTH100 - a link to a folder has its own name, not the folder's
     return BenchmarkSet(
         name=folder.parent.name if folder.name.lower() == "hr" else folder.name,
-        pairs=tuple(Pair(name=h.stem, hr=h, lr=low) for h, low in zip(truths, inputs, strict=True)),
+        pairs=tuple(Pair(name=h.stem, hr=h, lr=low) for h, low in zip(references, inputs, strict=True)),
     )
 
 
-def partners(truths: Sequence[Path], folder: Path) -> list[Path]:
+def partners(references: Sequence[Path], folder: Path) -> list[Path]:
     """Each HR picture's partner in a folder: of the same stem, marks such as `x4`, `_LR` or `_LRBI_x4` aside.
 
     Args:
-        truths: picture files with different stems.
-        folder: where the partners are; it must hold exactly one for each truth.
+        references: picture files with different stems.
+        folder: where the partners are; it must hold exactly one for each reference.
 
     Raises:
-        PictureError: a truth has no partner or several, or a picture in the folder has no truth.
+        PictureError: a reference has no partner or several, or a picture in the folder has no reference.
     """
     by_stem = {path.stem: path for path in _pictures(folder)}
-    exact = {truth.stem for truth in truths} & by_stem.keys()
+    exact = {reference.stem for reference in references} & by_stem.keys()
     by_bare_stem: defaultdict[str, list[Path]] = defaultdict(list)
     for stem, path in by_stem.items():
         if stem not in exact:
             by_bare_stem[_bare(stem)].append(path)
 
     found = []
-    for truth in truths:
-        candidates = [by_stem[truth.stem]] if truth.stem in exact else by_bare_stem[_bare(truth.stem)]
+    for reference in references:
+        candidates = [by_stem[reference.stem]] if reference.stem in exact else by_bare_stem[_bare(reference.stem)]
         if not candidates:
-            raise PictureError(f"{truth} has no partner in {folder}; add one of the same name or remove it.")
+            raise PictureError(f"{reference} has no partner in {folder}; add one of the same name or remove it.")
         if len(candidates) > 1:
             names = _listed(path.name for path in candidates)
-            raise PictureError(f"{truth} could belong to {names} in {folder}; leave one of them.")
+            raise PictureError(f"{reference} could belong to {names} in {folder}; leave one of them.")
         found.append(candidates[0])
     _require_used_once(found, by_stem.values(), folder)
     return found

@@ -74,14 +74,14 @@ def radii() -> Floats:
     return np.hypot(*frequencies())
 
 
-def ratio(results: Sequence[Floats], truths: Sequence[Floats]) -> Floats:
+def ratio(results: Sequence[Floats], references: Sequence[Floats]) -> Floats:
     """Mean power of results over that of HR pictures, (64, 64), both averaged over 3x3 frequencies.
 
     Args:
         results: the spectrum of each picture.
-        truths: the same of the HR pictures.
+        references: the same of the HR pictures.
     """
-    return _smoothed(np.mean(results, axis=0)) / _smoothed(np.mean(truths, axis=0))
+    return _smoothed(np.mean(results, axis=0)) / _smoothed(np.mean(references, axis=0))
 
 
 def away_from_zero() -> NDArray[np.bool_]:
@@ -99,31 +99,31 @@ def repeating(scale: int) -> NDArray[np.bool_]:
     return multiple & away_from_zero()
 
 
-def largest(results: Sequence[Floats], truths: Sequence[Floats], among: NDArray[np.bool_]) -> Peak:
+def largest(results: Sequence[Floats], references: Sequence[Floats], among: NDArray[np.bool_]) -> Peak:
     """The largest ratio of power and its frequency.
 
     Args:
-        results, truths: as `ratio` takes them.
+        results, references: as `ratio` takes them.
         among: the frequencies to compare, (64, 64).
     """
-    ratios = ratio(results, truths)
+    ratios = ratio(results, references)
     place = np.unravel_index(np.argmax(np.where(among, ratios, -np.inf)), ratios.shape)
     vertical, horizontal = (part[place] for part in frequencies())
     sign = -1 if (vertical, horizontal) < (0, 0) else 1
     return Peak(
         ratio=float(ratios[place]),
         frequency=(float(sign * vertical) + 0.0, float(sign * horizontal) + 0.0),  # no minus before 0
-        spread=_spread_at(results, truths, place),
+        spread=_spread_at(results, references, place),
     )
 
 
-def _spread_at(results: Sequence[Floats], truths: Sequence[Floats], place: tuple[np.intp, ...]) -> float | None:
+def _spread_at(results: Sequence[Floats], references: Sequence[Floats], place: tuple[np.intp, ...]) -> float | None:
     """The jackknife's standard error over pictures."""
     count = len(results)
     if count < 2:
         return None
-    of_results, of_truths = (np.array([_smoothed(one)[place] for one in many]) for many in (results, truths))
-    without = (of_results.sum() - of_results) / (of_truths.sum() - of_truths)
+    of_results, of_references = (np.array([_smoothed(one)[place] for one in many]) for many in (results, references))
+    without = (of_results.sum() - of_results) / (of_references.sum() - of_references)
     return float(np.sqrt((count - 1) * without.var()))
 
 

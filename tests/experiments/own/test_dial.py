@@ -61,7 +61,7 @@ def test_a_row_and_a_point_for_each_setting(given: Settings, monkeypatch: pytest
     assert len({cells["PSNR-Y"] for cells in rows}) == len(fidelities)
     assert all(cells["LPIPS"] != cells["LPIPS-squeeze"] for cells in rows)
     assert "mine: 0.75 is its default." in result.notes
-    assert "LPIPS-squeeze flatters models that were trained by it." in result.notes
+    assert "LPIPS-squeeze favours models that were trained by it." in result.notes
     assert len(result.plots) == 1
     ((line,),) = [panel.series for panel in drawn]
     assert (line.label, line.captions, line.joined) == ("mine", fidelities, True)
@@ -75,9 +75,9 @@ def test_a_row_and_a_point_for_each_setting(given: Settings, monkeypatch: pytest
         (
             (20, 21, 20.9, 22, 23),
             (0.5, 0.4, 0.3, 0.3, 0.1),
-            "does not move monotonically, and LPIPS falls monotonically",
+            "is not monotonic, and LPIPS falls monotonically",
         ),
-        ((20,) * 5, (0.1, 0.2, 0.3, 0.2, 0.5), "PSNR-Y does not change, and LPIPS does not move monotonically"),
+        ((20,) * 5, (0.1, 0.2, 0.3, 0.2, 0.5), "PSNR-Y does not change, and LPIPS is not monotonic"),
     ],
 )
 def test_a_note_says_how_the_numbers_move(
@@ -95,7 +95,7 @@ def test_a_note_says_how_the_numbers_move(
         return [Scores(dataset="Tiny", psnr_y=y, lpips=distance, **facts)]
 
     monkeypatch.setattr(Meter, "measure", scores)
-    (sentence,) = [note for note in dial.EXPERIMENT.run(given).notes if "monotonically" in note]
+    (sentence,) = [note for note in dial.EXPERIMENT.run(given).notes if "monotonic" in note]
     assert sentence.startswith("mine on Tiny, from fidelity 0 to 1: PSNR-Y ")
     assert said in sentence
 
@@ -118,7 +118,7 @@ def test_without_squeezenet_its_column_is_left_out(given: Settings, weights: Pat
     result = dial.EXPERIMENT.run(replace(given, lpips=weights / "lpips_alex_v0.1.pth"))
     assert "LPIPS-squeeze" not in [column.title for column in result.table.columns]
     assert any(note.startswith("LPIPS-squeeze is left out: ") for note in result.notes)
-    assert not any("flatters" in note for note in result.notes)
+    assert not any("favours" in note for note in result.notes)
 
 
 def test_it_needs_lpips_through_alexnet(given: Settings, weights: Path, monkeypatch: pytest.MonkeyPatch):

@@ -53,7 +53,7 @@ class _Measured:
     fidelity: float | None
     dataset: str
     results: Sequence[Floats]
-    truths: Sequence[Floats]
+    references: Sequence[Floats]
 
     @property
     def label(self) -> str:
@@ -62,7 +62,7 @@ class _Measured:
 
     def row(self) -> Row:
         """Its numbers."""
-        peak = spectra.largest(self.results, self.truths, spectra.away_from_zero())
+        peak = spectra.largest(self.results, self.references, spectra.away_from_zero())
         cells: dict[str, Value] = {
             _MODEL: self.model,
             _FIDELITY: "" if self.fidelity is None else f"{self.fidelity:g}",
@@ -70,14 +70,14 @@ class _Measured:
             _LARGEST: peak.ratio,
             _AT: _written(peak),
             _SPREAD: peak.spread,
-            _REPEATING: spectra.largest(self.results, self.truths, spectra.repeating(SCALE)).ratio,
+            _REPEATING: spectra.largest(self.results, self.references, spectra.repeating(SCALE)).ratio,
             _BEYOND: self._beyond_the_lr_grid(),
         }
         return Row(cells=cells)
 
     def largest_by_radius(self) -> Series:
         """The largest ratio in each ring of frequencies, one frequency of a tile wide."""
-        ratios = spectra.ratio(self.results, self.truths)
+        ratios = spectra.ratio(self.results, self.references)
         rings = np.round(spectra.radii() * spectra.TILE).astype(int)
         shown = [ring for ring in np.unique(rings) if ring >= spectra.LEAST_RADIUS * spectra.TILE]
         return Series(
@@ -89,7 +89,7 @@ class _Measured:
     def _beyond_the_lr_grid(self) -> float:
         """The ratio of all the power that the LR grid cannot hold."""
         beyond = np.abs(spectra.frequencies()).max(axis=0) > 0.5 / SCALE
-        return float(np.mean(self.results, axis=0)[beyond].sum() / np.mean(self.truths, axis=0)[beyond].sum())
+        return float(np.mean(self.results, axis=0)[beyond].sum() / np.mean(self.references, axis=0)[beyond].sum())
 
 
 def _run(settings: Settings) -> Result:
@@ -141,12 +141,14 @@ def _measure(name: str, model: Model, test_set: TestSet, settings: Settings) -> 
     upscaler = Upscaler(model, device=settings.device)
     dataset = test_set.benchmark.name
     pictures = [hr_and_lr(pair) for pair in test_set.benchmark.pairs]
-    truths = [_spectrum(hr) for hr, _ in pictures]
+    references = [_spectrum(hr) for hr, _ in pictures]
     measured = []
     for fidelity in sorted({*FIDELITIES, model.default_fidelity}) if model.dial else (None,):
         settings.say(f"measuring {name if fidelity is None else f'{name}@{fidelity:g}'} on {dataset}")
         results = [_spectrum(_upscaled(upscaler, lr, fidelity)) for _, lr in pictures]
-        measured.append(_Measured(model=name, fidelity=fidelity, dataset=dataset, results=results, truths=truths))
+        measured.append(
+            _Measured(model=name, fidelity=fidelity, dataset=dataset, results=results, references=references)
+        )
     return measured
 
 
@@ -179,13 +181,13 @@ def _panel(name: str, measured: Sequence[_Measured]) -> Panel:
 
 def _map(one: _Measured) -> Map:
     """The ratio at every frequency; white near 0, where it says nothing."""
-    ratios = np.where(spectra.away_from_zero(), spectra.ratio(one.results, one.truths), np.nan)
+    ratios = np.where(spectra.away_from_zero(), spectra.ratio(one.results, one.references), np.nan)
     return Map(title=f"{one.label}, {one.dataset}", values=ratios, ends=(-0.5, 0.5))
 
 
 EXPERIMENT = Experiment(
     name="spectrum",
-    title="Patterns: the power spectrum of results over that of the truth",
+    title="Patterns: the power spectrum of results over that of HR",
     source="No paper's: docs/experiments.md says how it is measured.",
     run=_run,
     measures=True,
