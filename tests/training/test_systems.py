@@ -22,7 +22,7 @@ from deltasr.models.rrdb import Rrdb
 from deltasr.training.losses.chain import ChainObjective
 from deltasr.training.losses.networks import LossNetworks
 from deltasr.training.losses.objective import Objective
-from deltasr.training.losses.picture import AutoencoderObjective, RrdbObjective
+from deltasr.training.losses.picture import AutoencoderObjective, OnePassObjective
 from deltasr.training.recipes.presets import RECIPES
 from deltasr.training.recipes.types import AutoencoderRecipe, DeltaDiffRecipe, Recipe, ResShiftRecipe, RrdbRecipe
 from deltasr.training.systems import build_model, build_objective, needs_first_stage
@@ -130,7 +130,7 @@ def test_every_recipe_builds_its_model(name: str):
     expected = {"deltadiff": DeltaDiff, "resshift": ResShift, "rrdb": Rrdb, "vq": Autoencoder}
     assert type(model) is expected[msgspec.to_builtins(recipe)["system"]]
     if isinstance(model, Rrdb):
-        assert (model.blocks, model.width) == (recipe.blocks, recipe.width)
+        assert (model.config.blocks, model.config.width) == (recipe.blocks, recipe.width)
     if isinstance(model, DeltaDiff | ResShift):
         assert (model.schedule.steps, model.schedule.kappa) == (recipe.steps, getattr(recipe, "kappa", 0))
         assert model.schedule.eta[1] == pytest.approx(recipe.eta_1)
@@ -148,7 +148,7 @@ def test_recipes_in_an_autoencoder_s_codes_ask_for_it(name: str):
     [
         (DeltaDiffRecipe(), ChainObjective),
         (ResShiftRecipe(), ChainObjective),
-        (RrdbRecipe(width=8), RrdbObjective),
+        (RrdbRecipe(width=8), OnePassObjective),
         (AutoencoderRecipe(**TINY_AUTOENCODER), AutoencoderObjective),
     ],
 )

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import repeat
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -62,14 +63,17 @@ class ResidualNet(nn.Module):
 
     Args:
         width: channels of every convolution.
-        encoder_blocks: blocks that see the LR picture, once a picture.
-        body_blocks: blocks that see the state, once a step.
+        encoder_blocks: blocks that see the LR picture, once per picture.
+        body_blocks: blocks that see the state, once per step.
         code_channels: channels of the first stage's code (3 scale^2).
         dials: how many numbers in [0, 1] modulate the blocks besides the time.
         block: what they are, a name in `nets.blocks.BLOCKS`.
-        bodies: how many bodies there are; with more than one, each step is told which one is its own.
-        encodes_state: whether the encoder sees the state too, and so runs once a step.
+        bodies: how many bodies there are; with more than one, each step runs one of its own.
+        encodes_state: whether the encoder sees the state too, and so runs once per step.
     """
+
+    outer_layers: ClassVar[tuple[str, ...]] = ("head", "tail")
+    """The first and the last layers."""
 
     def __init__(
         self,
