@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from deltasr import __version__
-from deltasr.models import catalogue, checkpoint
+from deltasr.models import catalogue, checkpoint, configs
+from deltasr.models.configs import DeltaDiffConfig
 from deltasr.models.deltadiff import DeltaDiff
 
 Run = Callable[..., tuple[int, str, str]]
@@ -108,9 +109,9 @@ def test_errors_that_quote_a_file_are_printed_without_control_characters(
 ):
     model = DeltaDiff()
     monkeypatch.setattr(DeltaDiff, "architecture", "\x1b[31mnew")
-    monkeypatch.setitem(checkpoint.ARCHITECTURES, DeltaDiff.architecture, DeltaDiff)
+    monkeypatch.setitem(configs.ARCHITECTURES, model.architecture, DeltaDiffConfig)
     checkpoint.save(model, tmp_path / "new.safetensors")
-    monkeypatch.delitem(checkpoint.ARCHITECTURES, DeltaDiff.architecture)
+    monkeypatch.delitem(configs.ARCHITECTURES, model.architecture)
     status, _, err = command_line("info", tmp_path / "new.safetensors")
     assert status == 1
     assert "'\\x1b[31mnew'" in err

@@ -139,7 +139,7 @@ def test_mistakes_are_one_sentence(run: Run, picture: Path, model: Path, tmp_pat
     (tmp_path / "text.png").write_text("no picture")
     output = tmp_path / "steps.png"
     for arguments, said in (
-        ((picture, "-o", output, "--model", "bicubic"), "bicubic works in one pass and has no steps to show"),
+        ((picture, "-o", output, "--model", "bicubic"), "bicubic has one pass and no steps to show"),
         ((picture, "-o", output, "--model", "nope"), "There is no model called 'nope'"),
         ((tmp_path / "text.png", "-o", output, "--model", model), "text.png is not a PNG"),
         ((tmp_path / "gone.png", "-o", output, "--model", model), "gone.png does not exist"),
@@ -161,7 +161,7 @@ def test_a_chain_that_is_not_shown_is_not_said_to_be_one_pass(run: Run, picture:
     status, _, err = run(picture, "-o", tmp_path / "steps.png", "--model", tmp_path / "resshift.safetensors")
     assert status == 1
     assert err == (
-        f"deltasr: {tmp_path / 'resshift.safetensors'} is a ResShift model, whose 15 steps are not shown here; "
+        f"deltasr: {tmp_path / 'resshift.safetensors'} has 15 steps that are not shown here; "
         "choose a DeltaDiff model on the LR grid, such as deltadiff-x4.\n"
     )
 

@@ -14,7 +14,6 @@ import torch
 from safetensors.torch import save_file
 
 from deltasr.errors import CheckpointError
-from deltasr.models import checkpoint
 from deltasr.models.checkpoint import build, load, read_header, save
 from deltasr.models.deltadiff import DeltaDiff
 from deltasr.models.interpolation import Interpolation
@@ -227,9 +226,9 @@ def test_unknown_architectures_ask_for_an_update(saved: Path):
         ({"size": "huge"}, "no size 'huge'"),
         ({"size": ["tiny"]}, "size: expected `str`, got `array`"),
         ({"scale": 99}, "no scale 99"),
-        ({"steps": 0}, "steps: expected `int` >= 1"),
+        ({"steps": 0}, "no steps 0; give a whole number from 1 to 1000"),
         ({"steps": "four"}, "steps: expected `int`, got `str`"),
-        ({"widht": 4}, "unexpected keyword argument 'widht'"),
+        ({"widht": 4}, "no option 'widht'; its options are "),
     ],
 )
 def test_arguments_that_do_not_fit_are_named(saved: Path, arguments: dict[str, object], reason: str):
@@ -258,12 +257,6 @@ def test_missing_and_surplus_weights_are_named(tmp_path: Path, saved: Path):
     assert complaint(path).endswith("do not fit its model: 'net.tail.bias' is missing.")
     save_file(weights | {"net.tail.bias": tail, "net.tale": tail.clone()}, path, metadata=metadata)
     assert complaint(path).endswith("do not fit its model: 'net.tale' has no place in it.")
-
-
-def test_every_architecture_is_listed_under_its_own_name():
-    assert checkpoint.ARCHITECTURES["deltadiff"] is DeltaDiff
-    for name, kind in checkpoint.ARCHITECTURES.items():
-        assert kind.architecture == name
 
 
 def test_headers_written_before_there_was_a_dial_are_read(tmp_path: Path):

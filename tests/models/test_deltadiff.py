@@ -199,8 +199,8 @@ def test_sizes(size: str, least: float, most: float):
     ids=str,
 )
 def test_the_receptive_field_is_exact(steps: int, of: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(SIZES, "minute", NetSize(width=8, encoder_blocks=2, body_blocks=1))
-    model = with_weights(DeltaDiff(size="minute", steps=steps, **of), spread=0.2).double()
+    monkeypatch.setitem(SIZES, "tiny", NetSize(width=8, encoder_blocks=2, body_blocks=1))
+    model = with_weights(DeltaDiff(size="tiny", steps=steps, **of), spread=0.2).double()
     reach = model.receptive_field
     assert reach is not None
     side = 2 * reach + 7
@@ -407,9 +407,11 @@ def test_arguments_out_of_range_are_named():
     for scale in (0, 1, 9):
         with pytest.raises(SettingError, match=f"no scale {scale}; .* 2 to 8"):
             DeltaDiff(scale=scale)
-    with pytest.raises(SettingError, match=r"no fidelity 1\.5; .* 0 to 1"):
+    with pytest.raises(SettingError, match=r"no default_fidelity 1\.5; give a number from 0 to 1\."):
         DeltaDiff(dial=True, default_fidelity=1.5)
-    with pytest.raises(SettingError, match="at least one step"):
+    with pytest.raises(SettingError, match="no steps 0; give a whole number from 1 to 1000"):
         DeltaDiff(steps=0)
+    with pytest.raises(SettingError, match="no option 'sise'; its options are steps, p, "):
+        DeltaDiff(sise="tiny")
     with pytest.raises(SettingError, match="eta_1"):
         DeltaDiff(eta_1=math.inf)

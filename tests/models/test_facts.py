@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
-from deltasr.models import catalogue, checkpoint
+from deltasr.models import catalogue, checkpoint, configs
 from deltasr.models.autoencoder import Autoencoder
 from deltasr.models.base import Model
+from deltasr.models.configs import RrdbConfig
 from deltasr.models.deltadiff import DeltaDiff
 from deltasr.models.facts import Facts, facts_of
 from deltasr.models.resshift import ResShift
@@ -91,10 +92,9 @@ def test_models_with_an_autoencoder(tmp_path: Path):
         assert without_header(facts_of(tmp_path / f"{number}.safetensors")) == told_by(model)
 
 
-def test_every_architecture_is_told_without_torch(tmp_path: Path):
-    from deltasr.models import facts
-
-    assert set(facts._ARCHITECTURES) == set(checkpoint.ARCHITECTURES)
+@pytest.mark.parametrize("kind", configs.ARCHITECTURES.values())
+def test_every_architecture_is_told_without_torch(kind: type[configs.Config]):
+    assert kind.scale_and_reach is not configs.Config.scale_and_reach
 
 
 def test_what_only_building_tells_is_not_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -102,7 +102,13 @@ def test_what_only_building_tells_is_not_told(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(model, "arguments", lambda: {"blocks": "many"})
     checkpoint.save(model, tmp_path / "odd.safetensors")
     assert facts_of(tmp_path / "odd.safetensors") is None
-    monkeypatch.setattr(Rrdb, "architecture", "new")
-    monkeypatch.setitem(checkpoint.ARCHITECTURES, "new", Rrdb)
-    checkpoint.save(Rrdb(blocks=1, width=4), tmp_path / "new.safetensors")
+
+    class NewConfig(RrdbConfig, frozen=True, kw_only=True):
+        architecture: ClassVar[str] = "new"
+        scale_and_reach = configs.Config.scale_and_reach  # type: ignore[assignment]
+
+    monkeypatch.setitem(configs.ARCHITECTURES, "new", NewConfig)
+    model = Rrdb(blocks=1, width=4)
+    model.config = NewConfig(blocks=1, width=4)
+    checkpoint.save(model, tmp_path / "new.safetensors")
     assert facts_of(tmp_path / "new.safetensors") is None

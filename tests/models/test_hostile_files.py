@@ -51,6 +51,7 @@ HOSTILE: list[tuple[str, dict[str, Any]]] = [
             "num_head_channels", "window_size", "mlp_ratio",
         )
         for value in ABSURD_WHOLE
+        if value is not None or name not in ("in_channels", "out_channels")  # where None is the first stage's
     ],
     *[("resshift", {"denoiser": DENOISER | {"image_size": value}}) for value in (0, 10**9, "64")],
     *[("resshift", {"denoiser": DENOISER | {"dropout": value}}) for value in ABSURD],

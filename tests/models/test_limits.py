@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from deltasr.errors import ModelError, SettingError
-from deltasr.models.limits import Channels, no_larger_than, require_within
+from deltasr.models.configs import Channels
+from deltasr.models.limits import no_larger_than, require_within
 
 
 class Limits(TypedDict, total=False):

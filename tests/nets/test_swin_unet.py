@@ -6,7 +6,9 @@ import math
 
 import pytest
 import torch
+from msgspec.structs import asdict
 
+from deltasr.models.configs import DenoiserConfig
 from deltasr.nets import swin_unet
 from deltasr.nets.swin_unet import SwinUNet, timestep_embedding
 from deltasr.nets.window_attention import from_windows, relative_position_index, shift_mask, to_windows
@@ -14,9 +16,13 @@ from deltasr.nets.window_attention import from_windows, relative_position_index,
 COMPUTED = ("attn_mask", "relative_position_index")
 
 
+def swin_net(**options) -> SwinUNet:
+    return SwinUNet(**asdict(DenoiserConfig(**{"in_channels": 3, "out_channels": 3, **options})))
+
+
 @pytest.fixture(scope="module")
 def tiny(reference) -> SwinUNet:
-    net = SwinUNet(**reference.denoiser).eval()
+    net = swin_net(**reference.denoiser).eval()
     net.load_state_dict(swin_unet.from_published(reference.weights("swin_unet_tiny")))
     return net
 
@@ -36,7 +42,7 @@ def test_outputs_are_the_published_networks(reference, tiny, case):
 
 def test_the_published_network_has_its_names_shapes_and_size(reference):
     with torch.device("meta"):
-        net = SwinUNet()
+        net = swin_net()
     published = {n: s for n, s in reference.names["swin_unet_paper"].items() if not n.endswith(COMPUTED)}
     assert {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()} == published
     assert sum(weight.numel() for weight in net.parameters()) == 118_593_583
@@ -58,7 +64,7 @@ def test_masks_are_made_once_a_size(reference, monkeypatch):
         return shift_mask(height, width, window, device)
 
     monkeypatch.setattr(swin_unet, "shift_mask", counted)
-    net = SwinUNet(**reference.denoiser).eval()
+    net = swin_net(**reference.denoiser).eval()
     with torch.inference_mode():
         for _ in range(2):
             net(*inputs(reference, "a"))
@@ -76,7 +82,7 @@ def test_bfloat16_is_close(reference, tiny):
 
 def test_it_is_one_graph_for_the_compiler():
     sizes = {"model_channels": 32, "channel_mult": [1], "num_res_blocks": [1], "swin_embed_dim": 32}
-    net = SwinUNet(**sizes, num_head_channels=16, mlp_ratio=1, image_size=16).eval()
+    net = swin_net(**sizes, num_head_channels=16, mlp_ratio=1, image_size=16).eval()
     x_t, lq = torch.randn(2, 1, 3, 16, 24, generator=torch.Generator().manual_seed(0))
     compiled = torch.compile(net, backend="eager", fullgraph=True)
     with torch.no_grad():
@@ -85,7 +91,7 @@ def test_it_is_one_graph_for_the_compiler():
 
 def test_training_reaches_every_weight(reference):
     torch.manual_seed(0)
-    net = SwinUNet(**reference.denoiser)
+    net = swin_net(**reference.denoiser)
     for block in net.modules():
         if isinstance(block, swin_unet.ResidualBlock):
             torch.nn.init.normal_(block.out_layers[3].weight, std=0.05)

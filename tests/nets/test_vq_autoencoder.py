@@ -6,16 +6,22 @@ import sys
 
 import pytest
 import torch
+from msgspec.structs import asdict
 
 from deltasr.errors import ModelError
+from deltasr.models.configs import VQConfig
 from deltasr.nets.vq_autoencoder import VQAutoencoder, from_published, to_published
 
 pytest.importorskip("diffusers")
 
 
+def vq_net(**options) -> VQAutoencoder:
+    return VQAutoencoder(**asdict(VQConfig(**options)))
+
+
 @pytest.fixture(scope="module")
 def tiny(reference) -> VQAutoencoder:
-    net = VQAutoencoder(**reference.autoencoder).eval()
+    net = vq_net(**reference.autoencoder).eval()
     net.vq.load_state_dict(from_published(reference.weights("vq_f4_tiny"), net.vq.state_dict(), net.levels))
     return net
 
@@ -37,7 +43,7 @@ def test_outputs_are_the_published_networks(reference, tiny, case, size):
 
 def test_the_published_network_has_its_names_shapes_and_size(reference):
     with torch.device("meta"):
-        net = VQAutoencoder()
+        net = vq_net()
     state = to_published(net.vq.state_dict(), net.levels)
     assert {name: tuple(tensor.shape) for name, tensor in state.items()} == reference.names["vq_f4_paper"]
     assert sum(weight.numel() for weight in net.parameters()) == 55_322_782
@@ -65,4 +71,4 @@ def test_the_nearest_code_is_chosen_also_under_autocast(tiny):
 def test_without_diffusers_the_error_says_what_to_install(reference, monkeypatch):
     monkeypatch.setitem(sys.modules, "diffusers", None)
     with pytest.raises(ModelError, match=r"-e '\.\[papers\]'"):
-        VQAutoencoder(**reference.autoencoder)
+        vq_net(**reference.autoencoder)

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
 import pytest
 import torch
+from msgspec.structs import asdict
 from torch import nn
 
+from deltasr.errors import SettingError
+from deltasr.models.autoencoder import Autoencoder
+from deltasr.models.configs import DenoiserConfig
 from deltasr.models.deltadiff import DeltaDiff
+from deltasr.models.rrdb import Rrdb
+from deltasr.nets.blocks import BLOCKS
+from deltasr.nets.swin_unet import SwinUNet
 from deltasr.training.optimizer import (
     Muon,
+    inner_convolutions,
     learning_rate_factor,
     optimizers,
     orthogonalised,
@@ -107,16 +116,67 @@ def test_weights_without_a_gradient_stay():
     assert torch.equal(weight.detach(), torch.ones(3, 3))
 
 
-def test_muon_gets_the_convolutions_between_hidden_layers():
-    model = DeltaDiff(size="tiny")
+def _small_swin() -> SwinUNet:
+    config = DenoiserConfig(
+        in_channels=48, out_channels=48, model_channels=32, channel_mult=(1, 1), num_res_blocks=(1, 1),
+        swin_embed_dim=32, num_head_channels=16, mlp_ratio=1,
+    )  # fmt: skip
+    return SwinUNet(**asdict(config))
+
+
+_NETWORKS: dict[str, Callable[[], tuple[nn.Module, set[str]]]] = {
+    **{
+        f"deltadiff, {block}": lambda block=block: (DeltaDiff(block=block, dial=True), {"net.head", "net.tail"})
+        for block in BLOCKS
+    },
+    "rrdb": lambda: (Rrdb(width=4), {"conv_first", "conv_last"}),
+    "resshift": lambda: (_small_swin(), {"input_blocks.0.0", "out.2"}),
+}
+"""Each network, small, with the names of its first and last layers."""
+
+
+def _split(model: nn.Module) -> tuple[set[str], set[str]]:
+    """The names of the weights that Muon gets, and of those that AdamW gets."""
     names = {id(weight): name for name, weight in model.named_parameters()}
     adamw, muon = optimizers(model, DeltaDiffRecipe(optimizer="muon"))
-    by_muon = [names[id(weight)] for group in muon.param_groups for weight in group["params"]]
-    by_adamw = [names[id(weight)] for group in adamw.param_groups for weight in group["params"]]
+    by_muon, by_adamw = (
+        [names[id(weight)] for group in optimizer.param_groups for weight in group["params"]]
+        for optimizer in (muon, adamw)
+    )
     assert sorted(by_muon + by_adamw) == sorted(names.values())
-    assert all(name.endswith("weight") for name in by_muon)
-    assert {"net.head.weight", "net.tail.weight", "net.time.out.weight", "net.state.bias"} <= set(by_adamw)
-    assert {"net.encoder.0.conv1.weight", "net.body.1.conv2.weight", "net.encoder_out.weight"} <= set(by_muon)
+    return set(by_muon), set(by_adamw)
+
+
+def _require_split(model: nn.Module, outer: set[str]) -> None:
+    by_muon, by_adamw = _split(model)
+    kernels = {name for name, weight in model.named_parameters() if weight.ndim == 4}
+    assert {f"{name}.weight" for name in outer} <= kernels & by_adamw
+    assert by_muon == kernels - {f"{name}.weight" for name in outer}
+
+
+@pytest.mark.parametrize("name", _NETWORKS)
+def test_adamw_gets_the_first_and_last_layers_and_muon_exactly_the_other_convolutions(name: str):
+    _require_split(*_NETWORKS[name]())
+
+
+def test_of_an_autoencoder_the_ends_of_both_parts_are_outer():
+    pytest.importorskip("diffusers")
+    outer = {f"autoencoder.vq.{part}.conv_{end}" for part in ("encoder", "decoder") for end in ("in", "out")}
+    _require_split(Autoencoder(autoencoder={"widths": (32, 32), "blocks": 1, "codes": 16}), outer)
+
+
+def test_what_is_frozen_has_no_optimizer():
+    model = nn.Sequential(Rrdb(width=4), Rrdb(width=4).requires_grad_(False))
+    assert {id(weight) for weight in inner_convolutions(model)} == {
+        id(weight) for weight in inner_convolutions(model[0])
+    }
+
+
+def test_a_network_that_does_not_name_its_outer_layers_is_told():
+    model = nn.Sequential(Rrdb(width=4), nn.Conv2d(3, 3, 1))
+    with pytest.raises(SettingError, match=r"\(outer_layers\), and '1.weight' belongs to none; set optimizer to adamw"):
+        optimizers(model, DeltaDiffRecipe(optimizer="muon"))
+    assert len(optimizers(model, DeltaDiffRecipe(optimizer="adamw"))) == 1
 
 
 def test_adamw_alone_gets_everything_with_the_recipe_s_values():

@@ -15,6 +15,7 @@ from deltasr.errors import CheckpointError, SettingError, TrainingError
 from deltasr.models import checkpoint
 from deltasr.models.autoencoder import Autoencoder
 from deltasr.models.catalogue import bundled_file
+from deltasr.models.configs import ARCHITECTURES, RrdbConfig
 from deltasr.models.deltadiff import DeltaDiff
 from deltasr.models.interpolation import Interpolation
 from deltasr.models.resshift import ResShift
@@ -22,9 +23,18 @@ from deltasr.models.rrdb import Rrdb
 from deltasr.training.losses.chain import ChainObjective
 from deltasr.training.losses.networks import LossNetworks
 from deltasr.training.losses.objective import Objective
-from deltasr.training.losses.picture import AutoencoderObjective, RrdbObjective
+from deltasr.training.losses.picture import AutoencoderObjective, OnePassObjective
 from deltasr.training.recipes.presets import RECIPES
-from deltasr.training.recipes.types import AutoencoderRecipe, DeltaDiffRecipe, Recipe, ResShiftRecipe, RrdbRecipe
+from deltasr.training.recipes.types import (
+    RECIPE_KINDS,
+    AutoencoderRecipe,
+    DeltaDiffRecipe,
+    PictureRecipe,
+    Recipe,
+    ResShiftRecipe,
+    RrdbRecipe,
+    with_options,
+)
 from deltasr.training.systems import build_model, build_objective, needs_first_stage
 
 
@@ -130,7 +140,7 @@ def test_every_recipe_builds_its_model(name: str):
     expected = {"deltadiff": DeltaDiff, "resshift": ResShift, "rrdb": Rrdb, "vq": Autoencoder}
     assert type(model) is expected[msgspec.to_builtins(recipe)["system"]]
     if isinstance(model, Rrdb):
-        assert (model.blocks, model.width) == (recipe.blocks, recipe.width)
+        assert (model.config.blocks, model.config.width) == (recipe.blocks, recipe.width)
     if isinstance(model, DeltaDiff | ResShift):
         assert (model.schedule.steps, model.schedule.kappa) == (recipe.steps, getattr(recipe, "kappa", 0))
         assert model.schedule.eta[1] == pytest.approx(recipe.eta_1)
@@ -148,7 +158,7 @@ def test_recipes_in_an_autoencoder_s_codes_ask_for_it(name: str):
     [
         (DeltaDiffRecipe(), ChainObjective),
         (ResShiftRecipe(), ChainObjective),
-        (RrdbRecipe(width=8), RrdbObjective),
+        (RrdbRecipe(width=8), OnePassObjective),
         (AutoencoderRecipe(**TINY_AUTOENCODER), AutoencoderObjective),
     ],
 )
@@ -225,3 +235,15 @@ def test_first_stages_that_do_not_fit_are_refused(autoencoder: Path, tiny_denois
 def test_crops_have_to_fit_the_network(tiny_denoiser: dict[str, object]):
     with pytest.raises(SettingError, match="crop is 10; the recipe's network needs a multiple of 4"):
         build_model(ResShiftRecipe(crop=10))
+
+
+def test_a_one_pass_network_of_another_scale_is_told():
+    kind = with_options(PictureRecipe, RrdbConfig, tag="rrdb")
+    with pytest.raises(SettingError, match="scale is 2; rrdb-2-x4 is for 4"):
+        build_model(kind(scale=2))
+
+
+@pytest.mark.parametrize("kind", RECIPE_KINDS.values())
+def test_every_kind_of_recipe_is_of_an_architecture(kind: type[Recipe]):
+    assert RECIPE_KINDS.keys() == ARCHITECTURES.keys()
+    assert RECIPE_KINDS[str(kind.__struct_config__.tag)] is kind

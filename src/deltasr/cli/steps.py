@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeGuard
 
 from cyclopts import Parameter
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from deltasr.models.base import Model
-    from deltasr.models.deltadiff import DeltaDiff
+    from deltasr.models.chain import ChainModel
 
 _LARGEST_SIDE = 256
 _GAP = 4
@@ -53,13 +53,13 @@ def steps_command(
     from deltasr.imaging import picture_from, read_rgb8, write_picture
     from deltasr.inference.conditions import require_fidelity
     from deltasr.models import catalogue
-    from deltasr.models.deltadiff import DeltaDiff
 
     if output.exists() and not overwrite:
         raise PictureError(f"{output} exists; name another output or pass --overwrite.")
     loaded = catalogue.load(model)
-    if not isinstance(loaded, DeltaDiff):
-        raise ModelError(f"{model} {_instead(loaded)}; choose a DeltaDiff model on the LR grid, such as deltadiff-x4.")
+    if not _shows(loaded):
+        steps = f"{loaded.steps} steps that are not shown here" if loaded.steps > 1 else "one pass and no steps to show"
+        raise ModelError(f"{model} has {steps}; choose a DeltaDiff model on the LR grid, such as deltadiff-x4.")
     require_fidelity(loaded, fidelity)
     pixels = read_rgb8(picture)
     left, top, width, height = _shown(crop, pixels, picture)
@@ -69,19 +69,12 @@ def steps_command(
     print(plain(f"{output}: the upsampled input and {len(panels) - 1} steps, left to right"))
 
 
-def _instead(model: Model) -> str:
-    """What a model is that has no steps, or none that are shown here."""
-    from deltasr.models.external import External
-    from deltasr.models.ldm import LatentDiffusion
-    from deltasr.models.resshift import ResShift
+def _shows(model: Model) -> TypeGuard[ChainModel]:
+    """Whether a model has steps on the LR grid, of pictures of any size."""
+    from deltasr.models.base import SizeRequirements
+    from deltasr.models.chain import ChainModel
 
-    if isinstance(model, ResShift):
-        return f"is a ResShift model, whose {model.schedule.steps} steps are not shown here"
-    if isinstance(model, LatentDiffusion):
-        return f"is a latent diffusion model, whose {model.steps} steps are not shown here"
-    if isinstance(model, External):
-        return "is a model of another program, whose steps are not known"
-    return "works in one pass and has no steps to show"
+    return isinstance(model, ChainModel) and model.size_requirements == SizeRequirements()
 
 
 def _shown(crop: tuple[int, int, int, int] | None, pixels: np.ndarray, picture: Path) -> tuple[int, int, int, int]:
@@ -102,7 +95,7 @@ def _shown(crop: tuple[int, int, int, int] | None, pixels: np.ndarray, picture: 
     return crop
 
 
-def _panels(model: DeltaDiff, pixels: np.ndarray, fidelity: float | None) -> list[Tensor]:
+def _panels(model: ChainModel, pixels: np.ndarray, fidelity: float | None) -> list[Tensor]:
     """The start of the chain and the prediction of each step, (3, H, W) in [0, 1], of an LR picture (h, w, 3)."""
     import torch
 

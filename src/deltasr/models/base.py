@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
+from msgspec.structs import replace
 from torch import Tensor, nn
+
+from deltasr.models.configs import Config
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,11 +53,8 @@ class Model(nn.Module):
             told otherwise (`inference.consistency`).
     """
 
-    architecture: ClassVar[str] = ""
-    """The name under which checkpoints record this class; empty for models that have no checkpoints."""
-
-    limits: ClassVar[Any] = dict[str, Any]
-    """A `TypedDict` of bounds on `arguments()` as a checkpoint's header may state them (`models.limits`)."""
+    config: Config | None = None
+    """What the model was built from; None for models that have no checkpoints."""
 
     name: str = ""
     description: str = ""
@@ -74,9 +72,33 @@ class Model(nn.Module):
     def forward(self, lr: Tensor) -> Tensor:
         raise TypeError(f"{type(self).__name__} does not define forward")
 
-    def net_arguments(self) -> dict[str, object]:
-        """The arguments that decide the networks' shapes; models that agree in them can exchange weights."""
-        return self.arguments()
+    @property
+    def architecture(self) -> str:
+        """The name under which checkpoints record its class; empty for models that have no checkpoints."""
+        return "" if self.config is None else self.config.architecture
+
+    @property
+    def steps(self) -> int:
+        """How many predictions a result takes, each made from the one before; 1 for a single pass."""
+        return 1
+
+    def current_config(self) -> Config:
+        """The config that builds this model again, with the options of use as they are set now.
+
+        Raises:
+            TypeError: the model has no checkpoints.
+        """
+        if self.config is None:
+            raise TypeError(f"{type(self).__name__} has no checkpoints")
+        return replace(self.config, **{name: getattr(self, name) for name in self.config.of_use})
+
+    def arguments(self) -> dict[str, Any]:
+        """The keyword arguments that build this model again, as JSON values (for a checkpoint's header)."""
+        return self.current_config().arguments()
+
+    def net_arguments(self) -> dict[str, Any]:
+        """What decides the networks' shapes; models that agree in it can exchange weights."""
+        return self.current_config().shape()
 
     def adopt(self, other: Model) -> bool:
         """Take over the weights of a model of the same networks, and say whether it is one."""
@@ -85,13 +107,23 @@ class Model(nn.Module):
         self.load_state_dict(other.state_dict())
         return True
 
-    def arguments(self) -> dict[str, object]:
-        """The keyword arguments that build this model again, as JSON values (for a checkpoint's header)."""
-        raise TypeError(f"{type(self).__name__} has no checkpoints")
+    def predictions(self, lr: Tensor, **conditions: float | Tensor | None) -> list[Tensor]:
+        """The picture after each step, first step first, the last of them the result.
+
+        Args:
+            lr: as for a call of the model.
+            conditions: the other arguments of the call, such as `fidelity`.
+        """
+        return [self(lr, **conditions)]
 
 
-def complete_arguments(network: type[nn.Module], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """A network's arguments with those left at their defaults, as JSON values: a file must not depend on defaults."""
-    bound = inspect.signature(network).bind(**arguments)
-    bound.apply_defaults()
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in bound.arguments.items()}
+class OnePassModel(Model):
+    """A model that makes its result by one pass of its network; subclasses define `unclamped`."""
+
+    def unclamped(self, lr: Tensor) -> Tensor:
+        """The result (N, 3, scale h, scale w), not clamped: losses on values out of range have gradients, too."""
+        raise TypeError(f"{type(self).__name__} does not define unclamped")
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """Upscale (N, 3, h, w) in [0, 1] to (N, 3, scale h, scale w) in [0, 1]."""
+        return self.unclamped(lr).clamp(0, 1)

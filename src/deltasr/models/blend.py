@@ -11,9 +11,6 @@ from deltasr.errors import ModelError, SettingError
 from deltasr.models import catalogue
 from deltasr.models.base import Model
 
-_OF_USE = {"default_fidelity", "consistent"}
-"""Arguments that only say what is done where nothing is asked for."""
-
 
 def blended(first: Model, second: Model, share: float) -> Model:
     """The model whose every weight lies between those of two others (ESRGAN, arXiv:1809.00219, section 3.5).
@@ -22,8 +19,8 @@ def blended(first: Model, second: Model, share: float) -> Model:
     trained further for realism second, the share moves results from the one to the other.
 
     Args:
-        first, second: models of one class with equal `arguments()`, but for those that only say how they are used by
-            default; they stay as they are.
+        first, second: models of one class with equal options, but for those that only say how they are used by default
+            (`Config.of_use`); they stay as they are.
         share: of the second, in [0, 1]; at 0 and 1 weights are exactly those of the first and of the second.
 
     Returns:
@@ -38,7 +35,7 @@ def blended(first: Model, second: Model, share: float) -> Model:
     for model in (first, second):
         if not model.architecture:
             raise ModelError(f"{model.name} cannot be blended; give two checkpoints of deltasr's own.")
-    if type(first) is not type(second) or _decisive(first) != _decisive(second):
+    if type(first) is not type(second) or first.current_config().decisive() != second.current_config().decisive():
         raise ModelError(
             f"{first.name} and {second.name} are not the same network, so they cannot be blended; "
             "give two that were trained one from the other."
@@ -50,11 +47,6 @@ def blended(first: Model, second: Model, share: float) -> Model:
     model.name = f"{first.name}-{second.name}-{share:g}"
     model.description = f"{1 - share:g} {first.name} + {share:g} {second.name}"
     return model.eval()
-
-
-def _decisive(model: Model) -> dict[str, object]:
-    """The arguments that decide what its weights compute."""
-    return {name: value for name, value in model.arguments().items() if name not in _OF_USE}
 
 
 def load_blended(

@@ -14,20 +14,12 @@ from torch import Tensor
 from deltasr.arguments import shown
 from deltasr.errors import CheckpointError, reason
 from deltasr.files import write_whole
-from deltasr.models.autoencoder import Autoencoder
 from deltasr.models.base import Model
-from deltasr.models.deltadiff import DeltaDiff
+from deltasr.models.configs import ARCHITECTURES, configured, model_class
 from deltasr.models.header import HEADER_KEY, Header, is_foreign, read_header
-from deltasr.models.limits import no_larger_than, require_within
-from deltasr.models.resshift import ResShift
-from deltasr.models.rrdb import Rrdb
+from deltasr.models.limits import no_larger_than
 
-__all__ = ["ARCHITECTURES", "Header", "build", "is_foreign", "load", "misfit", "read_header", "save"]
-
-ARCHITECTURES: dict[str, type[Model]] = {
-    model.architecture: model for model in (DeltaDiff, ResShift, Rrdb, Autoencoder)
-}
-"""Every class that checkpoints may name."""
+__all__ = ["Header", "build", "is_foreign", "load", "misfit", "read_header", "save"]
 
 
 def save(
@@ -40,7 +32,7 @@ def save(
     """Write a model to one `.safetensors` file; the file appears whole or not at all.
 
     Args:
-        model: a model whose class is in `ARCHITECTURES`.
+        model: a model whose architecture is in `configs.ARCHITECTURES`.
         path: the file to write.
         state: weights to write instead of the model's own (an average of them, say), with the same names.
         training: facts for the header, as JSON values.
@@ -77,10 +69,9 @@ def build(header: Header, source: str) -> Model:
         raise CheckpointError(
             f"{source} holds a '{shown(header.architecture)}' model, which this deltasr does not know; update deltasr."
         )
-    architecture = ARCHITECTURES[header.architecture]
+    kind = ARCHITECTURES[header.architecture]
     try:
-        require_within(header.arguments, architecture.limits)
-        model = architecture(**header.arguments)
+        model = model_class(kind)(configured(kind, header.arguments))
     except Exception as error:  # every network has its own way of failing on numbers that do not fit together
         raise CheckpointError(
             f"The arguments in the header of {source} do not fit its model ({reason(error)})."

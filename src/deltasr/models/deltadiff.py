@@ -14,26 +14,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, TypedDict
+from typing import Any
 
 import torch
-from msgspec import Meta
 from torch import Tensor
 
 from deltasr.diffusion.process import per_picture
-from deltasr.diffusion.sampling import StepCallback, sample
 from deltasr.diffusion.schedule import Schedule, geometric_schedule
-from deltasr.errors import ModelError, SettingError
+from deltasr.errors import SettingError
 from deltasr.models.base import Model
-from deltasr.models.limits import Share, Steps
+from deltasr.models.chain import ChainModel, Condition
+from deltasr.models.configs import DeltaDiffConfig, configured
 from deltasr.nets import first_stage
-from deltasr.nets.blocks import BLOCKS
 from deltasr.nets.residual_net import ResidualNet
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetSize:
-    """How large a `ResidualNet` is: channels, and blocks once a picture and once a step."""
+    """How large a `ResidualNet` is: channels, and the blocks that run once per picture and once per step."""
 
     width: int
     encoder_blocks: int
@@ -46,134 +44,53 @@ SIZES: dict[str, NetSize] = {
     "base": NetSize(width=128, encoder_blocks=16, body_blocks=6),
 }
 
-_SCALES = range(2, 9)
 _CENTRE = 0.5
-_FEATURES = ("once", "every-step")
 
 
-class DeltaDiffLimits(TypedDict, total=False):
-    """What a checkpoint's header may say."""
-
-    size: str
-    scale: int
-    steps: Steps
-    p: Annotated[float, Meta(gt=0, le=100)]
-    eta_1: Share
-    eta_T: Share
-    dial: bool
-    default_fidelity: Share
-    restoring: bool
-    consistent: bool
-    block: str
-    shared: bool
-    features: str
-
-
-class DeltaDiff(Model):
+class DeltaDiff(ChainModel):
     """Super-resolution by deterministic residual shifting on the LR grid.
 
     Args:
-        size: a name in `SIZES`.
-        scale: the factor, from 2 to 8.
-        steps: T of the shifting sequence.
-        p, eta_1, eta_T: its shape (`diffusion.schedule.geometric_schedule`).
-        dial: whether results depend on the fidelity that is asked for.
-        default_fidelity: what is asked for where nothing is said, in [0, 1].
-        restoring: whether results depend on how degraded the LR picture is said to be.
-        consistent: whether results are projected onto the pictures that downscale to the input unless told otherwise,
-            which is right for pictures that were made small by clean downscaling.
-        block: what the network is stacked of, a name in `nets.blocks.BLOCKS`.
-        shared: whether all steps have the same blocks; else each has a body of its own, between a first and a last
-            layer that all have in common.
-        features: `once`, from the LR picture alone, or `every-step`, from the LR picture and the state.
+        config: what to build; None for the defaults.
+        options: those of `models.configs.DeltaDiffConfig`, by name; they replace those of `config`.
 
     Raises:
-        ModelError: `size` is not in `SIZES`, `block` not in `BLOCKS`, or `features` is something else.
-        SettingError: the scale, the schedule's values or the default fidelity are out of range.
+        ModelError: an option is none of its choices.
+        SettingError: an option does not exist or is out of range.
     """
 
-    architecture: ClassVar[str] = "deltadiff"
-    limits = DeltaDiffLimits
+    config: DeltaDiffConfig
 
-    def __init__(
-        self,
-        *,
-        size: str = "tiny",
-        scale: int = 4,
-        steps: int = 4,
-        p: float = 0.3,
-        eta_1: float = 0.01,
-        eta_T: float = 0.99,
-        dial: bool = False,
-        default_fidelity: float = 1.0,
-        restoring: bool = False,
-        consistent: bool = True,
-        block: str = "residual",
-        shared: bool = True,
-        features: str = "once",
-    ) -> None:
+    def __init__(self, config: DeltaDiffConfig | None = None, **options: Any) -> None:
         super().__init__()
-        if size not in SIZES:
-            raise ModelError(f"DeltaDiff has no size '{size}'; choose one of {', '.join(SIZES)}.")
-        if block not in BLOCKS:
-            raise ModelError(f"DeltaDiff has no block '{block}'; choose one of {', '.join(BLOCKS)}.")
-        if features not in _FEATURES:
-            raise ModelError(f"DeltaDiff has no features '{features}'; choose one of {', '.join(_FEATURES)}.")
-        if scale not in _SCALES:
-            raise SettingError(f"DeltaDiff has no scale {scale}; give a whole number from 2 to 8.")
-        if not 0 <= default_fidelity <= 1:
-            raise SettingError(f"DeltaDiff has no fidelity {default_fidelity}; give a number from 0 to 1.")
-        dimensions = SIZES[size]
-        self.size, self.p, self.eta_1, self.eta_T = size, p, eta_1, eta_T
-        self.scale, self.consistent = scale, consistent
-        self.dial, self.default_fidelity, self.restoring = dial, default_fidelity, restoring
-        self.block, self.shared, self.features = block, shared, features
-        self.name = f"deltadiff-{size}-x{scale}"
-        self.description = f"DeltaDiff x{scale}, {size}: {steps} deterministic steps on the LR grid, no autoencoder"
-        self.description += ", a dial from fidelity to realism" if dial else ""
-        self.description += ", and one for degraded pictures" if restoring else ""
-        self.schedule = geometric_schedule(steps=steps, p=p, kappa=0.0, eta_1=eta_1, eta_T=eta_T)
-        self.upsample = first_stage.BicubicCode(scale=scale)
+        self.config = config = configured(DeltaDiffConfig, options, config)
+        self.scale, self.consistent = config.scale, config.consistent
+        self.dial, self.default_fidelity, self.restoring = config.dial, config.default_fidelity, config.restoring
+        self.name = f"deltadiff-{config.size}-x{config.scale}"
+        self.description = (
+            f"DeltaDiff x{config.scale}, {config.size}: {config.steps} deterministic steps on the LR grid, no "
+            "autoencoder"
+        )
+        self.description += ", a dial from fidelity to realism" if config.dial else ""
+        self.description += ", and one for degraded pictures" if config.restoring else ""
+        self.schedule = geometric_schedule(
+            steps=config.steps, p=config.p, kappa=0.0, eta_1=config.eta_1, eta_T=config.eta_T
+        )
+        self.upsample = first_stage.BicubicCode(scale=config.scale)
+        self._encodes_once, self._shares_body = config.features == "once", config.shared
+        dimensions = SIZES[config.size]
         self.net = ResidualNet(
             width=dimensions.width,
             encoder_blocks=dimensions.encoder_blocks,
             body_blocks=dimensions.body_blocks,
-            code_channels=3 * scale**2,
-            dials=dial + restoring,
-            block=block,
-            bodies=1 if shared else steps,
-            encodes_state=features == "every-step",
+            code_channels=3 * config.scale**2,
+            dials=config.dial + config.restoring,
+            block=config.block,
+            bodies=config.bodies,
+            encodes_state=not self._encodes_once,
         )
         first_step = self.net.encoder_reach + self.net.body_reach
-        self.receptive_field = first_step + (steps - 1) * self.net.state_reach
-
-    def arguments(self) -> dict[str, object]:
-        return {
-            "size": self.size,
-            "scale": self.scale,
-            "steps": self.schedule.steps,
-            "p": self.p,
-            "eta_1": self.eta_1,
-            "eta_T": self.eta_T,
-            "dial": self.dial,
-            "default_fidelity": self.default_fidelity,
-            "restoring": self.restoring,
-            "consistent": self.consistent,
-            "block": self.block,
-            "shared": self.shared,
-            "features": self.features,
-        }
-
-    def net_arguments(self) -> dict[str, object]:
-        return {
-            "size": self.size,
-            "scale": self.scale,
-            "dial": self.dial,
-            "restoring": self.restoring,
-            "block": self.block,
-            "bodies": 1 if self.shared else self.schedule.steps,
-            "features": self.features,
-        }
+        self.receptive_field = first_step + (config.steps - 1) * self.net.state_reach
 
     def adopt(self, other: Model) -> bool:
         """Take over the weights of a model of the same network, and say whether it is one.
@@ -201,31 +118,18 @@ class DeltaDiff(Model):
         return dials | ({"restoration": 0.0} if self.restoring else {})
 
     def predictor(
-        self,
-        lr: Tensor,
-        fidelity: float | Tensor | None = None,
-        restoration: float | Tensor | None = None,
-        schedule: Schedule | None = None,
+        self, lr: Tensor, fidelity: Condition = None, restoration: Condition = None, schedule: Schedule | None = None
     ) -> tuple[Tensor, Callable[[Tensor, int | Tensor], Tensor]]:
-        """`y_0` and `f_theta` for a batch of LR pictures, their features computed once unless every step has its own.
+        """As for every `ChainModel`: `y_0` is the code of the bicubic upsampling.
 
-        Args:
-            lr: (N, 3, h, w) in [0, 1].
-            fidelity: in [0, 1], for all pictures or for each, (N,); None for the default. Of no effect without a dial.
-            restoration: how degraded they are, in [0, 1], for all or for each, (N,); None for 0. Of no effect on a
-                model that does not restore.
-            schedule: the shifting sequence that `t` counts in; None for the model's own.
-
-        Returns:
-            `y_0`, the code of the bicubic upsampling, (N, 3 scale^2, h, w); and the function (x_t, t) -> prediction
-            of the code of `x_0`, same shape. `t` is a step, or one for each picture, (N,); where steps have bodies of
-            their own, the same for all.
+        Features of the LR pictures are computed once, unless every step has its own. Where steps have bodies of their
+        own, `t` is the same for all pictures.
         """
         sequence = self.schedule if schedule is None else schedule
         y_0 = self.upsample(lr)
         asked = self._asked(lr, fidelity, restoration)
         centred = lr - _CENTRE
-        once = self.net.encode(centred, asked) if self.features == "once" else None
+        once = self.net.encode(centred, asked) if self._encodes_once else None
 
         def predict(x_t: Tensor, t: int | Tensor) -> Tensor:
             eta = per_picture(sequence.eta, torch.as_tensor(t).view(-1), y_0)
@@ -235,7 +139,7 @@ class DeltaDiff(Model):
 
         return y_0, predict
 
-    def _asked(self, lr: Tensor, fidelity: float | Tensor | None, restoration: float | Tensor | None) -> Tensor | None:
+    def _asked(self, lr: Tensor, fidelity: Condition, restoration: Condition) -> Tensor | None:
         """Where the dials stand, (N or 1, dials); None for a model without."""
         fidelity = self.default_fidelity if fidelity is None else fidelity
         places = [fidelity] * self.dial + [0.0 if restoration is None else restoration] * self.restoring
@@ -247,7 +151,7 @@ class DeltaDiff(Model):
 
     def _body(self, t: int | Tensor) -> int:
         """Which of the network's bodies a step runs."""
-        if self.shared:
+        if self._shares_body:
             return 0
         steps = {t} if isinstance(t, int) else set(t.view(-1).tolist())
         if len(steps) > 1:
@@ -261,18 +165,3 @@ class DeltaDiff(Model):
     def encode(self, picture: Tensor) -> Tensor:
         """The code (N, 3 scale^2, h, w) of a picture (N, 3, scale h, scale w)."""
         return first_stage.encode(picture, self.scale)
-
-    def forward(
-        self,
-        lr: Tensor,
-        callback: StepCallback | None = None,
-        fidelity: float | Tensor | None = None,
-        restoration: float | Tensor | None = None,
-    ) -> Tensor:
-        """Upscale (N, 3, h, w) in [0, 1] to (N, 3, scale h, scale w) in [0, 1].
-
-        `callback` sees (t, x_t, prediction of x_0) at each step, both as codes; `decode` turns them into pictures.
-        `fidelity` and `restoration` are those of `predictor`.
-        """
-        y_0, predict = self.predictor(lr, fidelity, restoration)
-        return self.decode(sample(predict, y_0, self.schedule, callback=callback)).clamp(0, 1)

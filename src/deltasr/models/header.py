@@ -36,8 +36,8 @@ class Header:
     """What a checkpoint says of itself.
 
     Attributes:
-        architecture: a name in `checkpoint.ARCHITECTURES`.
-        arguments: the keyword arguments of its class.
+        architecture: a name in `configs.ARCHITECTURES`.
+        arguments: the options of its config.
         name: what the model calls itself; as read from a file, always one that a file or a folder can have.
         description: one line.
         training: how the weights came about (recipe, images seen, ...), as JSON values.

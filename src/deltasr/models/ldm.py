@@ -24,7 +24,8 @@ from deltasr.arguments import require_shallow, shown
 from deltasr.diffusion.noise import NoiseField
 from deltasr.errors import CheckpointError, ModelError, SettingError, reason
 from deltasr.models.base import Model, SizeRequirements
-from deltasr.models.limits import Blocks, Channels, ChannelsByLevel, no_larger_than, require_within
+from deltasr.models.configs import Blocks, Channels, ChannelsByLevel
+from deltasr.models.limits import no_larger_than, require_within
 from deltasr.models.pytorch_file import read_tensors
 
 if TYPE_CHECKING:

@@ -1,26 +1,15 @@
-"""Bounds on what a weights file says of its model, checked before anything is built of it.
-
-Far beyond every model that exists, and far below what takes a machine's memory: a file's header may say anything.
-"""
+"""Bounds on what files say of their models, checked before anything is built of it or takes memory."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 import torch
-from msgspec import Meta
 from torch.overrides import TorchFunctionMode
 
 from deltasr.errors import ModelError, SettingError
-
-Channels = Annotated[int, Meta(ge=1, le=8192)]
-Blocks = Annotated[int, Meta(ge=1, le=128)]
-Steps = Annotated[int, Meta(ge=1, le=1000)]
-Share = Annotated[float, Meta(ge=0, le=1)]
-ChannelsByLevel = Annotated[list[Channels], Meta(min_length=1, max_length=8)]
-BlocksByLevel = Annotated[list[Annotated[int, Meta(ge=1, le=32)]], Meta(min_length=1, max_length=8)]
 
 _TOO_MANY = "they ask for more weights than the file holds"
 _COMPUTED = 1 << 24

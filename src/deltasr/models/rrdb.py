@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, TypedDict
+from typing import Any
 
 from torch import Tensor
 
-from deltasr.errors import SettingError
-from deltasr.models.base import Model
-from deltasr.models.limits import Blocks, Channels
+from deltasr.models.base import OnePassModel
+from deltasr.models.configs import RrdbConfig, configured
 from deltasr.nets.rrdb import RrdbNet
 
 
-class RrdbLimits(TypedDict, total=False):
-    """What a checkpoint's header may say."""
-
-    blocks: Blocks
-    width: Channels
-
-
-class Rrdb(Model, RrdbNet):
+class Rrdb(OnePassModel, RrdbNet):
     """Super-resolution x4 by the RRDB generator of ESRGAN (arXiv:1809.00219).
 
     It is its network and does not hold one: so the entries of a checkpoint bear ESRGAN's names without a prefix, and
@@ -29,28 +21,22 @@ class Rrdb(Model, RrdbNet):
     bicubic downscaling asks for, and weights for real pictures were trained against other degradations.
 
     Args:
-        blocks: residual-in-residual dense blocks, 1 or more: 2, 10 and 15 in comparisons of depth, 23 in ESRGAN.
-        width: channels between them, 1 or more.
+        config: what to build; None for the defaults.
+        options: those of `models.configs.RrdbConfig`, by name; they replace those of `config`.
 
     Raises:
-        SettingError: either is below 1.
+        SettingError: an option does not exist or is out of range.
     """
 
-    architecture: ClassVar[str] = "rrdb"
-    limits = RrdbLimits
+    config: RrdbConfig
 
-    def __init__(self, *, blocks: int = 2, width: int = 64) -> None:
-        if blocks < 1 or width < 1:
-            raise SettingError(f"RRDB has no {blocks} blocks of {width} channels; give 1 or more of either.")
-        RrdbNet.__init__(self, blocks=blocks, width=width)
-        self.blocks, self.width = blocks, width
-        self.name = f"rrdb-{blocks}-x{self.scale}"
-        self.description = f"RRDB x{self.scale}: {blocks} residual-in-residual dense blocks, one pass"
+    def __init__(self, config: RrdbConfig | None = None, **options: Any) -> None:
+        config = configured(RrdbConfig, options, config)
+        RrdbNet.__init__(self, blocks=config.blocks, width=config.width)
+        self.config = config
+        self.name = f"rrdb-{config.blocks}-x{self.scale}"
+        self.description = f"RRDB x{self.scale}: {config.blocks} residual-in-residual dense blocks, one pass"
         self.receptive_field = self.reach
 
-    def arguments(self) -> dict[str, object]:
-        return {"blocks": self.blocks, "width": self.width}
-
-    def forward(self, lr: Tensor) -> Tensor:
-        """Upscale (N, 3, h, w) in [0, 1] to (N, 3, 4 h, 4 w) in [0, 1]."""
-        return RrdbNet.forward(self, lr).clamp(0, 1)
+    def unclamped(self, lr: Tensor) -> Tensor:
+        return RrdbNet.forward(self, lr)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import repeat
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -70,6 +71,9 @@ class ResidualNet(nn.Module):
         bodies: number of bodies; with more than one, each step names the one that it runs.
         encodes_state: whether the state is an input of the encoder too, which then runs once per step.
     """
+
+    outer_layers: ClassVar[tuple[str, ...]] = ("head", "tail")
+    """The first and the last layers."""
 
     def __init__(
         self,

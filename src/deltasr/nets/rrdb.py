@@ -6,6 +6,8 @@ fit the other.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -68,6 +70,9 @@ class RrdbNet(nn.Module):
         blocks: residual-in-residual dense blocks; 23 in ESRGAN.
         width: channels of every convolution that is not inside a dense block.
     """
+
+    outer_layers: ClassVar[tuple[str, ...]] = ("conv_first", "conv_last")
+    """The first and the last layer."""
 
     def __init__(self, *, blocks: int, width: int) -> None:
         super().__init__()

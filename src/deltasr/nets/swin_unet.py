@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -93,41 +94,28 @@ class _RememberedMasks:
 class SwinUNet(nn.Module):
     """Predicts the code of the HR picture from the state of the chain, the LR picture and the timestep.
 
-    The default arguments are those of ResShift's published x4 models: 118,593,583 parameters.
-
-    Args:
-        in_channels: channels of the state.
-        lq_channels: channels of the LR picture.
-        out_channels: channels of the prediction.
-        model_channels: width of the first level; a multiple of 32.
-        channel_mult: width of each level, as a multiple of `model_channels`.
-        num_res_blocks: residual blocks of each level on the way down; there is one more on the way up.
-        swin_embed_dim: width inside the attention layers; a multiple of 32 and of `num_head_channels`.
-        swin_depth: attention blocks in a layer.
-        num_head_channels: channels of one attention head.
-        window_size: side of the attention windows.
-        mlp_ratio: hidden width of the attention blocks, as a multiple of `swin_embed_dim`.
-        image_size: side of the state the network was designed for. Others work as well; levels that are at this
-            size no larger than a window never shift their windows.
-        dropout: probability, in training.
+    Args: those that `models.configs.DenoiserConfig` describes.
     """
+
+    outer_layers: ClassVar[tuple[str, ...]] = ("input_blocks.0.0", "out.2")
+    """The first and the last layers."""
 
     def __init__(
         self,
         *,
-        in_channels: int = 3,
-        lq_channels: int = 3,
-        out_channels: int = 3,
-        model_channels: int = 160,
-        channel_mult: Sequence[int] = (1, 2, 2, 4),
-        num_res_blocks: Sequence[int] = (2, 2, 2, 2),
-        swin_embed_dim: int = 192,
-        swin_depth: int = 2,
-        num_head_channels: int = 32,
-        window_size: int = 8,
-        mlp_ratio: int = 4,
-        image_size: int = 64,
-        dropout: float = 0.0,
+        in_channels: int,
+        lq_channels: int,
+        out_channels: int,
+        model_channels: int,
+        channel_mult: Sequence[int],
+        num_res_blocks: Sequence[int],
+        swin_embed_dim: int,
+        swin_depth: int,
+        num_head_channels: int,
+        window_size: int,
+        mlp_ratio: int,
+        image_size: int,
+        dropout: float,
     ) -> None:
         super().__init__()
         self.model_channels = model_channels

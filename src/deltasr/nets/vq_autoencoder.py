@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -37,26 +38,23 @@ _LINEAR = re.compile(r"\.attentions\.0\.to_(q|k|v|out\.0)\.weight$")
 class VQAutoencoder(nn.Module):
     """Encodes pictures without quantisation, decodes codes with it.
 
-    The default arguments are those of ResShift's published first stage: 55,322,782 parameters. Needs diffusers.
+    Needs diffusers.
 
-    Args:
-        widths: channels at full, half and quarter size (or of more levels: each halves the size once more).
-        blocks: residual blocks of each level; the decoder has one more.
-        latent_channels: values of one code.
-        codes: entries of the codebook.
+    Args: those that `models.configs.VQConfig` describes.
 
     Raises:
         ModelError: diffusers is not installed.
     """
 
-    def __init__(
-        self,
-        *,
-        widths: Sequence[int] = (128, 256, 512),
-        blocks: int = 2,
-        latent_channels: int = 3,
-        codes: int = 8192,
-    ) -> None:
+    outer_layers: ClassVar[tuple[str, ...]] = (
+        "vq.encoder.conv_in",
+        "vq.encoder.conv_out",
+        "vq.decoder.conv_in",
+        "vq.decoder.conv_out",
+    )
+    """The first and the last layers, of the encoder and of the decoder."""
+
+    def __init__(self, *, widths: Sequence[int], blocks: int, latent_channels: int, codes: int) -> None:
         super().__init__()
         try:
             from diffusers import VQModel

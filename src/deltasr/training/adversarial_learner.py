@@ -12,7 +12,7 @@ from deltasr.training.learner import Learner, Step, clipped, move
 from deltasr.training.losses.adversarial import discriminator_loss, generator_loss, probabilities
 from deltasr.training.losses.objective import Loss, Objective
 from deltasr.training.optimizer import learning_rate_factor
-from deltasr.training.recipes.types import LossNetworkRecipe
+from deltasr.training.recipes.types import Recipe
 from deltasr.training.saved_state import restore_optimizer
 
 Phase = Literal["both", "generator", "discriminator"]
@@ -35,9 +35,8 @@ class AdversarialLearner(Learner):
         accelerator: Accelerate's `Accelerator`.
     """
 
-    def __init__(self, recipe: LossNetworkRecipe, objective: Objective, accelerator: Any) -> None:
+    def __init__(self, recipe: Recipe, objective: Objective, accelerator: Any) -> None:
         super().__init__(recipe, objective, accelerator)
-        self.adversarial_recipe = recipe
         discriminator = DISCRIMINATORS[recipe.discriminator](width=recipe.discriminator_width)
         self.discriminator: nn.Module = discriminator.to(accelerator.device)
         if recipe.channels_last:
@@ -50,7 +49,7 @@ class AdversarialLearner(Learner):
     @property
     def phase(self) -> Phase:
         """Which networks the next step trains."""
-        if self.adversarial_recipe.alternation == "joint":
+        if self.recipe.alternation == "joint":
             return "both"
         return _PHASES[min(self.images * len(_PHASES) // self.recipe.images, len(_PHASES) - 1)]
 
@@ -62,7 +61,7 @@ class AdversarialLearner(Learner):
             loss = self._loss(lr, hr, target, restoration)
         step = Step(terms={})
         if phase != "discriminator":
-            adversarial = self.adversarial_recipe.adversarial * self._verdict(loss, hr)
+            adversarial = self.recipe.adversarial * self._verdict(loss, hr)
             step = self._improve(torch.cat([loss.terms, adversarial[None]]), [*self._terms, "adversarial"])
         watched = self._improve_discriminator(loss, hr, learns=phase != "generator")
         self.images += self.recipe.batch
@@ -71,7 +70,7 @@ class AdversarialLearner(Learner):
     def _verdict(self, loss: Loss, hr: Tensor) -> Tensor:
         """The generator's loss, whose gradient leaves the discriminator alone."""
         self.discriminator.requires_grad_(False)
-        kind = self.adversarial_recipe.adversarial_loss
+        kind = self.recipe.adversarial_loss
         with self._autocast():
             fake = self.discriminator(_picture(loss))
             real = fake.detach()
@@ -82,7 +81,7 @@ class AdversarialLearner(Learner):
         return generator_loss(real.float(), fake.float(), kind, loss.shares)
 
     def _improve_discriminator(self, generated: Loss, hr: Tensor, *, learns: bool) -> dict[str, Tensor]:
-        kind = self.adversarial_recipe.adversarial_loss
+        kind = self.recipe.adversarial_loss
         with torch.set_grad_enabled(learns), self._autocast():
             both = torch.cat([hr, _picture(generated).detach()])
             real, fake = (verdict.float() for verdict in self._trained_discriminator(both).chunk(2))
@@ -92,7 +91,7 @@ class AdversarialLearner(Learner):
         if learns:
             loss.backward()  # type: ignore[no-untyped-call]
             watched["discriminator_gradient_norm"] = clipped(self._its_weights, self.recipe.clip)
-            rate = self.adversarial_recipe.discriminator_learning_rate * learning_rate_factor(self.images, self.recipe)
+            rate = self.recipe.discriminator_learning_rate * learning_rate_factor(self.images, self.recipe)
             move([self._its_optimizer], rate)
         return watched
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from deltasr.errors import SettingError
 from deltasr.training.recipes.types import Recipe
 
 _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
@@ -79,23 +80,41 @@ class Muon(torch.optim.Optimizer):
 def optimizers(model: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
     """The optimizers of a recipe: AdamW for everything, or Muon for the inner convolutions and AdamW for the rest.
 
-    Inner convolutions are those between two hidden layers: the first and last layers, biases, the time embedding and
-    attention keep AdamW.
+    Inner convolutions are those between two hidden layers: the first and last layers (`outer_layers` of a network),
+    biases, the time embedding and attention keep AdamW.
+
+    Raises:
+        SettingError: the optimizer is Muon, and a network does not say which its first and last layers are.
     """
-    named = [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
-    inner = [weight for name, weight in named if recipe.optimizer == "muon" and _is_inner(name, weight)]
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    inner = inner_convolutions(model) if recipe.optimizer == "muon" else []
     inner_ids = {id(weight) for weight in inner}
-    rest = [weight for _, weight in named if id(weight) not in inner_ids]
+    rest = [weight for weight in weights if id(weight) not in inner_ids]
     adamw = torch.optim.AdamW(rest, lr=recipe.learning_rate, betas=recipe.betas, weight_decay=recipe.weight_decay)
     return [adamw, Muon(inner, lr=recipe.learning_rate)] if inner else [adamw]
 
 
-_OUTER = ("head.", "tail.", "conv_first.", "conv_last.", "input_blocks.0.0.", "out.2.", "conv_in.", "conv_out.")
-"""Ends of the names of first and last layers: of `ResidualNet`, `RrdbNet`, `SwinUNet` and diffusers' `VQModel`."""
+def inner_convolutions(model: nn.Module) -> list[nn.Parameter]:
+    """The kernels of a model's convolutions that can be trained and lie between two hidden layers.
 
-
-def _is_inner(name: str, weight: Tensor) -> bool:
-    return weight.ndim == 4 and not name.endswith(tuple(f"{layer}weight" for layer in _OUTER))
+    Raises:
+        SettingError: one lies in no network that has `outer_layers`: the names of its first and last layers.
+    """
+    known: set[int] = set()
+    outer: set[int] = set()
+    for network in model.modules():
+        layers: tuple[str, ...] | None = getattr(network, "outer_layers", None)
+        if layers is not None:
+            known |= set(map(id, network.parameters()))
+            outer |= {id(weight) for name in layers for weight in network.get_submodule(name).parameters()}
+    kernels = {name: kernel for name, kernel in model.named_parameters() if kernel.requires_grad and kernel.ndim == 4}
+    for name, kernel in kernels.items():
+        if id(kernel) not in known:
+            raise SettingError(
+                "The optimizer 'muon' is for networks that name their first and last layers (outer_layers), and "
+                f"'{name}' belongs to none; set optimizer to adamw, or name them."
+            )
+    return [kernel for kernel in kernels.values() if id(kernel) not in outer]
 
 
 def learning_rate_factor(images: int, recipe: Recipe) -> float:

@@ -25,7 +25,7 @@ from deltasr.training.losses.networks import find_loss_networks
 from deltasr.training.metrics import Means, Metrics, Window
 from deltasr.training.processes import any_process
 from deltasr.training.recipes.editing import ignored
-from deltasr.training.recipes.types import LossNetworkRecipe, Recipe
+from deltasr.training.recipes.types import Recipe
 from deltasr.training.run_folder import RunFolder
 from deltasr.training.saved_state import amount
 from deltasr.training.stopping import BestWeights, Stopping, leave_signals_to_the_main_process
@@ -93,7 +93,7 @@ class Run:
             initial, first_stage = None, self.folder.weights_file if needs_first_stage(recipe) else None
         model = build_model(recipe, initial=initial, first_stage=first_stage)
         objective = build_objective(model, recipe, loss_networks).to(self.device)
-        if isinstance(recipe, LossNetworkRecipe) and recipe.adversarial:
+        if recipe.adversarial:
             return AdversarialLearner(recipe, objective, self.accelerator)
         return Learner(recipe, objective, self.accelerator)
 

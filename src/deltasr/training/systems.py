@@ -2,46 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from deltasr.diffusion.schedule import geometric_schedule
 from deltasr.errors import CheckpointError, SettingError, TrainingError
 from deltasr.models import checkpoint
 from deltasr.models.autoencoder import Autoencoder
 from deltasr.models.base import Model
 from deltasr.models.catalogue import BUNDLED, bundled_file
+from deltasr.models.chain import ChainModel
+from deltasr.models.configs import ARCHITECTURES, DeltaDiffConfig, DenoiserConfig, VQConfig, model_class
 from deltasr.models.deltadiff import DeltaDiff
 from deltasr.models.resshift import ResShift
-from deltasr.models.rrdb import Rrdb
 from deltasr.training.losses.chain import ChainObjective
 from deltasr.training.losses.networks import LossNetworks
 from deltasr.training.losses.objective import Objective
-from deltasr.training.losses.picture import AutoencoderObjective, RrdbObjective
+from deltasr.training.losses.picture import AutoencoderObjective, OnePassObjective
 from deltasr.training.recipes.types import (
     AutoencoderRecipe,
     ChainRecipe,
     DeltaDiffRecipe,
-    PictureRecipe,
     Recipe,
     ResShiftRecipe,
-    RrdbRecipe,
+    config_of,
 )
 from deltasr.training.run_folder import WEIGHTS
 
-SMALL_DENOISER = {
-    "model_channels": 32,
-    "channel_mult": [1, 2],
-    "num_res_blocks": [2, 2],
-    "swin_embed_dim": 64,
-    "swin_depth": 2,
-    "num_head_channels": 32,
-    "window_size": 8,
-    "mlp_ratio": 2,
-    "image_size": 32,
-}
-"""Arguments of `nets.swin_unet.SwinUNet` for two cores."""
+SMALL_DENOISER = DenoiserConfig(
+    model_channels=32,
+    channel_mult=(1, 2),
+    num_res_blocks=(2, 2),
+    swin_embed_dim=64,
+    swin_depth=2,
+    num_head_channels=32,
+    window_size=8,
+    mlp_ratio=2,
+    image_size=32,
+)
+"""A network for two cores."""
+
+
+@dataclass(frozen=True)
+class System:
+    """How the model and the objective of a class of recipes are built.
+
+    Attributes:
+        model: (recipe, checkpoint of a first stage or None) to the model with fresh weights.
+        objective: (model, recipe, the networks that its losses need) to its objective.
+    """
+
+    model: Callable[[Any, Path | None], Model]
+    objective: Callable[[Any, Any, LossNetworks], Objective]
 
 
 def build_model(recipe: Recipe, *, initial: str | Path | None = None, first_stage: Path | None = None) -> Model:
@@ -61,9 +76,9 @@ def build_model(recipe: Recipe, *, initial: str | Path | None = None, first_stag
     initial = None if initial is None else starting_file(initial)
     first_stage = _first_stage(recipe, initial, first_stage)
     torch.manual_seed(recipe.seed)
-    model = _fresh(recipe, first_stage)
-    multiple = 1 if isinstance(model, Autoencoder) else model.size_requirements.multiple_of
-    if recipe.crop % multiple:
+    model = system_of(recipe).model(recipe, first_stage)
+    multiple = model.size_requirements.multiple_of
+    if recipe.crop * recipe.scale // model.scale % multiple:
         raise SettingError(f"crop is {recipe.crop}; the recipe's network needs a multiple of {multiple}.")
     if initial is not None:
         trained = checkpoint.load(initial)
@@ -72,8 +87,6 @@ def build_model(recipe: Recipe, *, initial: str | Path | None = None, first_stag
                 f"{initial} holds {trained.description or trained.name}, which is not the network that the recipe "
                 "trains."
             )
-    if isinstance(model, ResShift) and model.autoencoder is not None:
-        model.autoencoder.requires_grad_(False)
     return model
 
 
@@ -116,74 +129,68 @@ def _first_stage(recipe: Recipe, initial: Path | None, first_stage: Path | None)
     return first_stage or initial
 
 
-def _fresh(recipe: Recipe, first_stage: Path | None) -> Model:
-    if isinstance(recipe, DeltaDiffRecipe):
-        return DeltaDiff(
-            size=recipe.size,
-            scale=recipe.scale,
-            steps=recipe.steps,
-            p=recipe.p,
-            eta_1=recipe.eta_1,
-            eta_T=recipe.eta_T,
-            dial=recipe.dial,
-            default_fidelity=recipe.default_fidelity,
-            restoring=recipe.restoring,
-            consistent=recipe.degradation == "bicubic" or recipe.restoring,
-            block=recipe.block,
-            shared=recipe.shared,
-            features=recipe.features,
-        )
-    if isinstance(recipe, RrdbRecipe):
-        return Rrdb(blocks=recipe.blocks, width=recipe.width)
-    if isinstance(recipe, AutoencoderRecipe):
-        return Autoencoder(autoencoder=_autoencoder_arguments(recipe))
-    assert isinstance(recipe, ResShiftRecipe)
-    return _fresh_resshift(recipe, first_stage)
+def _deltadiff(recipe: DeltaDiffRecipe, first_stage: Path | None) -> Model:
+    is_clean = recipe.degradation == "bicubic" or recipe.restoring
+    return DeltaDiff(config_of(recipe, DeltaDiffConfig, consistent=is_clean))
 
 
-def _autoencoder_arguments(recipe: AutoencoderRecipe) -> dict[str, object]:
-    return {
-        "widths": recipe.widths,
-        "blocks": recipe.blocks,
-        "latent_channels": recipe.latent_channels,
-        "codes": recipe.codes,
-    }
-
-
-def _fresh_resshift(recipe: ResShiftRecipe, first_stage: Path | None) -> ResShift:
-    schedule = geometric_schedule(
-        steps=recipe.steps, p=recipe.p, kappa=recipe.kappa, eta_1=recipe.eta_1, eta_T=recipe.eta_T
-    )
-    autoencoder = None if first_stage is None else _trained_autoencoder(first_stage)
+def _resshift(recipe: ResShiftRecipe, first_stage: Path | None) -> Model:
+    trained = None if first_stage is None else _trained_autoencoder(first_stage)
+    schedule = recipe.shifting_sequence(kappa=recipe.kappa)
     model = ResShift(
         eta=schedule.eta,
         kappa=schedule.kappa,
         first_stage=recipe.first_stage,
         denoiser=SMALL_DENOISER if recipe.network == "small" else None,
-        autoencoder=None if autoencoder is None else autoencoder.net_arguments()["autoencoder"],  # type: ignore[arg-type]
+        autoencoder=None if trained is None else trained.config.autoencoder,
     )
-    if autoencoder is not None and autoencoder.autoencoder is not None and model.autoencoder is not None:
-        model.autoencoder.load_state_dict(autoencoder.autoencoder.state_dict())
+    if trained is not None and model.autoencoder is not None:
+        model.autoencoder.load_state_dict(trained.autoencoder.state_dict())
+        model.autoencoder.requires_grad_(False)
     if model.scale != recipe.scale:
         raise TrainingError(f"{first_stage} holds an autoencoder for x{model.scale}, and the recipe is for x4.")
     return model
 
 
-def _trained_autoencoder(path: Path) -> Autoencoder | ResShift:
+def _trained_autoencoder(path: Path) -> Any:
+    """A model that has an autoencoder."""
     trained = checkpoint.load(path)
-    if isinstance(trained, Autoencoder) or (isinstance(trained, ResShift) and trained.autoencoder is not None):
-        return trained
-    raise TrainingError(f"{path} holds {trained.description or trained.name}, and no autoencoder.")
+    if getattr(trained, "autoencoder", None) is None:
+        raise TrainingError(f"{path} holds {trained.description or trained.name}, and no autoencoder.")
+    return trained
+
+
+def _autoencoder(recipe: AutoencoderRecipe, first_stage: Path | None) -> Model:
+    return Autoencoder(autoencoder=config_of(recipe, VQConfig))
+
+
+def _one_pass(recipe: Recipe, first_stage: Path | None) -> Model:
+    kind = ARCHITECTURES[str(recipe.__struct_config__.tag)]
+    model = model_class(kind)(config_of(recipe, kind))
+    if model.scale != recipe.scale:
+        raise SettingError(f"scale is {recipe.scale}; {model.name} is for {model.scale}.")
+    return model
+
+
+def _chain_objective(model: ChainModel, recipe: ChainRecipe, loss_networks: LossNetworks) -> Objective:
+    return ChainObjective(model, recipe, loss_networks["lpips"])
+
+
+SYSTEMS: dict[type[Recipe], System] = {
+    DeltaDiffRecipe: System(_deltadiff, _chain_objective),
+    ResShiftRecipe: System(_resshift, _chain_objective),
+    AutoencoderRecipe: System(_autoencoder, AutoencoderObjective),
+}
+"""The systems that are not one pass of a network."""
+
+_ONE_PASS = System(_one_pass, OnePassObjective)
+
+
+def system_of(recipe: Recipe) -> System:
+    """How what a recipe trains is built."""
+    return SYSTEMS.get(type(recipe), _ONE_PASS)
 
 
 def build_objective(model: Model, recipe: Recipe, loss_networks: LossNetworks) -> Objective:
     """The objective of a recipe for its model."""
-    if isinstance(recipe, ChainRecipe):
-        assert isinstance(model, DeltaDiff | ResShift)
-        return ChainObjective(model, recipe, loss_networks["lpips"])
-    if isinstance(recipe, AutoencoderRecipe):
-        assert isinstance(model, Autoencoder)
-        return AutoencoderObjective(model, recipe, loss_networks)
-    assert isinstance(recipe, PictureRecipe)
-    assert isinstance(model, Rrdb)
-    return RrdbObjective(model, recipe, loss_networks)
+    return system_of(recipe).objective(model, recipe, loss_networks)

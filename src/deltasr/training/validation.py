@@ -10,10 +10,7 @@ from torch import Tensor
 from deltasr.degradation.kinds import degrade
 from deltasr.evaluation.metrics import psnr_y, to_8_bit_levels
 from deltasr.inference.padding import pad
-from deltasr.models.autoencoder import Autoencoder
 from deltasr.models.base import Model
-from deltasr.models.deltadiff import DeltaDiff
-from deltasr.models.resshift import ResShift
 from deltasr.nets.first_stage import BicubicCode, decode
 from deltasr.training.data.cache import CachedPicture
 
@@ -80,17 +77,11 @@ def _centre(
 
 
 def _results(model: Model, lr: Tensor, hr: Tensor) -> list[Tensor]:
-    """The pictures that a model predicts, one a step; of a model with a dial, the most natural one last."""
-    if isinstance(model, Autoencoder):
-        return [model(pad(hr, model.size_requirements))]
-    padded = pad(lr, model.size_requirements)
-    if not isinstance(model, DeltaDiff | ResShift):
-        return [model(padded)]
-    codes: list[Tensor] = []
-    most_faithful = {"fidelity": 1.0} if model.dial else {}
-    model(padded, callback=lambda t, x_t, prediction: codes.append(prediction), **most_faithful)
-    results = [model.decode(code) for code in codes]
-    return [*results, model(padded, fidelity=0.0)] if model.dial else results
+    """The pictures that a model predicts, one per step; of a model with a dial, the most natural one last."""
+    seen = pad(hr if model.scale == 1 else lr, model.size_requirements)
+    if not model.dial:
+        return model.predictions(seen)
+    return [*model.predictions(seen, fidelity=1.0), model(seen, fidelity=0.0)]
 
 
 @torch.inference_mode()

@@ -13,7 +13,7 @@ from deltasr.models.rrdb import Rrdb
 from deltasr.nets.rrdb import RrdbNet
 from deltasr.training.losses.networks import LossNetworks
 from deltasr.training.losses.objective import RngStreams
-from deltasr.training.losses.picture import AutoencoderObjective, RrdbObjective
+from deltasr.training.losses.picture import AutoencoderObjective, OnePassObjective
 from deltasr.training.recipes.types import AutoencoderRecipe, RrdbRecipe
 
 STREAMS = RngStreams(seed=0, position=0)
@@ -48,7 +48,7 @@ def test_every_term_has_its_weight(
 ):
     lr, hr = batch
     recipe = RrdbRecipe(l1=0.5, l2=2.0, lpips=3.0, perceptual=0.25)
-    objective = RrdbObjective(rrdb, recipe, loss_networks)
+    objective = OnePassObjective(rrdb, recipe, loss_networks)
     loss = objective(lr, hr, STREAMS)
     picture = RrdbNet.forward(rrdb, lr)
     expected = [
@@ -66,17 +66,17 @@ def test_pixels_alone_are_compared_with_the_target(
     rrdb: Rrdb, loss_networks: LossNetworks, batch: tuple[Tensor, Tensor]
 ):
     lr, hr = batch
-    objective = RrdbObjective(rrdb, RrdbRecipe(l1=0.5, l2=2.0, lpips=3.0, perceptual=0.25), loss_networks)
+    objective = OnePassObjective(rrdb, RrdbRecipe(l1=0.5, l2=2.0, lpips=3.0, perceptual=0.25), loss_networks)
     mixed = objective(lr, hr, STREAMS, 1 - hr).terms
     torch.testing.assert_close(mixed[:2], objective(lr, 1 - hr, STREAMS).terms[:2])
     torch.testing.assert_close(mixed[2:], objective(lr, hr, STREAMS).terms[2:])
 
 
 def test_what_has_no_weight_is_no_term(rrdb: Rrdb, no_loss_networks: LossNetworks, batch: tuple[Tensor, Tensor]):
-    objective = RrdbObjective(rrdb, RrdbRecipe(l1=0.0, l2=1.0), no_loss_networks)
+    objective = OnePassObjective(rrdb, RrdbRecipe(l1=0.0, l2=1.0), no_loss_networks)
     assert objective.terms == ["l2"]
     assert objective(*batch, STREAMS).terms.shape == (1,)
-    alone = RrdbObjective(rrdb, RrdbRecipe(l1=0.0, adversarial=1.0), no_loss_networks)
+    alone = OnePassObjective(rrdb, RrdbRecipe(l1=0.0, adversarial=1.0), no_loss_networks)
     assert alone.terms == []
     assert alone(*batch, STREAMS).terms.shape == (0,)
 
@@ -86,7 +86,7 @@ def test_values_out_of_range_have_gradients_too(
 ):
     with torch.no_grad():
         rrdb.conv_last.bias.fill_(9.0)
-    loss = RrdbObjective(rrdb, RrdbRecipe(), no_loss_networks)(*batch, STREAMS)
+    loss = OnePassObjective(rrdb, RrdbRecipe(), no_loss_networks)(*batch, STREAMS)
     assert loss.picture is not None
     assert loss.picture.min() > 1
     loss.terms.sum().backward()

@@ -13,7 +13,7 @@ import msgspec.inspect
 import pytest
 
 from deltasr.errors import SettingError
-from deltasr.models.deltadiff import SIZES
+from deltasr.models.configs import Config, DeltaDiffConfig, RrdbConfig, ShiftingConfig, VQConfig
 from deltasr.training.recipes.editing import (
     CHANGEABLE,
     checked,
@@ -24,7 +24,15 @@ from deltasr.training.recipes.editing import (
     to_toml,
 )
 from deltasr.training.recipes.presets import DEFAULT_RECIPE, RECIPES, recipe_named
-from deltasr.training.recipes.types import AnyRecipe, DeltaDiffRecipe, Recipe, Size
+from deltasr.training.recipes.types import (
+    AnyRecipe,
+    AutoencoderRecipe,
+    ChainRecipe,
+    DeltaDiffRecipe,
+    Recipe,
+    RrdbRecipe,
+    config_of,
+)
 
 replace = msgspec.structs.replace
 
@@ -35,8 +43,33 @@ def _toml(tmp_path: Path, text: str) -> Path:
     return path
 
 
-def test_sizes_are_those_of_the_model():
-    assert set(get_args(Size)) == set(SIZES)
+@pytest.mark.parametrize(
+    ("recipe", "config", "others"),
+    [(DeltaDiffRecipe, DeltaDiffConfig, {"consistent"}), (RrdbRecipe, RrdbConfig, set()),
+     (AutoencoderRecipe, VQConfig, set()), (ChainRecipe, ShiftingConfig, set())],
+)  # fmt: skip
+def test_a_model_s_options_are_keys_with_the_same_types_bounds_and_defaults(
+    recipe: type[Recipe], config: type[Config], others: set[str]
+):
+    keys = {field.name: (field.type, field.default) for field in msgspec.structs.fields(recipe)}
+    options = {field.name: (field.type, field.default) for field in msgspec.structs.fields(config)}
+    assert options.keys() - keys.keys() == others
+    assert {name: keys[name] for name in options.keys() - others} == {
+        name: options[name] for name in options.keys() - others
+    }
+    if not others:
+        assert config_of(recipe(), config) == config()
+
+
+def test_recipes_of_released_weights_are_read_as_they_are():
+    root = Path(__file__).parents[3]
+    files = [*root.glob("src/deltasr/weights/*.recipe.json"), *root.glob("checkpoints/*.recipe.json")]
+    assert len(files) > 10
+    for file in files:
+        values = {"system": "deltadiff", **json.loads(file.read_bytes())}
+        recipe = msgspec.convert(values, AnyRecipe)
+        written = json.loads(msgspec.json.encode(recipe))
+        assert {key: written[key] for key in values} == values
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -23,8 +23,7 @@ from deltasr.experiments.runs import Run, budgeted, scale_of, trained
 from deltasr.experiments.tables import Column, Row, Table, Value
 from deltasr.imaging import read_rgb8
 from deltasr.models import catalogue
-from deltasr.models.deltadiff import DeltaDiff
-from deltasr.models.resshift import ResShift
+from deltasr.models.chain import ChainModel
 
 _IMAGES = 32_000
 _SIDE = 64
@@ -50,7 +49,7 @@ class _Chain:
     """A process on one picture: states of the forward process by t, states and predictions of the reverse process."""
 
     name: str
-    model: DeltaDiff | ResShift
+    model: ChainModel
     forward: dict[int, Tensor]
     reverse: dict[int, tuple[Tensor, Tensor]]
 
@@ -63,9 +62,7 @@ def _run(settings: Settings) -> Result:
     pair = settings.sets[0].benchmark.pairs[0]
     lr, hr = _middle(pair)
     resshift, runs = _resshift(settings)
-    ours = catalogue.load(catalogue.DEFAULT)
-    if not isinstance(ours, DeltaDiff):
-        raise SettingError(f"{catalogue.DEFAULT} is not a DeltaDiff model, so it has no strips.")
+    ours = _chain_model(catalogue.DEFAULT, stochastic=False)
     chains = [_chain("DeltaDiff", ours, lr, hr), _chain("ResShift", resshift, lr, hr)]
     rows = [row for chain in chains for row in _rows(chain, hr)]
     strips = [strip for chain in chains for strip in _strips(chain)]
@@ -90,24 +87,25 @@ def _run(settings: Settings) -> Result:
     )
 
 
-def _resshift(settings: Settings) -> tuple[ResShift, list[Run]]:
+def _resshift(settings: Settings) -> tuple[ChainModel, list[Run]]:
     """The checkpoint called `resshift`, or one trained here by ResShift's released schedule of four steps."""
     if others := settings.checkpoints.keys() - {_NEEDED}:
         raise SettingError(f"--checkpoint {min(others)} has no place in the strips; name it {_NEEDED}.")
     if path := settings.checkpoints.get(_NEEDED):
-        return _required(path), []
+        return _chain_model(path, stochastic=True), []
     if settings.data is None:
         raise SettingError(
             f"The strips of ResShift need a model: give --checkpoint {_NEEDED}=FILE, or pictures to train on by --data."
         )
     run = trained("resshift-small", budgeted("resshift-small", settings, full=_IMAGES), settings)
-    return _required(run.weights), [run]
+    return _chain_model(run.weights, stochastic=True), [run]
 
 
-def _required(path: Path) -> ResShift:
-    model = catalogue.load(path)
-    if not isinstance(model, ResShift):
-        raise SettingError(f"--checkpoint {_NEEDED}={path} is not a ResShift model; name one.")
+def _chain_model(name: str | Path, *, stochastic: bool) -> ChainModel:
+    model = catalogue.load(name)
+    if not isinstance(model, ChainModel) or model.stochastic != stochastic:
+        noise = "with noise, as ResShift's" if stochastic else "without noise, as DeltaDiff's"
+        raise SettingError(f"{name} is no model whose steps are {noise}, which the strips show; name one.")
     return model
 
 
@@ -129,7 +127,7 @@ def _tensor(levels: NDArray[np.uint8]) -> Tensor:
 
 
 @torch.inference_mode()
-def _chain(name: str, model: DeltaDiff | ResShift, lr: Tensor, hr: Tensor) -> _Chain:
+def _chain(name: str, model: ChainModel, lr: Tensor, hr: Tensor) -> _Chain:
     y_0, _ = model.predictor(lr)
     noise = NoiseField()
     x_0 = model.encode(hr)

@@ -24,8 +24,6 @@ from deltasr.experiments.runs import Run, budgeted, machine, scale_of, trained
 from deltasr.experiments.tables import Column, Row, Table, Value
 from deltasr.models import catalogue, checkpoint
 from deltasr.models.base import Model
-from deltasr.models.deltadiff import DeltaDiff
-from deltasr.models.resshift import ResShift
 
 _IMAGES = 60_000
 _CROP = 32
@@ -98,8 +96,12 @@ def _trained(name: str, settings: Settings) -> Run:
 
 
 def _rows(name: str, model: Model, facts: dict[str, Value], meter: Meter) -> list[Row]:
-    steps = model.schedule.steps if isinstance(model, DeltaDiff | ResShift) else 1
-    cells: dict[str, Value] = {_MODEL: name, _STEPS: steps, _MILLIONS: parameters_of(model) / 1e6 or None, **facts}
+    cells: dict[str, Value] = {
+        _MODEL: name,
+        _STEPS: model.steps,
+        _MILLIONS: parameters_of(model) / 1e6 or None,
+        **facts,
+    }
     return [Row(cells={**cells, **scores.cells(), SECONDS: scores.seconds}) for scores in meter.measure(name, model)]
 
 

@@ -7,19 +7,16 @@ feeds each step the state that the network's own predictions produced, which is 
 
 from __future__ import annotations
 
-from statistics import fmean
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deltasr.diffusion.process import forward_marginals, reverse_step, start
-from deltasr.diffusion.schedule import Schedule, geometric_schedule
-from deltasr.models.deltadiff import DeltaDiff
-from deltasr.models.resshift import ResShift
+from deltasr.diffusion.schedule import Schedule
+from deltasr.models.chain import ChainModel
 from deltasr.training.losses.objective import Loss, Objective, RngStreams
 from deltasr.training.losses.pixel import PIXEL_LOSSES, grid_distance, per_picture_mean
-from deltasr.training.recipes.types import ChainRecipe, DeltaDiffRecipe, ResShiftRecipe
+from deltasr.training.recipes.types import ChainRecipe
 
 _STRIDE = 8
 """Pixels between the places that a perceptual network's deeper layers look at."""
@@ -63,9 +60,9 @@ class ChainObjective(Objective):
         lpips: the network, if the recipe gives LPIPS a weight.
     """
 
-    model: DeltaDiff | ResShift
+    model: ChainModel
 
-    def __init__(self, model: DeltaDiff | ResShift, recipe: ChainRecipe, lpips: nn.Module | None) -> None:
+    def __init__(self, model: ChainModel, recipe: ChainRecipe, lpips: nn.Module | None) -> None:
         super().__init__()
         self.model, self.lpips = model, lpips
         self.unroll, self.lpips_weight = recipe.unroll, recipe.lpips
@@ -80,19 +77,13 @@ class ChainObjective(Objective):
         self.pixel_loss = PIXEL_LOSSES[recipe.loss]
         weights = recipe.step_weights or (1.0,) * recipe.steps
         self.weights = [weight / sum(weights) for weight in weights]
-        self.early: Schedule | None = None
+        self.early: Schedule | None
+        self.early, self.early_images = recipe.early_part() or (None, 0)
         self.is_early = self._is_early
-        if isinstance(recipe, DeltaDiffRecipe) and recipe.early_steps:
-            self.early = geometric_schedule(
-                steps=recipe.early_steps, p=recipe.p, kappa=0.0, eta_1=recipe.eta_1, eta_T=recipe.eta_T
-            )
-            self.early_images = int(recipe.early * recipe.images) // recipe.batch * recipe.batch
-            if recipe.compile:  # where a run stands is no part of a graph
-                self.is_early = torch.compiler.disable(self._is_early)  # type: ignore[no-untyped-call]
-        self.bound: list[float] | None = None
-        if isinstance(recipe, ResShiftRecipe) and recipe.step_loss == "bound":
-            bound = [model.schedule.weight(t) for t in range(1, recipe.steps + 1)]
-            self.bound = [0.0, *(weight / fmean(bound) for weight in bound)]
+        if recipe.compile:  # where a run stands is no part of a graph
+            self.is_early = torch.compiler.disable(self._is_early)  # type: ignore[no-untyped-call]
+        factors = recipe.step_factors(model.schedule)
+        self.step_factors = None if factors is None else [0.0, *factors]
 
     @property
     def terms(self) -> list[str]:  # type: ignore[override]
@@ -145,16 +136,11 @@ class ChainObjective(Objective):
         """The terms of all steps, and the last prediction; a shorter chain's are those of the last steps."""
         schedule, weights, terms = self.model.schedule, self.weights, []
         if self.early is not None and self.is_early(streams):
-            assert isinstance(self.model, DeltaDiff)
             schedule = self.early
             left_out = len(weights) - schedule.steps
             terms = [lr.new_zeros(())] * left_out
             weights = [weight / sum(weights[left_out:]) for weight in weights[left_out:]]
-            y_0, predict = self.model.predictor(lr, fidelity, restoration, schedule)
-        elif isinstance(self.model, DeltaDiff):
-            y_0, predict = self.model.predictor(lr, fidelity, restoration)
-        else:
-            y_0, predict = self.model.predictor(lr)
+        y_0, predict = self.model.predictor(lr, fidelity, restoration, schedule)
         noise = self._noise(streams, y_0, schedule.steps + 1)
         x_t, prediction = start(y_0, schedule, noise[schedule.steps]), y_0
         for weight, t in zip(weights, range(schedule.steps, 0, -1), strict=True):
@@ -171,9 +157,9 @@ class ChainObjective(Objective):
         steps = teacher_forced_steps(streams, len(lr), schedule.steps)
         (noise,) = self._noise(streams, y_0, 1)
         prediction = predict(forward_marginals(x_0, y_0, steps, schedule, noise), steps)
-        if self.bound is None:
+        if self.step_factors is None:
             return [self.pixel_loss(prediction.float(), x_0)], prediction
-        weights = torch.tensor(self.bound, device=lr.device)[steps]
+        weights = torch.tensor(self.step_factors, device=lr.device)[steps]
         return [(weights * per_picture_mean(self.pixel_loss, prediction.float(), x_0)).mean()], prediction
 
     def _noise(self, streams: RngStreams, like: Tensor, count: int) -> list[Tensor] | list[None]:

@@ -10,7 +10,7 @@ from torch import nn
 from deltasr.errors import ModelError, SettingError, TrainingError
 from deltasr.evaluation.lpips_source import LPIPS_VARIABLE, find_lpips
 from deltasr.training.losses.perceptual import PerceptualLoss
-from deltasr.training.recipes.types import LossNetworkRecipe, PictureRecipe, Recipe
+from deltasr.training.recipes.types import PictureRecipe, Recipe
 
 
 class LossNetworks(TypedDict):
@@ -46,7 +46,7 @@ def find_loss_networks(recipe: Recipe, source: Path | None) -> LossNetworks:
 
 
 def _lpips(recipe: Recipe, source: Path | None) -> nn.Module | None:
-    if not isinstance(recipe, LossNetworkRecipe) or not recipe.lpips:
+    if not recipe.lpips:
         return None
     found, reason = find_lpips(source, nets=[recipe.lpips_network])
     if reason is not None:

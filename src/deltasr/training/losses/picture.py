@@ -6,8 +6,7 @@ from torch import Tensor, nn, stack
 from torch.nn import functional as F
 
 from deltasr.models.autoencoder import Autoencoder
-from deltasr.models.rrdb import Rrdb
-from deltasr.nets.rrdb import RrdbNet
+from deltasr.models.base import OnePassModel
 from deltasr.training.losses.networks import LossNetworks
 from deltasr.training.losses.objective import Loss, Objective, RngStreams
 from deltasr.training.losses.pixel import l1, l2
@@ -47,12 +46,12 @@ class PictureObjective(Objective):
         ]
 
 
-class RrdbObjective(PictureObjective):
-    """An RRDB network's loss, of its result before it is clamped: gradients reach values out of range too."""
+class OnePassObjective(PictureObjective):
+    """The loss of a one-pass model's result before it is clamped: gradients reach values out of range too."""
 
-    model: Rrdb
+    model: OnePassModel
 
-    def __init__(self, model: Rrdb, recipe: PictureRecipe, loss_networks: LossNetworks) -> None:
+    def __init__(self, model: OnePassModel, recipe: PictureRecipe, loss_networks: LossNetworks) -> None:
         super().__init__(recipe, loss_networks)
         self.model = model
 
@@ -64,7 +63,7 @@ class RrdbObjective(PictureObjective):
         target: Tensor | None = None,
         restoration: Tensor | None = None,
     ) -> Loss:
-        picture = RrdbNet.forward(self.model, lr).float()
+        picture = self.model.unclamped(lr).float()
         terms = self.picture_terms(picture, hr, target)
         return Loss(stack(terms) if terms else picture.new_zeros(0), picture)
 

@@ -6,13 +6,13 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, cast
 
 import msgspec
 
 from deltasr.errors import SettingError, reason
 from deltasr.training.recipes.presets import DEFAULT_RECIPE, recipe_named
-from deltasr.training.recipes.types import SYSTEM, AnyRecipe, AutoencoderRecipe, ChainRecipe, Recipe
+from deltasr.training.recipes.types import RECIPE_KINDS, SYSTEM, AnyRecipe, Recipe
 
 AnyOfThem = TypeVar("AnyOfThem", bound=Recipe)
 
@@ -48,16 +48,7 @@ def ignored(recipe: Recipe, *, against_bf16: str | None) -> list[str]:
         ),
         "patience has no effect without validation_pictures": recipe.patience and not recipe.validation_pictures,
     }
-    if isinstance(recipe, ChainRecipe):
-        cases |= {
-            "step_weights has no effect on teacher-forced training, which trains one step a picture": (
-                recipe.step_weights and recipe.unroll == "teacher-forced"
-            ),
-            "p has no effect on fewer than three steps": recipe.p != ChainRecipe().p and recipe.steps < 3,
-            "eta_1 has no effect on a single step": recipe.eta_1 != ChainRecipe().eta_1 and recipe.steps == 1,
-        }
-    if isinstance(recipe, AutoencoderRecipe):
-        cases["degradation has no effect: an autoencoder never sees LR pictures"] = recipe.degradation != "bicubic"
+    cases |= recipe.without_effect()
     defaults = {field.name: field.default for field in msgspec.structs.fields(recipe)}
     cases |= {
         f"{key} has no effect without {needs}": getattr(recipe, key) != defaults[key] and not getattr(recipe, needs)
@@ -148,18 +139,16 @@ def from_toml(recipe: AnyRecipe | None, path: Path) -> AnyRecipe:
 def _of_system(system: object, recipe: AnyRecipe | None, *, source: str) -> AnyRecipe:
     """The recipe that a file with this `system` changes."""
     base = recipe or recipe_named(DEFAULT_RECIPE)
-    kinds = {str(kind.__struct_config__.tag): kind for kind in get_args(AnyRecipe)}
     its_own = base.__struct_config__.tag
     if system is None or system == its_own:
         return base
-    if not isinstance(system, str) or system not in kinds:
-        raise SettingError(f"{source} sets '{SYSTEM}' to {_shown(system)}; known are {', '.join(kinds)}.")
+    if not isinstance(system, str) or system not in RECIPE_KINDS:
+        raise SettingError(f"{source} sets '{SYSTEM}' to {_shown(system)}; known are {', '.join(RECIPE_KINDS)}.")
     if recipe is not None:
         raise SettingError(
             f"{source} is for the system '{system}', and the recipe trains '{its_own}'; name another --recipe, or none."
         )
-    plain: AnyRecipe = kinds[system]()
-    return plain
+    return cast(AnyRecipe, RECIPE_KINDS[system]())
 
 
 def from_assignments(recipe: AnyOfThem, assignments: Iterable[str]) -> AnyOfThem:

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from statistics import fmean
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import asdict, fields
 
+from deltasr.diffusion.schedule import Schedule, geometric_schedule
+from deltasr.models.configs import (
+    ARCHITECTURES,
+    AnyConfig,
+    Channels,
+    Config,
+    DeltaDiffConfig,
+    FirstStage,
+    NoiseStrength,
+    RrdbConfig,
+    Scale,
+    ShiftingConfig,
+    VQConfig,
+)
 from deltasr.nets.classifier_layers import layer_names
 
-Size = Literal["tiny", "small", "base"]
 Positive = Annotated[int, Meta(ge=1, le=10**12)]
 Count = Annotated[int, Meta(ge=0, le=10**12)]
-Channels = Annotated[int, Meta(ge=1, le=4_096)]
-Blocks = Annotated[int, Meta(ge=1, le=256)]
 PositiveFloat = Annotated[float, Meta(gt=0, le=100)]
 Weight = Annotated[float, Meta(ge=0, le=1e9)]
 Fraction = Annotated[float, Meta(ge=0, lt=1)]
@@ -32,9 +45,10 @@ _GROUPS = 32
 
 
 class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field=SYSTEM):
-    """What recipes of all systems have: how long, on what crops, by what optimizer.
+    """What recipes of all systems have: how long, on what crops, by what optimizer, against what other networks.
 
-    Lengths are counted in images (crops seen), so that they do not change with the batch.
+    Losses through other networks are LPIPS and a discriminator; a weight of 0 leaves one out. Lengths are counted in
+    images (crops seen), so that they do not change with the batch.
 
     Attributes:
         scale: factor from LR to HR.
@@ -65,9 +79,19 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
         test_pictures: the same for pictures that are neither trained nor validated on.
         patience: stop after so many validations without a better one, and release the best weights; 0 goes on.
         validate_every, save_every: images between two validations and two saved states.
+        lpips: weight of LPIPS between the result and the true picture.
+        lpips_network: the network it looks through: `squeeze` or `alex`.
+        adversarial: weight of the discriminator's verdict.
+        adversarial_loss: `bce` (non-saturating binary cross-entropy) or `relativistic` (average, ESRGAN).
+        discriminator: a name in `nets.discriminators.DISCRIMINATORS`.
+        discriminator_width: its channels.
+        discriminator_learning_rate: of its Adam, whose betas are (0.9, 0.999); it follows the same course as
+            `learning_rate`.
+        alternation: `joint`, where both networks learn from every batch, or `phases`: five parts of the run of equal
+            length, in which discriminator, generator, discriminator, generator and discriminator learn alone.
     """
 
-    scale: Annotated[int, Meta(ge=2, le=8)] = 4
+    scale: Scale = 4
     degradation: DegradationKind = "bicubic"
     shrink: Annotated[int, Meta(ge=1, le=64)] = 1
     graphics: Fraction = 0.0
@@ -93,32 +117,6 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
     patience: Count = 0
     validate_every: Positive = 16_000
     save_every: Positive = 8_000
-
-    def __post_init__(self) -> None:
-        for key, value in msgspec.structs.asdict(self).items():
-            numbers = value if isinstance(value, tuple) else (value,)
-            if any(isinstance(number, float) and not math.isfinite(number) for number in numbers):
-                raise ValueError(f"{key} is not finite")
-        if self.images < self.batch:
-            raise ValueError(f"images is {self.images}, which is less than one batch of {self.batch}")
-
-
-class LossNetworkRecipe(Recipe, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Losses through other networks, LPIPS and a discriminator; a weight of 0 leaves one out.
-
-    Attributes:
-        lpips: weight of LPIPS between the result and the true picture.
-        lpips_network: the network it looks through: `squeeze` or `alex`.
-        adversarial: weight of the discriminator's verdict.
-        adversarial_loss: `bce` (non-saturating binary cross-entropy) or `relativistic` (average, ESRGAN).
-        discriminator: a name in `nets.discriminators.DISCRIMINATORS`.
-        discriminator_width: its channels.
-        discriminator_learning_rate: of its Adam, whose betas are (0.9, 0.999); it follows the same course as
-            `learning_rate`.
-        alternation: `joint`, where both networks learn from every batch, or `phases`: five parts of the run of equal
-            length, in which discriminator, generator, discriminator, generator and discriminator learn alone.
-    """
-
     lpips: Weight = 0.0
     lpips_network: Literal["squeeze", "alex"] = "squeeze"
     adversarial: Weight = 0.0
@@ -129,21 +127,70 @@ class LossNetworkRecipe(Recipe, frozen=True, kw_only=True, forbid_unknown_fields
     alternation: Literal["joint", "phases"] = "joint"
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        for key, value in msgspec.structs.asdict(self).items():
+            numbers = value if isinstance(value, tuple) else (value,)
+            if any(isinstance(number, float) and not math.isfinite(number) for number in numbers):
+                raise ValueError(f"{key} is not finite")
+        if self.images < self.batch:
+            raise ValueError(f"images is {self.images}, which is less than one batch of {self.batch}")
         if self.alternation == "phases" and not self.adversarial:
             raise ValueError("alternation is 'phases', which needs adversarial above zero")
         if self.alternation == "phases" and self.patience:
             raise ValueError("patience would end a run by phases while the model rests; set it to 0")
 
+    def without_effect(self) -> dict[str, object]:
+        """Sentences about settings that have no effect, each with whether it applies, of this system alone."""
+        return {}
 
-class ChainRecipe(LossNetworkRecipe, frozen=True, kw_only=True, forbid_unknown_fields=True):
+
+def with_options(
+    recipe: type[Recipe], config: type[Config], *, without: frozenset[str] = frozenset(), tag: str | None = None
+) -> Any:
+    """A class of recipes that have the options of a model's config as keys: names, types, bounds, defaults and texts.
+
+    msgspec's structs cannot inherit from two structs, so the fields are copied.
+
+    Args:
+        recipe: what it inherits from; keys that this has already stay as they are.
+        config: where the options are written.
+        without: options that follow from other keys.
+        tag: the system that it is for, unless subclasses say.
+    """
+    taken = {*without, *recipe.__struct_fields__}
+    return msgspec.defstruct(
+        f"{config.__name__.removesuffix('Config')}Recipe",
+        [(field.name, field.type, field.default) for field in fields(config) if field.name not in taken],
+        bases=(recipe,),
+        namespace={"__doc__": config.__doc__},
+        module=__name__,
+        frozen=True,
+        kw_only=True,
+        forbid_unknown_fields=True,
+        tag=tag,
+    )
+
+
+def config_of(recipe: Recipe, kind: type[AnyConfig], **others: Any) -> AnyConfig:
+    """The config that a recipe's keys describe; `others` are options that are no keys."""
+    keys = asdict(recipe)
+    return kind(**{name: keys[name] for name in kind.__struct_fields__ if name in keys}, **others)
+
+
+if TYPE_CHECKING:
+
+    class _ShiftingRecipe(Recipe, ShiftingConfig, frozen=True, kw_only=True): ...
+
+else:
+    _ShiftingRecipe = with_options(Recipe, ShiftingConfig)
+
+
+class ChainRecipe(_ShiftingRecipe, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the recipes of residual shifting have: the shifting sequence and the loss on its steps.
 
     LPIPS looks at every picture's prediction in teacher-forced training, at the last step's in on-policy training; so
     does a discriminator, in on-policy training only.
 
     Attributes:
-        steps, p, eta_1, eta_T: the shifting sequence (`diffusion.schedule.geometric_schedule`).
         unroll: how the states that the network learns from come about. `through`: the chain runs on its own predictions
             and gradients flow through all steps; `detached`: the same with gradients stopped between steps;
             `teacher-forced`: one random step a picture, its state made from the true HR picture (the papers' training).
@@ -154,10 +201,6 @@ class ChainRecipe(LossNetworkRecipe, frozen=True, kw_only=True, forbid_unknown_f
             (`losses.grid_distance`): dots that perceptual losses reward. Of pixel-unshuffled codes only.
     """
 
-    steps: Annotated[int, Meta(ge=1, le=1_000)] = 4
-    p: PositiveFloat = 0.3
-    eta_1: Annotated[float, Meta(gt=0, le=1)] = 0.01
-    eta_T: Annotated[float, Meta(gt=0, le=1)] = 0.99
     unroll: Literal["through", "detached", "teacher-forced"] = "through"
     loss: Literal["l1", "l2", "charbonnier"] = "l1"
     step_weights: tuple[Weight, ...] = ()
@@ -174,31 +217,50 @@ class ChainRecipe(LossNetworkRecipe, frozen=True, kw_only=True, forbid_unknown_f
         if self.adversarial and self.unroll == "teacher-forced":
             raise ValueError("adversarial needs a result to compare, which unroll 'teacher-forced' does not make")
 
+    def without_effect(self) -> dict[str, object]:
+        defaults = ShiftingConfig()
+        return {
+            "step_weights has no effect on teacher-forced training, which trains one step per picture": (
+                self.step_weights and self.unroll == "teacher-forced"
+            ),
+            "p has no effect on fewer than three steps": self.p != defaults.p and self.steps < 3,
+            "eta_1 has no effect on a single step": self.eta_1 != defaults.eta_1 and self.steps == 1,
+        }
 
-class DeltaDiffRecipe(ChainRecipe, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="deltadiff"):
-    """How to train `models.deltadiff.DeltaDiff`.
+    def shifting_sequence(self, *, steps: int | None = None, kappa: float = 0.0) -> Schedule:
+        """The schedule of the recipe's keys, or one of the same shape with another number of steps."""
+        return geometric_schedule(steps=steps or self.steps, p=self.p, kappa=kappa, eta_1=self.eta_1, eta_T=self.eta_T)
+
+    def early_part(self) -> tuple[Schedule, int] | None:
+        """The shorter schedule of the first part of the run, and the number of images in that part."""
+        return None
+
+    def step_factors(self, schedule: Schedule) -> list[float] | None:
+        """What the loss of each step t = 1..T is multiplied by in teacher-forced training; None for 1."""
+        return None
+
+
+if TYPE_CHECKING:
+
+    class _DeltaDiffRecipe(ChainRecipe, DeltaDiffConfig, frozen=True, kw_only=True): ...
+
+else:
+    _DeltaDiffRecipe = with_options(ChainRecipe, DeltaDiffConfig, without=frozenset({"consistent"}))
+
+
+class DeltaDiffRecipe(_DeltaDiffRecipe, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="deltadiff"):
+    """How to train `models.deltadiff.DeltaDiff`; its options are keys, but for `consistent`.
+
+    With `dial`, one network is trained for all fidelities in [0, 1]: `lpips` and `adversarial` are multiplied by
+    (1 - fidelity)^2. Of every four crops one is trained at fidelity 1, one at 0 and two in between. `restoring` is for
+    the degradation `web`.
 
     Attributes:
-        size: the network, a name in `models.deltadiff.SIZES`.
-        dial: train one network for all fidelities in [0, 1]: `lpips` and `adversarial` are multiplied by
-            (1 - fidelity)^2. Of every four crops one is trained at fidelity 1, one at 0 and two in between.
-        default_fidelity: of the trained model.
-        restoring: tell the network how degraded each LR crop is; for the degradation `web`.
-        block: what the network is stacked of, a name in `nets.blocks.BLOCKS`.
-        shared: whether all steps have the same blocks, or each has its own.
-        features: `once`, from the LR picture, or `every-step`, from the LR picture and the state.
         early_steps: steps of the chain in the first part of the run, which fewer make shorter; 0 for `steps` from the
             beginning. The chain has the same `p`, `eta_1` and `eta_T` then.
         early: share of the run's images that this part has.
     """
 
-    size: Size = "tiny"
-    dial: bool = False
-    default_fidelity: Annotated[float, Meta(ge=0, le=1)] = 1.0
-    restoring: bool = False
-    block: Literal["residual", "naf", "large-kernel", "reparameterised"] = "residual"
-    shared: bool = True
-    features: Literal["once", "every-step"] = "once"
     early_steps: Count = 0
     early: Fraction = 0.75
 
@@ -218,6 +280,12 @@ class DeltaDiffRecipe(ChainRecipe, frozen=True, kw_only=True, forbid_unknown_fie
         if self.dial and (self.unroll == "teacher-forced" or not (self.lpips or self.adversarial)):
             raise ValueError("dial needs lpips or adversarial above zero, and unroll 'through' or 'detached'")
 
+    def early_part(self) -> tuple[Schedule, int] | None:
+        if not self.early_steps:
+            return None
+        images = int(self.early * self.images) // self.batch * self.batch
+        return self.shifting_sequence(steps=self.early_steps), images
+
 
 class ResShiftRecipe(ChainRecipe, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="resshift"):
     """How to train `models.resshift.ResShift`: the papers' systems, and small ones of their kind.
@@ -231,8 +299,8 @@ class ResShiftRecipe(ChainRecipe, frozen=True, kw_only=True, forbid_unknown_fiel
     """
 
     network: Literal["paper", "small"] = "small"
-    first_stage: Literal["vq", "pixel-unshuffle"] = "pixel-unshuffle"
-    kappa: Weight = 2.0
+    first_stage: FirstStage = "pixel-unshuffle"
+    kappa: NoiseStrength = 2.0
     step_loss: Literal["plain", "bound"] = "plain"
 
     def __post_init__(self) -> None:
@@ -244,8 +312,14 @@ class ResShiftRecipe(ChainRecipe, frozen=True, kw_only=True, forbid_unknown_fiel
         if self.scale != 4:
             raise ValueError(f"scale is {self.scale}; ResShift's networks are for 4")
 
+    def step_factors(self, schedule: Schedule) -> list[float] | None:
+        if self.step_loss == "plain":
+            return None
+        bound = [schedule.weight(t) for t in range(1, schedule.steps + 1)]
+        return [weight / fmean(bound) for weight in bound]
 
-class PictureRecipe(LossNetworkRecipe, frozen=True, kw_only=True, forbid_unknown_fields=True):
+
+class PictureRecipe(Recipe, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the recipes of one-pass systems have: losses on the picture, each with its weight; 0 leaves one out.
 
     Attributes:
@@ -276,15 +350,19 @@ class PictureRecipe(LossNetworkRecipe, frozen=True, kw_only=True, forbid_unknown
             )
 
 
-class RrdbRecipe(PictureRecipe, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="rrdb"):
-    """How to train `models.rrdb.Rrdb`.
+if TYPE_CHECKING:
 
-    Attributes:
-        blocks, width: of the network.
-    """
+    class _RrdbRecipe(PictureRecipe, RrdbConfig, frozen=True, kw_only=True): ...
 
-    blocks: Blocks = 2
-    width: Channels = 64
+    class _VQRecipe(PictureRecipe, VQConfig, frozen=True, kw_only=True): ...
+
+else:
+    _RrdbRecipe = with_options(PictureRecipe, RrdbConfig)
+    _VQRecipe = with_options(PictureRecipe, VQConfig)
+
+
+class RrdbRecipe(_RrdbRecipe, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="rrdb"):
+    """How to train `models.rrdb.Rrdb`; its options are keys."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -292,22 +370,14 @@ class RrdbRecipe(PictureRecipe, frozen=True, kw_only=True, forbid_unknown_fields
             raise ValueError(f"scale is {self.scale}; RRDB is for 4")
 
 
-class AutoencoderRecipe(PictureRecipe, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="vq"):
-    """How to train `models.autoencoder.Autoencoder`, a first stage of one's own for ResShift.
+class AutoencoderRecipe(_VQRecipe, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="vq"):
+    """How to train `models.autoencoder.Autoencoder`, a first stage for ResShift; its network's options are keys.
 
     Attributes:
-        widths: channels at full, half and quarter size, multiples of 32.
-        blocks: residual blocks of each level.
-        latent_channels: values of one code.
-        codes: entries of the codebook.
         codebook: weight of the loss that moves the codebook's entries to the codes (VQ-VAE eq. 3, second term).
         commitment: weight of the loss that moves codes to their entries (third term).
     """
 
-    widths: tuple[Channels, ...] = (128, 256, 512)
-    blocks: Blocks = 2
-    latent_channels: Channels = 3
-    codes: Annotated[int, Meta(ge=1, le=2**20)] = 8192
     codebook: Weight = 1.0
     commitment: Weight = 0.25
 
@@ -320,6 +390,24 @@ class AutoencoderRecipe(PictureRecipe, frozen=True, kw_only=True, forbid_unknown
         if any(width % _GROUPS for width in self.widths):
             raise ValueError(f"widths are {list(self.widths)}; each must be a multiple of {_GROUPS}")
 
+    def without_effect(self) -> dict[str, object]:
+        return {"degradation has no effect: an autoencoder never sees LR pictures": self.degradation != "bicubic"}
 
-AnyRecipe = DeltaDiffRecipe | ResShiftRecipe | RrdbRecipe | AutoencoderRecipe
+
+RECIPE_KINDS: dict[str, type[Recipe]] = {
+    "deltadiff": DeltaDiffRecipe,
+    "resshift": ResShiftRecipe,
+    "rrdb": RrdbRecipe,
+    "vq": AutoencoderRecipe,
+}
+"""The class of recipes of each system; of architectures that have none of their own, a `PictureRecipe` with their
+options."""
+for _name, _config in ARCHITECTURES.items():
+    if _name not in RECIPE_KINDS:
+        RECIPE_KINDS[_name] = with_options(PictureRecipe, _config, tag=_name)
+
+if TYPE_CHECKING:
+    AnyRecipe = DeltaDiffRecipe | ResShiftRecipe | RrdbRecipe | AutoencoderRecipe
+else:
+    AnyRecipe = Union[tuple(RECIPE_KINDS.values())]  # noqa: UP007
 """A recipe of any system; in files, `system` says which."""
