@@ -110,6 +110,8 @@ def test_options_of_use_are_set_on_a_model_and_saved():
     assert DeltaDiffConfig(consistent=False).decisive() == DeltaDiffConfig(default_fidelity=0.2).decisive()
     assert DeltaDiffConfig(p=0.5).decisive() != DeltaDiffConfig().decisive()
     assert DeltaDiffConfig(p=0.5, steps=2).shape() == DeltaDiffConfig().shape()
+    assert ResShiftConfig(eta=(0.0, 0.5), kappa=0.5).shape() == ResShiftConfig().shape()
+    assert ResShiftConfig(first_stage="pixel-unshuffle").shape() != ResShiftConfig().shape()
 
 
 @pytest.mark.parametrize(

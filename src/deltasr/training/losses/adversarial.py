@@ -1,7 +1,7 @@
 """Adversarial losses: what a discriminator and a generator learn from the discriminator's logits.
 
-A logit is a discriminator's output before the sigmoid, above zero for "real". Logits of any shape (N, ...) do: one a
-picture, one a patch or one a pixel; every mean below is over all of them.
+A logit is a discriminator's output before the sigmoid, above zero for "real". Logits of any shape (N, ...) do: one per
+picture, per patch or per pixel; every mean below is over all of them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a training run asks of its objective, whatever system it trains."""
+"""What every objective of a training run is, whatever system it trains."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Loss(NamedTuple):
     Attributes:
         terms: the weighted terms (terms,), in the order of the objective's names; their sum is the loss.
         picture: the model's result (N, 3, H, W), not clamped, for further losses on it; None where there are none.
-        shares: how much of that verdict counts for each picture, (N,) in [0, 1]; None for all of it.
+        shares: how much those further losses count for each picture, (N,) in [0, 1]; None for all of it.
     """
 
     terms: Tensor
@@ -50,7 +50,7 @@ class Objective(nn.Module):
 
     `objective(lr, hr, streams, target, restoration)` takes (N, 3, h, w), (N, 3, scale h, scale w) and, where pixels
     shall be compared with something else than `hr`, (N, 3, scale h, scale w) again; and how degraded `lr` is, (N,), for
-    models that are told. All are in [0, 1].
+    models that restore. All are in [0, 1].
 
     Attributes:
         model: what is trained.

@@ -52,7 +52,7 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
 
     Attributes:
         scale: factor from LR to HR.
-        degradation: how LR crops come about, a name in `degradation.kinds.KINDS`; `bicubic` is made once a picture.
+        degradation: how LR crops come about, a name in `degradation.kinds.KINDS`; `bicubic` is made once per picture.
         shrink: factor by which pictures are made smaller before anything else; 1 takes them as they are.
         graphics: share of crops that are cut from drawn pictures (`training.data.graphics`) instead of the folder's.
         teacher: share of the target picture that is the teachers', the rest the true HR picture;
@@ -81,7 +81,7 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
         validate_every, save_every: images between two validations and two saved states.
         lpips: weight of LPIPS between the result and the true picture.
         lpips_network: the network it looks through: `squeeze` or `alex`.
-        adversarial: weight of the discriminator's verdict.
+        adversarial: weight of the loss through the discriminator.
         adversarial_loss: `bce` (non-saturating binary cross-entropy) or `relativistic` (average, ESRGAN).
         discriminator: a name in `nets.discriminators.DISCRIMINATORS`.
         discriminator_width: its channels.
@@ -193,7 +193,7 @@ class ChainRecipe(_ShiftingRecipe, frozen=True, kw_only=True, forbid_unknown_fie
     Attributes:
         unroll: how the states that the network learns from come about. `through`: the chain runs on its own predictions
             and gradients flow through all steps; `detached`: the same with gradients stopped between steps;
-            `teacher-forced`: one random step a picture, its state made from the true HR picture (the papers' training).
+            `teacher-forced`: one random step per picture, its state made from the true HR picture (the papers' training).
         loss: on the prediction of every step, in the first stage's codes: `l1`, `l2` (mean of squares) or
             `charbonnier`.
         step_weights: weight of each step's loss, first step first; empty for equal ones. Normalised to sum 1.
