@@ -8,10 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deltasr.degradation.bicubic import downscale, imresize
 from deltasr.imaging import read_rgb8
 from deltasr.inference import consistency
 from deltasr.inference.consistency import REACH, project
+from deltasr.resampling.tensors import downscale, imresize
 
 LEVEL = 1 / 255
 

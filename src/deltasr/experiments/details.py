@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from deltasr.degradation.bicubic import downscale
 from deltasr.errors import PictureError
 from deltasr.evaluation.sets import Pair
 from deltasr.imaging import read_rgb8
+from deltasr.resampling.tensors import downscale
 
 SCALE = 4
 """That of every experiment."""

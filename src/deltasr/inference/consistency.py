@@ -1,6 +1,6 @@
 """Projection onto the pictures that, downscaled again, are the input.
 
-With D the anti-aliased bicubic downscaling (`degradation.bicubic`), y the input and x a result, the classic
+With D the anti-aliased bicubic downscaling (`resampling`), y the input and x a result, the classic
 iteration is `x <- x + U(y - D(x))`. For D of bicubic type, U = s^2 D^T *is* bicubic upsampling, mirrored
 borders included, and the iteration shrinks what is wrong by a factor of 0 to 3/4 a step, by frequency. Its
 limit is reached in one step with the pseudo-inverse U (D U)^-1, which is used here. What remains to iterate
@@ -15,11 +15,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from deltasr.degradation.bicubic import resize_taps
+from deltasr.resampling.kernels import UPSAMPLING_REACH, mirrored, resize_matrix, upsampling_phases
 
 ITERATIONS = 5
 """Measured on Set14 from bicubic starts, as LR-PSNR of the 8-bit result for the worst of the 14 pictures: 32
@@ -32,14 +33,6 @@ beyond changes a result by 0.004 8-bit levels at most on a photograph, and 0.24 
 
 _MOMENTUM = 0.9
 _CLOSE_ENOUGH = 1e-4
-_TAPS_ASIDE = 2
-
-
-def resize_matrix(length: int, size: int) -> Tensor:
-    """(size, length), float64: anti-aliased bicubic resizing of one axis, mirrored borders included."""
-    indices, weights = resize_taps(length, size, size / length, True)
-    return torch.zeros(size, length, dtype=torch.float64).scatter_add_(1, indices, weights)
-
 
 _NO_LONGER = 0.1
 """The restoration from which on nothing is projected: the input's faults, which nobody wants back, outweigh it."""
@@ -87,9 +80,8 @@ def project(sr: Tensor, lr: Tensor, *, iterations: int = ITERATIONS, share: Tens
 @lru_cache(maxsize=16)
 def _kernel(scale: int, device: torch.device) -> Tensor:
     """(scale^2, 1, 5, 5): bicubic upsampling on the LR grid, one kernel for each place inside an LR pixel."""
-    size = 2 * _TAPS_ASIDE + 1
-    middle = resize_matrix(size, size * scale)[_TAPS_ASIDE * scale : (_TAPS_ASIDE + 1) * scale]
-    kernel = torch.einsum("ay,bx->abyx", middle, middle).reshape(scale * scale, 1, size, size)
+    phases = torch.from_numpy(upsampling_phases(scale))
+    kernel = torch.einsum("ay,bx->abyx", phases, phases).flatten(0, 1)[:, None]
     return kernel.float().to(device)
 
 
@@ -97,13 +89,13 @@ def _kernel(scale: int, device: torch.device) -> Tensor:
 def _sharpening(length: int, scale: int, device: torch.device) -> Tensor:
     """(length, length), symmetric: (D U)^-1 along one axis."""
     matrix = resize_matrix(scale * length, length) @ resize_matrix(length, scale * length)
-    return torch.linalg.inv(matrix).float().to(device)
+    return torch.from_numpy(np.linalg.inv(matrix)).float().to(device)
 
 
 def _mirrored(length: int, device: torch.device) -> Tensor:
     """Indices of `length` samples and the two that a mirror shows on either side."""
-    period = torch.arange(-_TAPS_ASIDE, length + _TAPS_ASIDE, device=device) % (2 * length)
-    return torch.where(period < length, period, 2 * length - 1 - period)
+    places = np.arange(-UPSAMPLING_REACH, length + UPSAMPLING_REACH)
+    return torch.from_numpy(mirrored(places, length)).to(device)
 
 
 def _up(lr: Tensor, scale: int) -> Tensor:
@@ -117,7 +109,7 @@ def _down(code: Tensor, scale: int) -> Tensor:
     """Anti-aliased bicubic downscaling, the transpose of `_up`: (M, scale^2, h, w) to (M, 1, h, w)."""
     height, width = code.shape[-2:]
     kernel = _kernel(scale, code.device).flip(-2, -1).transpose(0, 1) / scale**2
-    padded = F.conv2d(code, kernel, padding=2 * _TAPS_ASIDE)
+    padded = F.conv2d(code, kernel, padding=2 * UPSAMPLING_REACH)
     rows, columns = (_mirrored(length, code.device) for length in (height, width))
     folded = padded.new_zeros(*padded.shape[:-2], height, padded.shape[-1]).index_add_(-2, rows, padded)
     return folded.new_zeros(*folded.shape[:-1], width).index_add_(-1, columns, folded)
