@@ -35,7 +35,7 @@ ROOMS: dict[str, set[str]] = {
     "degradation": set(),
     "diffusion": set(),
     "nets": set(),
-    "models": {"nets", "diffusion", "degradation"},
+    "models": {"nets", "diffusion"},
     "inference": {"planning", "models", "diffusion", "imaging", "degradation"},
     "evaluation": {"inference", "models", "nets", "imaging", "degradation"},
     "training": {"inference", "evaluation", "models", "nets", "diffusion", "imaging", "degradation"},
