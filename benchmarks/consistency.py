@@ -17,10 +17,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from deltasr.degradation.bicubic import downscale, imresize
 from deltasr.evaluation.metrics import lr_psnr, to_8_bit_levels
 from deltasr.imaging import READABLE_SUFFIXES, read_rgb8
 from deltasr.inference.consistency import project
+from deltasr.resampling.tensors import downscale, imresize
 
 SCALE = 4
 EXACT = 200.0

@@ -21,12 +21,12 @@ import torch
 from torch import Tensor
 
 from deltasr.degradation import degrade, downscale
-from deltasr.degradation.bicubic import imresize
 from deltasr.evaluation.lpips import Lpips
 from deltasr.evaluation.metrics import psnr_y, to_8_bit_levels
 from deltasr.imaging import READABLE_SUFFIXES, read_rgb8
 from deltasr.inference.upscaler import Upscaler
 from deltasr.models import catalogue
+from deltasr.resampling.tensors import imresize
 
 SCALE = 2
 OWN_SCALE = 4

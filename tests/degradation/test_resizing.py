@@ -7,9 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
-from deltasr.degradation.bicubic import imresize
 from deltasr.degradation.resizing import METHODS, resize
 from deltasr.errors import SettingError
+from deltasr.resampling.tensors import imresize
 
 SIZES = [(5, 9), (6, 4), (23, 31), (40, 50), (17, 60)]
 

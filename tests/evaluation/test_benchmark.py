@@ -10,13 +10,13 @@ import pytest
 import torch
 from PIL import Image
 
-from deltasr.degradation.bicubic import downscale
 from deltasr.errors import PictureError, SettingError
 from deltasr.evaluation import benchmark as benchmark_module
 from deltasr.evaluation.benchmark import Measurement, measure_results, measure_upscaling
 from deltasr.evaluation.metrics import psnr_y, ssim_y
 from deltasr.evaluation.sets import find_set
 from deltasr.imaging import Picture
+from deltasr.resampling.tensors import downscale
 
 
 def enlarged(picture: Picture) -> Picture:

@@ -10,9 +10,9 @@ import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
-from deltasr.degradation.bicubic import downscale
 from deltasr.errors import SettingError
 from deltasr.evaluation.metrics import lr_psnr, luma, psnr_y, ssim_y, to_8_bit_levels
+from deltasr.resampling.tensors import downscale
 
 
 def pictures(seed: int, *, count: int = 2, height: int = 37, width: int = 52) -> tuple[Tensor, Tensor]:

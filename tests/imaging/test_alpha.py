@@ -78,6 +78,17 @@ def test_detail_in_half_transparent_pictures_stays():
     assert np.abs(filled.astype(int) - pixels).max() <= 1
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+def test_colours_come_from_both_sides_alike(axis: int):
+    """A picture seen in a mirror is filled as the picture is: enlarging the smaller ones moves nothing to one side."""
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 65536, (64, 32, 3)).astype(np.uint16)
+    alpha = (random.random((64, 32)) < 0.2).astype(np.uint16) * 65535
+    filled = fill_transparent(pixels, alpha).astype(int)
+    seen = fill_transparent(np.flip(pixels, axis).copy(), np.flip(alpha, axis).copy()).astype(int)
+    assert np.abs(np.flip(seen, axis) - filled).max() <= 1
+
+
 def test_near_neighbours_count_most():
     pixels = np.zeros((8, 64, 1), np.uint8)
     pixels[:, 32:] = 200

@@ -8,10 +8,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deltasr.degradation.bicubic import downscale, imresize
 from deltasr.imaging import read_rgb8
 from deltasr.inference import consistency
 from deltasr.inference.consistency import REACH, project
+from deltasr.resampling.kernels import resize_matrix
+from deltasr.resampling.tensors import downscale, imresize, mirror
 
 LEVEL = 1 / 255
 
@@ -31,17 +32,47 @@ def test_one_iteration_is_exact_where_nothing_is_clamped(height, width, scale):
     assert (imresize(result, size=(height, width)) - lr).abs().max() < 5e-6
 
 
-@given(height=st.integers(1, 9), width=st.integers(1, 9), scale=st.integers(1, 5))
+@given(height=st.integers(1, 40), width=st.integers(1, 40), scale=st.integers(1, 5))
 @settings(max_examples=60, deadline=None)
 def test_its_operators_are_those_of_imresize_at_every_size(height, width, scale):
-    code = _picture(3, scale**2, height, width)
-    hr = torch.nn.functional.pixel_shuffle(code, scale)
-    expected = imresize(hr, size=(height, width))
-    assert torch.allclose(consistency._down(code, scale), expected, atol=1e-6)
-    lr = _picture(3, 1, height, width, seed=1)
-    expected = imresize(lr, size=(scale * height, scale * width))
-    upscaled = torch.nn.functional.pixel_shuffle(consistency._up(lr, scale), scale)
-    assert torch.allclose(upscaled, expected, atol=1e-6)
+    """D, and what undoes it: of all pictures that D makes the residual of, the one that bicubic upsampling reaches."""
+    rows, columns = consistency._Axis.of(height, scale), consistency._Axis.of(width, scale)
+    hr = _picture(3, scale * height, scale * width).double()
+    found = consistency._down(mirror(hr, rows.hr, columns.hr), scale)[:, :height, :width]
+    assert torch.allclose(found, imresize(hr, size=(height, width)), atol=1e-12)
+    residual = _picture(3, height, width, seed=1).double()
+    across = [
+        resize_matrix(scale * length, length) @ resize_matrix(length, scale * length) for length in (height, width)
+    ]
+    sharp = [torch.from_numpy(np.linalg.inv(matrix)) for matrix in across]
+    expected = imresize(sharp[0] @ residual @ sharp[1].mT, size=(scale * height, scale * width))
+    found = consistency._pseudo_inverse(mirror(residual, rows.lr, columns.lr), scale)
+    assert torch.allclose(found[:, rows.inside, columns.inside], expected, atol=2e-7)
+    assert torch.allclose(found, mirror(expected, rows.hr, columns.hr), atol=2e-7)
+
+
+def test_the_number_of_threads_changes_no_bit():
+    lr = _picture(1, 3, 75, 52)
+    sr = (imresize(lr, scale=4) + 0.1 * _picture(1, 3, 300, 208, seed=1) - 0.05).clamp(0, 1)
+    threads = torch.get_num_threads()
+    try:
+        results = []
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            results.append(project(sr, lr))
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(results[0], results[1])
+    assert torch.equal(results[0], results[2])
+
+
+def test_its_arguments_stay_as_they_are():
+    lr = _picture(1, 3, 12, 9)
+    sr = _picture(1, 3, 48, 36, seed=1)
+    before = sr.clone(), lr.clone()
+    project(sr, lr)
+    assert torch.equal(sr, before[0])
+    assert torch.equal(lr, before[1])
 
 
 def test_a_consistent_picture_is_left_alone():

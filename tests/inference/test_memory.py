@@ -42,6 +42,13 @@ def test_the_default_tile_follows_the_free_memory(device, free, tile):
     assert memory.default_tile(torch.device(device), free=free, pixel_bytes=1000, margin=20) == tile
 
 
+def test_a_tile_takes_half_of_the_free_memory_and_no_more():
+    """A tile of 128 with 20 on either side has 168 x 168 pixels."""
+    needed = 1000 * 168**2
+    for free, tile in ((2 * needed, 128), (2 * needed - 1000, 64)):
+        assert memory.default_tile(CPU, free=free, pixel_bytes=1000, margin=20) == tile
+
+
 @pytest.mark.parametrize(
     ("error", "expected"),
     [

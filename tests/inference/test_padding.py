@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltasr.inference.conditions import Conditions
-from deltasr.inference.padding import mirrored, pad, padded_size, run_padded
+from deltasr.inference.padding import pad, padded_size, run_padded
 from deltasr.models.base import SizeRequirements
 
 sizes = st.integers(1, 40)
@@ -33,11 +33,6 @@ def test_padding_keeps_the_picture_and_mirrors_its_border(height, width, multipl
     assert torch.equal(padded[..., :height, :width], lr)
     if padded.shape[-1] > width:
         assert torch.equal(padded[..., :height, width], lr[..., -1])
-
-
-def test_mirroring_repeats_the_border_and_goes_on_for_ever():
-    assert mirrored(3, 8).tolist() == [0, 1, 2, 2, 1, 0, 0, 1]
-    assert mirrored(1, 4).tolist() == [0, 0, 0, 0]
 
 
 def test_an_allowed_size_is_not_copied():

@@ -17,6 +17,7 @@ from deltasr.inference.conditions import Conditions, decided_restoration
 from deltasr.inference.upscaler import Upscaler
 from deltasr.models.base import Model
 from deltasr.models.deltadiff import DeltaDiff
+from deltasr.resampling.kernels import resize_matrix
 
 
 class Told(Model):
@@ -112,8 +113,8 @@ def test_a_clean_picture_is_projected_and_a_ruined_one_is_not():
 
     def error(restoration: float) -> float:
         result = torch.from_numpy(upscaler.upscale(photo(), restoration=restoration).pixels)
-        small = consistency.resize_matrix(256, 64).float() @ result.permute(2, 0, 1).float() / 255
-        small = small @ consistency.resize_matrix(320, 80).float().mT
+        small = torch.from_numpy(resize_matrix(256, 64)).float() @ result.permute(2, 0, 1).float() / 255
+        small = small @ torch.from_numpy(resize_matrix(320, 80)).float().mT
         return float((small.permute(1, 2, 0) * 255 - torch.from_numpy(photo()).float()).abs().max())
 
     assert error(0.0) < 2 < 10 < error(1.0)

@@ -7,9 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deltasr.degradation.bicubic import imresize
 from deltasr.inference.blending import Blended, Cropped, weights
 from deltasr.inference.tiling import Axis
+from deltasr.resampling.tensors import imresize
 
 
 def _axis(length: int, size: int, **settings: int) -> Axis:

@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from deltasr.degradation.bicubic import downscale, imresize
 from deltasr.errors import ModelError, PictureError, SettingError
 from deltasr.imaging import Metadata, Picture
 from deltasr.imaging.picture import Compression
@@ -19,6 +18,7 @@ from deltasr.inference import memory
 from deltasr.inference.upscaler import Upscaler
 from deltasr.models.deltadiff import DeltaDiff
 from deltasr.models.interpolation import Interpolation
+from deltasr.resampling.tensors import downscale, imresize
 
 
 def _picture(height: int, width: int, *, channels: int = 3, alpha: bool = False, bits: int = 8, seed: int = 0):

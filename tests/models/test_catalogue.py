@@ -10,7 +10,6 @@ import pytest
 import torch
 from PIL import Image
 
-from deltasr.degradation.bicubic import downscale
 from deltasr.degradation.kinds import degrade
 from deltasr.errors import CheckpointError, ModelError
 from deltasr.evaluation.lpips import Lpips
@@ -19,6 +18,7 @@ from deltasr.models import catalogue, checkpoint
 from deltasr.models.base import Model
 from deltasr.models.deltadiff import DeltaDiff
 from deltasr.models.interpolation import Interpolation
+from deltasr.resampling.tensors import downscale
 
 BOWL = Path(__file__).resolve().parents[1] / "data" / "bowl.png"
 

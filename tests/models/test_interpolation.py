@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from deltasr.degradation.bicubic import imresize
 from deltasr.errors import ModelError
 from deltasr.models.interpolation import METHODS, Interpolation
+from deltasr.resampling.tensors import imresize
 
 
 def picture(*shape: int) -> Tensor:

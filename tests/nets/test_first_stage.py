@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from deltasr.degradation.bicubic import imresize
 from deltasr.nets.first_stage import BicubicCode, decode, encode
+from deltasr.resampling.tensors import imresize
 
 
 def picture(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:

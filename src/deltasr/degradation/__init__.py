@@ -1,6 +1,5 @@
 """Degradations, which make LR pictures from HR ones. Nothing here uses models or files."""
 
-from deltasr.degradation.bicubic import downscale, imresize
 from deltasr.degradation.blur_and_noise import BlurAndNoise
 from deltasr.degradation.bsrgan import BSRGAN
 from deltasr.degradation.estimate import Estimate, estimate_strength
@@ -8,6 +7,7 @@ from deltasr.degradation.history import History, Operation
 from deltasr.degradation.kinds import KINDS, Degradation, Kind, degrade, degrade_with_history
 from deltasr.degradation.realesrgan import RealESRGAN
 from deltasr.degradation.web import Web
+from deltasr.resampling.tensors import downscale, imresize
 
 __all__ = [
     "BSRGAN",

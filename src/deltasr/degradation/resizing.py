@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from deltasr.degradation.bicubic import imresize, weighted_sums
 from deltasr.errors import SettingError
+from deltasr.resampling.tensors import imresize, weighted_sums
 
 Method = Literal["bicubic", "bicubic-aliased", "bilinear", "bilinear-aliased", "area", "lanczos"]
 

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deltasr.degradation.bicubic import imresize
 from deltasr.degradation.checks import check_probability, check_range, check_weights
 from deltasr.degradation.draws import bernoulli, choice, uniform
 from deltasr.degradation.history import History, Operation, resize_to
+from deltasr.resampling.tensors import imresize
 
 Filter = Literal["bicubic", "pillow-bicubic", "pillow-lanczos", "pillow-box", "pillow-bilinear"]
 

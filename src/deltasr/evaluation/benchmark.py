@@ -16,13 +16,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deltasr.degradation.bicubic import downscale
 from deltasr.errors import ModelError, PictureError, SettingError
 from deltasr.evaluation.metrics import lr_psnr, psnr_y, ssim_y
 from deltasr.evaluation.no_reference import NoReference
 from deltasr.evaluation.sets import BenchmarkSet, Pair, partners
 from deltasr.imaging import Picture, read_picture, write_picture
 from deltasr.imaging.colour import as_8_bits
+from deltasr.resampling.tensors import downscale
 
 PerceptualMetric = Callable[[Tensor, Tensor], Tensor]
 """Maps a result and its HR picture, (1, 3, H, W) in [0, 1], to a score (1,), as `evaluation.lpips.Lpips` and

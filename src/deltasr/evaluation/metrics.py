@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from deltasr.degradation.bicubic import downscale
 from deltasr.errors import SettingError
+from deltasr.resampling.tensors import downscale
 
 _LUMA_WEIGHTS = (65.481, 128.553, 24.966)
 _LUMA_OFFSET = 16.0
@@ -103,7 +103,7 @@ def lr_psnr(sr: Tensor, lr: Tensor, *, scale: int) -> Tensor:
     Args:
         sr: (N, 3, scale * h, scale * w), RGB in [0, 1]: the saved result.
         lr: (N, 3, h, w), RGB in [0, 1]: the input it was made from.
-        scale: the factor between them; the downscaling is anti-aliased bicubic (`degradation.bicubic`).
+        scale: the factor between them; the downscaling is anti-aliased bicubic (`resampling`).
 
     Returns:
         (N,), float64, in dB; infinite where every value agrees.

@@ -1,25 +1,28 @@
 """Projection onto the pictures that, downscaled again, are the input.
 
-With D the anti-aliased bicubic downscaling (`degradation.bicubic`), y the input and x a result, the classic
-iteration is `x <- x + U(y - D(x))`. For D of bicubic type, U = s^2 D^T *is* bicubic upsampling, mirrored
-borders included, and the iteration shrinks what is wrong by a factor of 0 to 3/4 a step, by frequency. Its
-limit is reached in one step with the pseudo-inverse U (D U)^-1, which is used here. What remains to iterate
-is the clamp to [0, 1], which
-pulls saturated edges off again: alternating projections onto two convex sets, sped up by momentum.
+With D the anti-aliased bicubic downscaling (`resampling`), y the input and x a result, the classic iteration is
+`x <- x + U(y - D(x))`. For D of bicubic type, U = s^2 D^T *is* bicubic upsampling, mirrored borders included, and the
+iteration shrinks what is wrong by a factor of 0 to 3/4 per step, by frequency. Its limit is reached in one step with
+the pseudo-inverse U (D U)^-1, which is used here. What remains to iterate is the clamp to [0, 1], which pulls saturated
+edges off again: alternating projections onto two convex sets, sped up by momentum.
 
-Everything happens on the LR grid, on pixel-unshuffled pictures ("codes"): there U is one small convolution,
-and D is its transpose.
+Both operators are the same at every place, and apply to one axis after the other. Each is therefore one small matrix,
+from a window of samples to the block in its middle, which multiplies all windows at once. The result is held with
+mirrored borders around it. They stay mirrored, because the pseudo-inverse of a mirrored residual is mirrored too.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
+from math import ceil
 
+import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from deltasr.degradation.bicubic import resize_taps
+from deltasr.resampling.kernels import UPSAMPLING_REACH, Floats, resize_matrix
+from deltasr.resampling.tensors import mirror
 
 ITERATIONS = 5
 """Measured on Set14 from bicubic starts, as LR-PSNR of the 8-bit result for the worst of the 14 pictures: 32
@@ -32,14 +35,11 @@ beyond changes a result by 0.004 8-bit levels at most on a photograph, and 0.24 
 
 _MOMENTUM = 0.9
 _CLOSE_ENOUGH = 1e-4
-_TAPS_ASIDE = 2
+_BLOCK = 8
+"""LR pixels along one axis that a window is for."""
 
-
-def resize_matrix(length: int, size: int) -> Tensor:
-    """(size, length), float64: anti-aliased bicubic resizing of one axis, mirrored borders included."""
-    indices, weights = resize_taps(length, size, size / length, True)
-    return torch.zeros(size, length, dtype=torch.float64).scatter_add_(1, indices, weights)
-
+_INVERSE_REACH = 16
+"""How far (D U)^-1 is followed, in LR pixels; there less than 2e-8 is left of it."""
 
 _NO_LONGER = 0.1
 """The restoration from which on nothing is projected: the input's faults, which nobody wants back, outweigh it."""
@@ -50,6 +50,7 @@ def share_at(restoration: Tensor) -> Tensor:
     return (1 - restoration / _NO_LONGER).clamp(0, 1)
 
 
+@torch.no_grad()
 def project(sr: Tensor, lr: Tensor, *, iterations: int = ITERATIONS, share: Tensor | None = None) -> Tensor:
     """Move a result to a picture beside it that has values in [0, 1] and downscales to the input.
 
@@ -67,57 +68,87 @@ def project(sr: Tensor, lr: Tensor, *, iterations: int = ITERATIONS, share: Tens
         return sr
     batch, channels, height, width = lr.shape
     scale = sr.shape[-1] // width
-    target = lr.reshape(batch * channels, 1, height, width)
-    code = F.pixel_unshuffle(sr.reshape(batch * channels, 1, *sr.shape[-2:]), scale)
-    rows, columns = (_sharpening(length, scale, lr.device) for length in (height, width))
-    previous = ahead = code
-    with torch.backends.cudnn.flags(allow_tf32=False):
-        for iteration in range(iterations):
-            residual = target - _down(ahead, scale).clamp_(0, 1)
-            extrapolated = iteration > 1
-            if not extrapolated and residual.abs().max() < _CLOSE_ENOUGH:
-                break
-            current = _up(rows @ residual @ columns, scale).add_(ahead).clamp_(0, 1)
-            ahead = current if iteration == 0 else torch.lerp(previous, current, 1 + _MOMENTUM)
-            previous = current
-    projected = F.pixel_shuffle(previous, scale).reshape(sr.shape)
+    target = lr.reshape(batch * channels, height, width)
+    rows, columns = _Axis.of(height, scale), _Axis.of(width, scale)
+    previous = ahead = mirror(sr.reshape(batch * channels, *sr.shape[-2:]), rows.hr, columns.hr)
+    for iteration in range(iterations):
+        residual = target - _down(ahead, scale)[:, :height, :width].clamp(0, 1)
+        extrapolated = iteration > 1
+        if not extrapolated and residual.abs().max() < _CLOSE_ENOUGH:
+            break
+        current = _pseudo_inverse(mirror(residual, rows.lr, columns.lr), scale).add_(ahead).clamp_(0, 1)
+        ahead = current if iteration == 0 else previous.lerp_(current, 1 + _MOMENTUM)
+        previous = current
+    projected = previous[:, rows.inside, columns.inside].reshape(sr.shape)
     return projected if share is None or share.min() == 1 else torch.lerp(sr, projected, share[:, None, None, None])
 
 
+@dataclass(frozen=True)
+class _Axis:
+    """What is held of one side, by places that lie in the picture or in its mirrored borders.
+
+    Attributes:
+        hr: places of the result: whole blocks, at least two LR pixels beyond the picture's ends.
+        lr: places of the residual, in LR pixels: all that the pseudo-inverse looks at for `hr`.
+        inside: where in `hr` the picture is.
+    """
+
+    hr: range
+    lr: range
+    inside: slice
+
+    @classmethod
+    def of(cls, length: int, scale: int) -> _Axis:
+        """For a side of `length` LR pixels."""
+        start = -UPSAMPLING_REACH
+        stop = start + _BLOCK * (ceil(length / _BLOCK) + 1)
+        reach = UPSAMPLING_REACH + _INVERSE_REACH
+        return cls(
+            hr=range(scale * start, scale * stop),
+            lr=range(start - reach, stop - reach + 2 * _INVERSE_REACH + _BLOCK),
+            inside=slice(-scale * start, scale * (length - start)),
+        )
+
+
+def _down(hr: Tensor, scale: int) -> Tensor:
+    """D: (M, H, W), places `_Axis.hr`, to LR pixels from the picture's first to beyond its last."""
+    matrix = _matrices(scale)[0].to(hr)
+    return _along_columns(_along_rows(hr, matrix, scale * _BLOCK), matrix, scale * _BLOCK)
+
+
+def _pseudo_inverse(residual: Tensor, scale: int) -> Tensor:
+    """U (D U)^-1: (M, h, w), places `_Axis.lr`, to those of `_Axis.hr`."""
+    _, inverse, up = (matrix.to(residual) for matrix in _matrices(scale))
+    sharp = _along_columns(_along_rows(residual, inverse, _BLOCK), inverse, _BLOCK)
+    return _along_rows(_along_columns(sharp, up, _BLOCK), up, _BLOCK)
+
+
 @lru_cache(maxsize=16)
-def _kernel(scale: int, device: torch.device) -> Tensor:
-    """(scale^2, 1, 5, 5): bicubic upsampling on the LR grid, one kernel for each place inside an LR pixel."""
-    size = 2 * _TAPS_ASIDE + 1
-    middle = resize_matrix(size, size * scale)[_TAPS_ASIDE * scale : (_TAPS_ASIDE + 1) * scale]
-    kernel = torch.einsum("ay,bx->abyx", middle, middle).reshape(scale * scale, 1, size, size)
-    return kernel.float().to(device)
+@torch.inference_mode(False)
+def _matrices(scale: int) -> tuple[Tensor, Tensor, Tensor]:
+    """D, (D U)^-1 and U along one axis, (block, window), float64: a block's samples from those around it."""
+
+    def operators(reach: int) -> tuple[Floats, Floats]:
+        length = _BLOCK + 2 * reach
+        return resize_matrix(scale * length, length), resize_matrix(length, scale * length)
+
+    down, up = operators(UPSAMPLING_REACH)
+    down, up = down[UPSAMPLING_REACH:][:_BLOCK], up[scale * UPSAMPLING_REACH :][: scale * _BLOCK]
+    inverse = np.linalg.inv(np.matmul(*operators(_INVERSE_REACH)))[_INVERSE_REACH:][:_BLOCK]
+    return torch.from_numpy(down), torch.from_numpy(inverse), torch.from_numpy(up)
 
 
-@lru_cache(maxsize=32)
-def _sharpening(length: int, scale: int, device: torch.device) -> Tensor:
-    """(length, length), symmetric: (D U)^-1 along one axis."""
-    matrix = resize_matrix(scale * length, length) @ resize_matrix(length, scale * length)
-    return torch.linalg.inv(matrix).float().to(device)
+def _along_rows(image: Tensor, matrix: Tensor, step: int) -> Tensor:
+    """Windows of a picture's columns, one every `step` samples, each times a matrix (block, window), end to end."""
+    windows = image.unfold(-2, matrix.shape[1], step).mT
+    result = image.new_empty(*windows.shape[:2], len(matrix), image.shape[-1])
+    for plane, blocks in zip(windows, result, strict=True):
+        torch.matmul(matrix, plane, out=blocks)
+    return result.flatten(1, 2)
 
 
-def _mirrored(length: int, device: torch.device) -> Tensor:
-    """Indices of `length` samples and the two that a mirror shows on either side."""
-    period = torch.arange(-_TAPS_ASIDE, length + _TAPS_ASIDE, device=device) % (2 * length)
-    return torch.where(period < length, period, 2 * length - 1 - period)
-
-
-def _up(lr: Tensor, scale: int) -> Tensor:
-    """Bicubic upsampling: (M, 1, h, w) to the code (M, scale^2, h, w)."""
-    rows, columns = (_mirrored(length, lr.device) for length in lr.shape[-2:])
-    padded = lr.index_select(-2, rows).index_select(-1, columns)
-    return F.conv2d(padded, _kernel(scale, lr.device))
-
-
-def _down(code: Tensor, scale: int) -> Tensor:
-    """Anti-aliased bicubic downscaling, the transpose of `_up`: (M, scale^2, h, w) to (M, 1, h, w)."""
-    height, width = code.shape[-2:]
-    kernel = _kernel(scale, code.device).flip(-2, -1).transpose(0, 1) / scale**2
-    padded = F.conv2d(code, kernel, padding=2 * _TAPS_ASIDE)
-    rows, columns = (_mirrored(length, code.device) for length in (height, width))
-    folded = padded.new_zeros(*padded.shape[:-2], height, padded.shape[-1]).index_add_(-2, rows, padded)
-    return folded.new_zeros(*folded.shape[:-1], width).index_add_(-1, columns, folded)
+def _along_columns(image: Tensor, matrix: Tensor, step: int) -> Tensor:
+    """The same of a picture's rows."""
+    windows = image.flatten(0, 1).unfold(-1, matrix.shape[1], step).transpose(0, 1)
+    blocks = torch.bmm(windows, matrix.mT.expand(len(windows), -1, -1))
+    return blocks.transpose(0, 1).reshape(*image.shape[:2], -1)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import partial
 from math import ceil
 
-import torch
 from torch import Tensor
 
 from deltasr.inference.conditions import Conditions
 from deltasr.inference.ensemble import mean_of_orientations
 from deltasr.models.base import Model, SizeRequirements
+from deltasr.resampling.tensors import mirror
 
 
 def padded_size(height: int, width: int, requirements: SizeRequirements) -> tuple[int, int]:
@@ -22,17 +22,8 @@ def padded_size(height: int, width: int, requirements: SizeRequirements) -> tupl
     return ceil(height / step) * step, ceil(width / step) * step
 
 
-def mirrored(length: int, size: int) -> Tensor:
-    """Indices (size,), int64, that extend `length` samples to `size` by mirroring them, several times if necessary.
-
-    The border sample is repeated, so that a single sample can be extended too: 0 1 2 | 2 1 0 | 0 1 2.
-    """
-    period = torch.arange(size) % (2 * length)
-    return torch.where(period < length, period, 2 * length - 1 - period)
-
-
 def pad(lr: Tensor, requirements: SizeRequirements) -> Tensor:
-    """Mirror a picture beyond its bottom and right borders until a model accepts its size.
+    """Mirror a picture beyond its bottom and right borders, as often as it takes, until a model accepts its size.
 
     Args:
         lr: (N, C, h, w), any values, h and w at least 1.
@@ -45,9 +36,7 @@ def pad(lr: Tensor, requirements: SizeRequirements) -> Tensor:
     target = padded_size(height, width, requirements)
     if target == (height, width):
         return lr
-    rows = mirrored(height, target[0]).to(lr.device)
-    columns = mirrored(width, target[1]).to(lr.device)
-    return lr.index_select(-2, rows).index_select(-1, columns)
+    return mirror(lr, range(target[0]), range(target[1]))
 
 
 def run_padded(model: Model, lr: Tensor, *, conditions: Conditions | None = None, ensemble: bool = False) -> Tensor:

@@ -16,9 +16,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil
 
+import torch
 from torch import Tensor
 
-from deltasr.degradation.bicubic import resize_taps
+from deltasr.resampling.kernels import Floats, Integers, as_matrix, resize_taps
 
 FADE = 8
 """Half the width, in LR pixels, of the strip over which tiles of models without a receptive field are
@@ -104,12 +105,11 @@ class Axis:
         if not self.resized:
             return None
         indices, weights = self._taps
-        indices, weights = indices[span.result] - span.output.start, weights[span.result]
-        matrix = weights.new_zeros(len(weights), span.output.stop - span.output.start)
-        return matrix.scatter_add_(1, indices, weights)
+        length = span.output.stop - span.output.start
+        return torch.from_numpy(as_matrix(indices[span.result] - span.output.start, weights[span.result], length))
 
     @property
-    def _taps(self) -> tuple[Tensor, Tensor]:
+    def _taps(self) -> tuple[Integers, Floats]:
         length = self.scale * self.length
         return resize_taps(length, self.size, self.size / length, True)
 

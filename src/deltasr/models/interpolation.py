@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from deltasr.degradation.bicubic import imresize
 from deltasr.errors import ModelError
 from deltasr.models.base import Model
 from deltasr.models.methods import METHODS
+from deltasr.resampling.tensors import imresize
 
 Upsampling = Callable[[Tensor, int], Tensor]
 """(N, 3, h, w) in [0, 1] and a factor to (N, 3, scale h, scale w), perhaps beyond [0, 1]."""

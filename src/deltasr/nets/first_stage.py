@@ -10,9 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from deltasr.degradation.bicubic import resize_taps
-
-_REACH = 2
+from deltasr.resampling.kernels import UPSAMPLING_REACH, upsampling_phases
 
 
 def encode(picture: Tensor, scale: int) -> Tensor:
@@ -27,11 +25,8 @@ def decode(code: Tensor, scale: int) -> Tensor:
 
 def _kernels_by_phase(scale: int) -> Tensor:
     """(scale^2, 1, 5, 5): for each place inside an LR pixel, the bicubic weights of the 5x5 LR pixels around it."""
-    size = 2 * _REACH + 1
-    indices, weights = resize_taps(size, size * scale, float(scale), True)
-    rows = torch.zeros(size * scale, size, dtype=torch.float64).scatter_add_(1, indices, weights)
-    centre = rows[_REACH * scale : (_REACH + 1) * scale]
-    return torch.einsum("ay,bx->abyx", centre, centre).reshape(scale * scale, 1, size, size)
+    phases = torch.from_numpy(upsampling_phases(scale))
+    return torch.einsum("ay,bx->abyx", phases, phases).flatten(0, 1)[:, None]
 
 
 class BicubicCode(nn.Module):
@@ -50,5 +45,5 @@ class BicubicCode(nn.Module):
 
     def forward(self, lr: Tensor) -> Tensor:
         with torch.autocast(lr.device.type, enabled=False):
-            padded = F.pad(lr, (_REACH,) * 4, mode="replicate")
+            padded = F.pad(lr, (UPSAMPLING_REACH,) * 4, mode="replicate")
             return F.conv2d(padded, self.kernels.to(lr.dtype), groups=3)

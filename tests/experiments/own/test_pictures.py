@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deltasr.degradation.bicubic import downscale
 from deltasr.errors import PictureError
 from deltasr.evaluation.sets import Pair
 from deltasr.experiments.own.pictures import hr_and_lr, spread
 from deltasr.imaging import picture_from
+from deltasr.resampling.tensors import downscale
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import pytest
 import torch
 from PIL import Image
 
-from deltasr.degradation.bicubic import imresize
 from deltasr.evaluation.lpips import NET_NAMES, Lpips
 from deltasr.evaluation.sets import find_set
 from deltasr.experiments import catalogue
@@ -20,6 +19,7 @@ from deltasr.experiments.report.results import held_out_sets
 from deltasr.experiments.runs import Run
 from deltasr.models import checkpoint
 from deltasr.models.rrdb import Rrdb
+from deltasr.resampling.tensors import imresize
 from deltasr.training.recipes.types import RrdbRecipe
 
 SIDE, PICTURES = 128, 12

@@ -16,9 +16,9 @@ import pyvips
 import torch
 from PIL import Image
 
-from deltasr.degradation.bicubic import downscale
 from deltasr.errors import TrainingError
 from deltasr.imaging import read_rgb8
+from deltasr.resampling.tensors import downscale
 from deltasr.training.data import cache as cache_module
 from deltasr.training.data.cache import build_cache, degrade, find_pictures
 

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from deltasr.degradation.bicubic import downscale
 from deltasr.errors import PictureError
 from deltasr.evaluation.sets import Pair
 from deltasr.experiments.experiment import SCALE
 from deltasr.imaging import read_rgb8
+from deltasr.resampling.tensors import downscale
 
 _SIDE = 36
 """LR pixels of the part of a picture that a strip shows."""

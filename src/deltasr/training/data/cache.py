@@ -13,10 +13,10 @@ from threading import Lock
 import numpy as np
 import torch
 
-from deltasr.degradation.bicubic import downscale
 from deltasr.errors import PictureError, TrainingError
 from deltasr.files import clear_leftovers, whole
 from deltasr.imaging import READABLE_SUFFIXES, read_rgb8
+from deltasr.resampling.tensors import downscale
 
 _CACHE_VERSION = 1
 _ONE_HEADER_AT_A_TIME = Lock()

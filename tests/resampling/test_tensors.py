@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +13,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from deltasr.degradation.bicubic import cubic, downscale, imresize, resize_taps
 from deltasr.errors import SettingError
+from deltasr.resampling import tensors
+from deltasr.resampling.kernels import resize_taps
+from deltasr.resampling.tensors import downscale, imresize, mirror
 
 Array = NDArray[np.float64]
 
@@ -53,20 +54,6 @@ def resize_densely(image: Array, height: int, width: int, scales: tuple[float, f
 
 def picture(*shape: int) -> torch.Tensor:
     return torch.rand(*shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-
-
-def test_kernel_values():
-    x = torch.tensor([-2.5, -2.0, -1.5, -1.0, -0.5, 0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0], dtype=torch.float64)
-    expected = [0.0, 0.0, -0.0625, 0.0, 0.5625, 1.0, 0.8671875, 0.5625, 0.0, -0.0625, 0.0, 0.0]
-    assert cubic(x).tolist() == expected
-
-
-def test_kernel_sums_to_one_and_is_exact_for_a_parabola():
-    offsets = torch.arange(-3, 4, dtype=torch.float64)
-    for shift in (0.0, 0.1, 0.37, 0.5, 0.99):
-        weights = cubic(shift - offsets)
-        for power in (0, 1, 2):
-            assert float((weights * offsets**power).sum()) == pytest.approx(shift**power, abs=1e-14)
 
 
 @settings(deadline=None, max_examples=60)
@@ -133,32 +120,99 @@ def test_constant_pictures_stay_constant_at_the_borders():
         )
 
 
-@pytest.mark.parametrize("size", [(2, 3), (7, 9)])
+@pytest.mark.parametrize("size", [(2, 3), (7, 9), (10, 3), (10, 24)])
 def test_gradients_flow(size: tuple[int, int]):
     assert torch.autograd.gradcheck(lambda image: imresize(image, size=size), (picture(1, 5, 6).requires_grad_(),))
 
 
-@pytest.fixture
-def forgotten_taps() -> Iterator[None]:
+def test_sizes_first_seen_in_inference_serve_training_too():
     resize_taps.cache_clear()
-    yield
-    resize_taps.cache_clear()
-
-
-@pytest.mark.usefixtures("forgotten_taps")
-def test_taps_that_were_first_made_for_inference_serve_training_too():
     with torch.inference_mode():
-        imresize(picture(1, 8, 8), scale=0.5)
+        imresize(picture(1, 8, 8), scale=0.6)
     image = picture(1, 8, 8).requires_grad_()
-    imresize(image, scale=0.5).sum().backward()
+    imresize(image, scale=0.6).sum().backward()
     assert image.grad is not None
 
 
-@pytest.mark.usefixtures("forgotten_taps")
-def test_taps_do_not_land_on_the_default_device():
+def test_it_computes_where_the_picture_is_and_not_on_the_default_device():
+    image = picture(1, 8, 8)
     with torch.device("meta"):
-        indices, weights = resize_taps(8, 4, 0.5, True)
-    assert indices.device.type == weights.device.type == "cpu"
+        for scale in (0.6, 0.5):
+            assert imresize(image, scale=scale).device.type == "cpu"
+
+
+def test_pictures_are_mirrored_around_themselves():
+    image = torch.arange(6).reshape(1, 2, 3)
+    assert mirror(image, range(-1, 4), range(-4, 5)).tolist() == [
+        [
+            [2, 2, 1, 0, 0, 1, 2, 2, 1],
+            [2, 2, 1, 0, 0, 1, 2, 2, 1],
+            [5, 5, 4, 3, 3, 4, 5, 5, 4],
+            [5, 5, 4, 3, 3, 4, 5, 5, 4],
+            [2, 2, 1, 0, 0, 1, 2, 2, 1],
+        ]
+    ]
+
+
+WAYS = [  # height, width, its height and width afterwards, and whether PyTorch's interpolation does it
+    (64, 48, 16, 12, True), (4, 4, 1, 1, True), (1, 1, 4, 4, True), (1, 5, 8, 40, True), (3, 2, 24, 4, True),
+    (37, 16, 37, 1, True), (2, 48, 2, 3, True), (33, 21, 22, 14, True), (999, 30, 333, 10, True),
+    (3000, 8, 9000, 24, False), (40, 40, 60, 60, False), (48, 48, 36, 36, False), (17, 34, 8, 16, False),
+    (7, 9, 5, 4, False), (34, 34, 2, 2, False),
+]  # fmt: skip
+"""Of each pair of sides both factors need a power of two above a denominator of at most 16."""
+
+
+@pytest.mark.parametrize(("height", "width", "new_height", "new_width", "interpolated"), WAYS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_both_ways_give_the_same_numbers(
+    monkeypatch, height: int, width: int, new_height: int, new_width: int, interpolated: bool, dtype: torch.dtype
+):
+    image = picture(2, 3, height, width).to(dtype)
+    ways = []
+    real = tensors._interpolated
+    monkeypatch.setattr(tensors, "_interpolated", lambda *arguments: ways.append(1) or real(*arguments))
+    found = imresize(image, size=(new_height, new_width))
+    assert bool(ways) is interpolated
+    monkeypatch.setattr(tensors, "_interpolation_is_exact", lambda *_: False)
+    by_taps = imresize(image, size=(new_height, new_width))
+    assert found.dtype == dtype
+    assert found.shape == by_taps.shape
+    assert found.is_contiguous()
+    torch.testing.assert_close(found, by_taps, atol=5e-7 if dtype == torch.float32 else 1e-14, rtol=0)
+
+
+@pytest.mark.parametrize("scale", [2, 4, 8])
+def test_enlarging_by_a_power_of_two_gives_the_taps_bits(monkeypatch, scale: int):
+    """The results of the model `bicubic` hang on them: from 8-bit pictures, many lie halfway between two levels."""
+    image = (picture(1, 3, 61, 33) * 255).round().float() / 255
+    found = imresize(image, scale=scale)
+    monkeypatch.setattr(tensors, "_interpolation_is_exact", lambda *_: False)
+    assert torch.equal(found, imresize(image, scale=scale))
+
+
+@pytest.mark.parametrize("size", [(1004, 260), (251, 65), (502, 130), (1000, 300)])
+def test_the_number_of_threads_changes_no_bit(size: tuple[int, int]):
+    image = picture(1, 3, 502, 130).float()
+    threads = torch.get_num_threads()
+    try:
+        results = []
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            results.append(imresize(image, size=size))
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(results[0], results[1])
+    assert torch.equal(results[0], results[2])
+
+
+@pytest.mark.parametrize("size", [(2, 3), (3, 2), (16, 24)])
+def test_pictures_in_other_layouts_and_no_pictures_at_all(size: tuple[int, int]):
+    image = picture(2, 3, 8, 12).float()
+    expected = imresize(image, size=size)
+    assert torch.equal(imresize(image.to(memory_format=torch.channels_last), size=size), expected)
+    assert torch.equal(imresize(image[0, 0], size=size), expected[0, 0])
+    assert imresize(image[:0], size=size).shape == (0, 3, *size)
 
 
 def test_downscale_is_a_clamped_imresize():

@@ -1,0 +1,1 @@
+"""Bicubic resizing as MATLAB's `imresize` does it: `kernels` has its numbers, in NumPy, `tensors` resizes pictures."""
