@@ -39,7 +39,7 @@ _BLOCK = 8
 """LR pixels along one axis that a window is for."""
 
 _INVERSE_REACH = 16
-"""How far (D U)^-1 is followed, in LR pixels; there less than 2e-8 is left of it."""
+"""How far (D U)^-1 is followed, in LR pixels; there less than 3e-8 is left of it."""
 
 _NO_LONGER = 0.1
 """The restoration from which on nothing is projected: the input's faults, which nobody wants back, outweigh it."""
