@@ -1,9 +1,9 @@
 """The default denoiser: features of the LR picture once, then a light time-conditioned body at every step.
 
 Everything runs on the LR grid. The encoder does not see the time, so one picture costs one encoder and T bodies; the
-body's weights are shared by all steps. With dials, both also take numbers in [0, 1], such as how faithful a
-result shall be and how degraded the LR picture is: one network is trained for a family of losses and of pictures
-(Dosovitskiy and Djolonga, "You Only Train Once", ICLR 2020).
+body's weights are shared by all steps. With dials, both also take numbers in [0, 1], such as how faithful a result
+shall be and how degraded the LR picture is: one network is trained for a family of losses and of pictures (Dosovitskiy
+and Djolonga, "You Only Train Once", ICLR 2020).
 """
 
 from __future__ import annotations

@@ -193,7 +193,7 @@ class ChainRecipe(_ShiftingRecipe, frozen=True, kw_only=True, forbid_unknown_fie
     Attributes:
         unroll: how the states that the network learns from come about. `through`: the chain runs on its own predictions
             and gradients flow through all steps; `detached`: the same with gradients stopped between steps;
-            `teacher-forced`: one random step per picture, its state made from the true HR picture (the papers' training).
+            `teacher-forced`: one random step per picture, its state made from the true HR picture (as in the papers).
         loss: on the prediction of every step, in the first stage's codes: `l1`, `l2` (mean of squares) or
             `charbonnier`.
         step_weights: weight of each step's loss, first step first; empty for equal ones. Normalised to sum 1.
