@@ -6,7 +6,7 @@ import itertools
 import logging
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
@@ -31,15 +31,15 @@ class Job:
 
     Attributes:
         owner: whose it is, for the order of the queue.
-        number: of its arrival.
+        place: its turn and the number of its arrival, by which jobs run.
         urgent: whether it goes before those that are not.
         share: of the work, in [0, 1], that is done.
         future: its result, or the `WebError` that says why there is none.
     """
 
-    def __init__(self, work: Work, *, owner: str, number: int, urgent: bool = False) -> None:
+    def __init__(self, work: Work, *, owner: str, place: tuple[int, int] = (0, 0), urgent: bool = False) -> None:
         self.owner = owner
-        self.number = number
+        self.place = place
         self.urgent = urgent
         self.share = 0.0
         self.future: Future[Any] = Future()
@@ -101,7 +101,10 @@ class Job:
 
 
 class Queue:
-    """Jobs in a fair order: each user's first, then each one's second, and so on.
+    """Jobs in a fair order: however many one user has waiting, the next one's first job comes after the one that runs.
+
+    Each job has a turn, one after that of its user's last job, and none before the turn that is on (start-time fair
+    queueing, P. Goyal et al., 1996, with jobs of one length); jobs of one turn run as they came.
 
     Args:
         waiting: jobs at most, of all users together.
@@ -114,6 +117,8 @@ class Queue:
         self._limit_per_owner = waiting_per_owner
         self._seconds = seconds
         self._numbers = itertools.count()
+        self._turn = 0
+        self._last_turns: dict[str, int] = {}
         self._waiting: list[Job] = []
         self._urgent: dict[str, Job] = {}
         self._current: set[Job] = set()
@@ -132,7 +137,9 @@ class Queue:
         with self._changed:
             self._require_open()
             self._require_place(owner)
-            job = Job(work, owner=owner, number=next(self._numbers))
+            turn = max(self._last_turns.get(owner, -1) + 1, self._turn)
+            job = Job(work, owner=owner, place=(turn, next(self._numbers)))
+            self._last_turns[owner] = turn
             self._waiting.append(job)
             self._changed.notify_all()
             return job
@@ -149,7 +156,7 @@ class Queue:
             self._require_open()
             if owner not in self._urgent and len(self._urgent) >= self._limit:
                 raise self._full()
-            job = Job(work, owner=owner, number=next(self._numbers), urgent=True)
+            job = Job(work, owner=owner, urgent=True)
             replaced = CancelledError("A newer preview has taken its place.")
             if (earlier := self._urgent.pop(owner, None)) is not None:
                 earlier.abandon(replaced)
@@ -234,12 +241,7 @@ class Queue:
 
     def _order(self) -> list[Job]:
         """The waiting jobs in the order in which they will run."""
-        seen: Counter[str] = Counter()
-        ranked = []
-        for job in self._waiting:
-            ranked.append((seen[job.owner], job.number, job))
-            seen[job.owner] += 1
-        return [job for _, _, job in sorted(ranked, key=lambda entry: entry[:2])]
+        return sorted(self._waiting, key=lambda job: job.place)
 
     def _work(self) -> None:
         while True:
@@ -250,15 +252,21 @@ class Queue:
                     return
                 urgent = self._take_urgent()
                 if urgent is None:
-                    job = self._order()[0]
-                    self._waiting.remove(job)
-                    self._current.add(job)
+                    job = self._next()
             if urgent is not None:
                 self._run(urgent, urgent.check)
             else:
                 started = time.monotonic()
                 self._run(job, partial(self._progress, job))
                 self._took.append(time.monotonic() - started)
+
+    def _next(self) -> Job:
+        job = self._order()[0]
+        self._waiting.remove(job)
+        self._current.add(job)
+        self._turn = job.place[0]
+        self._last_turns = {owner: turn for owner, turn in self._last_turns.items() if turn >= self._turn}
+        return job
 
     def _take_urgent(self) -> Job | None:
         for owner in self._urgent:
