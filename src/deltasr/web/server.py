@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 
 from deltasr.errors import SettingError
 
+_BACKLOG = 128
 _CONNECTIONS = 500
 _SHUTDOWN_SECONDS = 1
 
@@ -24,6 +25,8 @@ def bound_socket(host: str, port: int) -> socket.socket:
     Raises:
         SettingError: it is not possible.
     """
+    if not 0 <= port <= 65535:
+        raise SettingError(f"There is no port {port}; choose a --port from 1 to 65535, or 0 for any that is free.")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -31,6 +34,7 @@ def bound_socket(host: str, port: int) -> socket.socket:
         bound = socket.socket(family, kind, protocol)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
+        bound.listen(_BACKLOG)
     except (OSError, OverflowError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise SettingError(f"No server can listen at {host} port {port} ({why}); choose another --port.") from error
