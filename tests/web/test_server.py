@@ -89,21 +89,9 @@ def test_an_upload_is_cut_off_while_it_arrives(start, tmp_path):
     with socket.create_connection(("127.0.0.1", port)) as line:
         head = f"POST /v1/upscale HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nTransfer-Encoding: chunked\r\n\r\n"
         line.sendall(head.encode())
-        sent = 0
-        try:
-            while sent < 50_000_000:
-                line.sendall(b"10000\r\n" + bytes(0x10000) + b"\r\n")
-                sent += 0x10000
-        except OSError:
-            pass
-        answer = b""
-        try:
-            while piece := line.recv(65536):
-                answer += piece
-        except OSError:
-            pass
-    assert sent < 50_000_000
-    assert b"413" in answer.partition(b"\r\n")[0] or not answer
+        for _ in range(6):
+            line.sendall(b"10000\r\n" + bytes(0x10000) + b"\r\n")
+        assert line.recv(12) == b"HTTP/1.1 413", "it answers before the body has ended"
     assert [file for place in tmp_path.glob("deltasr-web-*") for file in place.iterdir()] == []
 
 

@@ -27,8 +27,8 @@ def web_command(
 ) -> None:
     """Upscale pictures on a page in the browser, and over HTTP.
 
-    Nothing leaves this machine, and only this machine reaches the page unless --host says otherwise. Ctrl-C ends it, and
-    removes the pictures that were uploaded.
+    Nothing leaves this machine, and only this machine reaches the page unless --host says otherwise. Ctrl-C ends it,
+    and removes the pictures that were uploaded.
 
     Parameters
     ----------

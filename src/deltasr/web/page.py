@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import secrets
-import zipfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from importlib import resources
-from typing import BinaryIO
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -18,6 +16,7 @@ from starlette.routing import Route
 from deltasr.imaging.formats import FORMATS
 from deltasr.web import views, work
 from deltasr.web.api import MEDIA_TYPES, result_headers
+from deltasr.web.archive import zipped
 from deltasr.web.failures import WebError
 from deltasr.web.names import attachment, unique
 from deltasr.web.options import read_options
@@ -33,8 +32,6 @@ _STATIC = {
     "api.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
-_ZIP_DATE = (2026, 1, 1, 0, 0, 0)
-_PIECE = 1 << 18
 
 
 async def index(request: Request) -> Response:
@@ -210,48 +207,10 @@ async def download_all(request: Request) -> Response:
     finished = [output for output in outputs if output is not None]
     if not finished:
         raise WebError(404, "None of these results is here; upscale the pictures first.")
-    named = zip(unique([output.name for output in finished]), [output.file for output in finished], strict=True)
+    named = zip(unique([output.name for output in finished]), [output.file.path for output in finished], strict=True)
     return StreamingResponse(
         zipped(list(named)), media_type="application/zip", headers={"Content-Disposition": attachment("deltasr.zip")}
     )
-
-
-def zipped(files: list[tuple[str, StoredFile]]) -> Iterator[bytes]:
-    """An archive of files, piece by piece, nothing compressed. All are opened first: none can go missing on the way."""
-    with ExitStack() as stack:
-        opened = [(name, stack.enter_context(file.path.open("rb"))) for name, file in files]
-        return _archive(opened, stack.pop_all())
-
-
-def _archive(opened: list[tuple[str, BinaryIO]], stack: ExitStack) -> Iterator[bytes]:
-    pieces = _Pieces()
-    with stack, zipfile.ZipFile(pieces, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[type-var]
-        for name, source in opened:
-            with archive.open(zipfile.ZipInfo(name, _ZIP_DATE), "w", force_zip64=True) as entry:
-                while piece := source.read(_PIECE):
-                    entry.write(piece)
-                    yield pieces.taken()
-        archive.close()
-        yield pieces.taken()
-
-
-class _Pieces:
-    """A file that is written and never read: what is in it is taken out at once."""
-
-    def __init__(self) -> None:
-        self._held = bytearray()
-
-    def write(self, piece: bytes) -> int:
-        self._held += piece
-        return len(piece)
-
-    def flush(self) -> None:
-        """Nothing is held back."""
-
-    def taken(self) -> bytes:
-        held = bytes(self._held)
-        self._held.clear()
-        return held
 
 
 def _decoded(content: StoredFile, pixels: StoredFile, name: str, state: State) -> Upload:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import BinaryIO
 from urllib.parse import unquote
 
 from starlette.concurrency import run_in_threadpool
@@ -48,7 +49,7 @@ async def _from_form(request: Request, file: StoredFile) -> str:
         return safe_name(uploads[0].filename)
 
 
-def _append(file: StoredFile, target, piece: bytes) -> None:  # type: ignore[no-untyped-def]
+def _append(file: StoredFile, target: BinaryIO, piece: bytes) -> None:
     if piece:
         file.reserve(len(piece))
         target.write(piece)

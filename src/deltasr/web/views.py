@@ -6,6 +6,7 @@ import io
 from dataclasses import dataclass
 from math import ceil, floor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from deltasr.imaging.colour import as_8_bits
 from deltasr.imaging.picture import Picture, interleaved
 from deltasr.web.failures import WebError
 from deltasr.web.storage import StoredFile
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 LARGEST = 3840 * 2160
 """Pixels of a view."""
@@ -83,7 +87,6 @@ def part(samples: np.ndarray, box: Box, size: tuple[int, int], *, icc: bytes | N
     Raises:
         WebError: the part lies outside, or the size is too large.
     """
-    from PIL import Image
 
     width, height = size
     if not (width >= 1 and height >= 1 and width * height <= LARGEST):
@@ -103,24 +106,23 @@ def part(samples: np.ndarray, box: Box, size: tuple[int, int], *, icc: bytes | N
         min((box.right - left) / factor, image.width),
         min((box.bottom - top) / factor, image.height),
     )
-    if inner != (0, 0, width, height) or image.size != size:
-        image = _resized(image, inner, size)
     content = io.BytesIO()
-    image.save(content, "PNG", compress_level=1, icc_profile=icc)
+    _resized(image, inner, size).save(content, "PNG", compress_level=1, icc_profile=icc)
     return content.getvalue()
 
 
-def _resized(image, inner: tuple[float, float, float, float], size: tuple[int, int]):  # type: ignore[no-untyped-def]
+def _resized(image: Image.Image, inner: tuple[float, float, float, float], size: tuple[int, int]) -> Image.Image:
+    """A part of an image at a size; its own pixels where they are that many."""
     from PIL import Image
 
-    corners = tuple(map(round, inner))
-    if corners == inner and (corners[2] - corners[0], corners[3] - corners[1]) == size:
-        return image.crop(corners)
+    left, top, right, bottom = map(round, inner)
+    if (left, top, right, bottom) == inner and (right - left, bottom - top) == size:
+        return image.crop((left, top, right, bottom))
     return image.resize(size, Image.Resampling.BICUBIC, box=inner)
 
 
-def _reduced(samples: np.ndarray, factor: int):  # type: ignore[no-untyped-def]
-    """A Pillow image of samples, shrunk by a whole factor, a band of rows at a time."""
+def _reduced(samples: np.ndarray, factor: int) -> Image.Image:
+    """An image of samples, shrunk by a whole factor, a band of rows at a time."""
     from PIL import Image
 
     if factor == 1:
@@ -136,7 +138,7 @@ def _reduced(samples: np.ndarray, factor: int):  # type: ignore[no-untyped-def]
     return whole
 
 
-def _image(samples: np.ndarray):  # type: ignore[no-untyped-def]
+def _image(samples: np.ndarray) -> Image.Image:
     from PIL import Image
 
     levels = as_8_bits(np.ascontiguousarray(samples))
