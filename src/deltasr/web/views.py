@@ -116,7 +116,8 @@ def _resized(image: Image.Image, inner: tuple[float, float, float, float], size:
     from PIL import Image
 
     left, top, right, bottom = map(round, inner)
-    if (left, top, right, bottom) == inner and (right - left, bottom - top) == size:
+    exact = all(value == round(value) for value in inner)
+    if exact and (right - left, bottom - top) == size:
         return image.crop((left, top, right, bottom))
     return image.resize(size, Image.Resampling.BICUBIC, box=inner)
 
