@@ -14,6 +14,7 @@ const state = {
   selected: null,
   runs: new Map(), // id -> what the server says of a job
   waiting: new Map(), // picture -> query, until the queue has a place
+  told: null, // {about, sentence, bad}: what was said of a picture with some settings, until either changes
   split: 0.5,
   view: { zoom: 1, x: 0, y: 0 }, // device pixels per source pixel; the source point in the middle of the stage
 };
@@ -334,10 +335,17 @@ async function look() {
     showAll();
     if (finished) { draw(); refresh(); }
   } catch (failure) {
-    if (failure.status === 403) return say(failure.message, true);
-    say(failure.message, true);
+    if (failure.status === 403) return tell(failure.message, true);
+    tell(failure.message, true);
   }
   poll([...state.runs.values()].some(isActive) ? POLL : KEEP_ALIVE);
+}
+
+const subject = () => `${state.selected} ${query()}`;
+
+function tell(sentence, bad = false) {
+  state.told = { about: subject(), sentence, bad };
+  say(sentence, bad);
 }
 
 function say(sentence, bad = false) {
@@ -363,7 +371,8 @@ function showActions() {
   } else if (active) {
     say(wordsOf(state.selected) === "0 %" ? "computing …" : wordsOf(state.selected));
   } else {
-    say(run?.state === "failed" ? run.error : "", run?.state === "failed");
+    const told = state.told?.about === subject() ? state.told : { sentence: "", bad: false };
+    say(run?.state === "failed" ? run.error : told.sentence, run?.state === "failed" || told.bad);
   }
   const notes = done ? run.result.notes : picture?.info?.notes ?? [];
   $("notes").replaceChildren(...notes.map((note) => Object.assign(document.createElement("li"), { textContent: note })));
@@ -561,7 +570,7 @@ function once(name, work) {
   const control = new AbortController();
   fetching[name] = control;
   return work(control.signal).catch((failure) => {
-    if (failure.name !== "AbortError" && failure.status !== 499) say(failure.message, true);
+    if (failure.name !== "AbortError" && failure.status !== 499) tell(failure.message, true);
   }).finally(() => {
     if (fetching[name] === control) delete fetching[name];
     $("busy").hidden = !fetching.preview;
@@ -726,6 +735,7 @@ $("settings").addEventListener("change", (event) => { if (event.target.name !== 
 $("settings").addEventListener("submit", (event) => {
   event.preventDefault();
   if (!current()?.info) return;
+  state.told = null;
   const refused = runOf(state.selected);
   if (refused?.state === "failed") removeRun(refused);
   start(state.selected, query());
@@ -735,7 +745,7 @@ $("cancel").addEventListener("click", () => {
   const run = runOf(state.selected);
   if (run) removeRun(run);
   showAll();
-  say("Cancelled.");
+  tell("Cancelled.");
 });
 $("go-all").addEventListener("click", () => {
   for (const id of state.order) if (state.pictures.get(id).info && !runOf(id)) start(id, query());
