@@ -105,7 +105,7 @@ def _upscale() -> dict[str, Any]:
     }
     form = {"type": "object", "required": ["file"], "properties": {"file": _PICTURE}}
     return {
-        "summary": "Upscale a picture: the bytes that `deltasr upscale` writes for the same file and options",
+        "summary": "Upscale a picture: the bytes that deltasr upscale writes for the same file and options",
         "parameters": [
             {
                 "name": option.name,

@@ -481,7 +481,8 @@ function side(from, to, layers, outlined = null) {
   context.clip();
   for (const layer of layers.filter(Boolean)) {
     const [x, y, width, height] = place(layer.box);
-    context.imageSmoothingEnabled = width < layer.image.width || layer.soft;
+    const magnified = width / layer.image.width;
+    context.imageSmoothingEnabled = layer.soft || (magnified < 2 && magnified !== 1);
     context.imageSmoothingQuality = "high";
     context.drawImage(layer.image, x, y, width, height);
   }
@@ -546,15 +547,16 @@ async function detailView(path, own, info, signal) {
 function previewBox(info) {
   const most = state.settings.limits.preview_pixels;
   const part = visible();
-  const [w, h] = [part.right - part.left, part.bottom - part.top];
-  const shrink = Math.min(Math.sqrt(most / (w * h)) * 0.97, 1);
-  const [x, y] = [(part.left + part.right) / 2, (part.top + part.bottom) / 2];
-  const grow = shrink === 1 ? 0.5 : 0;
-  return {
-    left: Math.max(Math.round(x - (w * shrink) / 2 - grow), 0), top: Math.max(Math.round(y - (h * shrink) / 2 - grow), 0),
-    right: Math.min(Math.round(x + (w * shrink) / 2 + grow), info.width),
-    bottom: Math.min(Math.round(y + (h * shrink) / 2 + grow), info.height),
+  const whole = {
+    left: Math.floor(part.left), top: Math.floor(part.top), right: Math.ceil(part.right), bottom: Math.ceil(part.bottom),
   };
+  const [w, h] = [whole.right - whole.left, whole.bottom - whole.top];
+  if (w * h <= most) return whole;
+  const shrink = Math.sqrt(most / (w * h));
+  const width = Math.min(Math.max(Math.floor(w * shrink), 1), most);
+  const height = Math.min(Math.max(Math.floor(h * shrink), 1), Math.floor(most / width));
+  const [left, top] = [whole.left + Math.floor((w - width) / 2), whole.top + Math.floor((h - height) / 2)];
+  return { left, top, right: left + width, bottom: top + height };
 }
 
 const previewQuery = () => query().split("&").filter((part) => /^(model|fidelity|restoration)=/.test(part)).join("&");
