@@ -27,7 +27,7 @@ const api = await answer.json();
 document.getElementById("about").textContent = api.info.description;
 document.getElementById("example").textContent = [
   `curl --data-binary @photo.jpg "${location.origin}/v1/upscale?fidelity=1" -o photo-x4.jpg`,
-  `curl -F file=@scan.tif "${location.origin}/v1/upscale?format=png&max_side=3840" -o scan.png`,
+  `curl -F file=@scan.tif "${location.origin}/v1/upscale?format=png&scale=2" -o scan.png`,
 ].join("\n");
 const routes = document.getElementById("routes");
 for (const [path, methods] of Object.entries(api.paths)) {
