@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from deltasr.web.guard import is_loopback
-
 
 @pytest.mark.parametrize(
     ("host", "status"),
@@ -120,4 +118,6 @@ def test_lengths_that_are_none_are_refused(serve):
 )
 def test_addresses_of_this_machine_alone(host, own):
     pytest.importorskip("starlette", reason="needs the extra 'web'")
+    from deltasr.web.guard import is_loopback
+
     assert is_loopback(host) is own
