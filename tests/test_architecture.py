@@ -40,7 +40,18 @@ ROOMS: dict[str, set[str]] = {
     "evaluation": {"planning", "inference", "models", "nets", "imaging", "degradation"},
     "training": {"inference", "evaluation", "models", "nets", "diffusion", "imaging", "degradation"},
     "experiments": {"training", "evaluation", "inference", "models", "diffusion", "imaging", "degradation"},
-    "cli": {"experiments", "inference", "training", "evaluation", "models", "planning", "imaging", "degradation"},
+    "web": {"inference", "models", "planning", "imaging"},
+    "cli": {
+        "web",
+        "experiments",
+        "inference",
+        "training",
+        "evaluation",
+        "models",
+        "planning",
+        "imaging",
+        "degradation",
+    },
 }
 """Room to the rooms below it that it uses."""
 
@@ -124,6 +135,7 @@ print("heavy:", *[name for name in {HEAVY!r} if name in sys.modules])
     assert printed.splitlines()[-1].split() == ["heavy:"]
     commands = (
         "upscale", "models", "info", "steps", "evaluate", "train", "import", "degrade", "graphics", "experiment",
+        "web",
     )  # fmt: skip
     for command in commands:
         assert re.search(rf"^\W+{command} +\w+", printed, re.MULTILINE), f"{command} is not listed with what it does"

@@ -9,6 +9,10 @@ class PictureError(DeltasrError):
     """A picture cannot be read, or a result cannot be written."""
 
 
+class PictureTooLargeError(PictureError):
+    """A picture states more pixels than are allowed, or than fit into memory."""
+
+
 class ModelError(DeltasrError):
     """A model does not exist, cannot be built, or cannot do what was asked of it."""
 

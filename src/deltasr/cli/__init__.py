@@ -18,6 +18,7 @@ from deltasr.cli.models import info_command, models_command
 from deltasr.cli.steps import steps_command
 from deltasr.cli.train import train_command
 from deltasr.cli.upscale import upscale_command
+from deltasr.cli.web import web_command
 from deltasr.errors import DeltasrError
 
 _INTERRUPTED = 130
@@ -38,6 +39,7 @@ app.command(import_command, name="import")
 app.command(degrade_command, name="degrade")
 app.command(graphics_command, name="graphics")
 app.command(experiment_command, name="experiment")
+app.command(web_command, name="web")
 app.register_install_completion_command()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from deltasr.errors import PictureError, SettingError
+from deltasr.errors import PictureTooLargeError, SettingError
 from deltasr.free_memory import free_bytes
 
 DEFAULT_MAX_PIXELS = 1 << 30
@@ -44,19 +44,19 @@ def require_decodable(
         decoder_bytes: what the decoder holds for a pixel beside that, if it works on the picture as a whole.
 
     Raises:
-        PictureError: it is too large.
+        PictureTooLargeError: it is too large.
     """
     pixels = width * height
     size = f"{name} states a size of {width} x {height} pixels"
     if pixels > max_pixels:
-        raise PictureError(
+        raise PictureTooLargeError(
             f"{size}, {pixels:,} in all, which is over the limit of {max_pixels:,}; if it really is that large, "
             "allow it by --max-pixels (max_pixels in Python)."
         )
     needed = pixels * (_WHOLE_COPIES * pixel_bytes + decoder_bytes)
     free = free_bytes()
     if needed > free:
-        raise PictureError(
+        raise PictureTooLargeError(
             f"{size}, which takes {_gigabytes(needed)} of memory to decode, and {_gigabytes(free)} are free; "
             "close other programs, or make the picture smaller."
         )

@@ -1,0 +1,270 @@
+"""What the worker does: a whole picture, or the part of it that somebody looks at."""
+
+from __future__ import annotations
+
+import io
+import time
+from dataclasses import dataclass, replace
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+
+from deltasr.errors import one_line
+from deltasr.imaging import Picture, encode_picture, fill_transparent, read_picture, write_picture
+from deltasr.imaging.formats import HEAD_SIZE, READABLE_TITLES, WRITABLE_FORMATS, format_named, format_of_content
+from deltasr.imaging.picture import OWN_TEXT, Metadata
+from deltasr.inference.batch import upscale_picture
+from deltasr.inference.sizes import sizes_of_passes
+from deltasr.models.facts import Facts
+from deltasr.web import names, views
+from deltasr.web.failures import WebError
+from deltasr.web.jobs import Progress
+from deltasr.web.models import Models
+from deltasr.web.options import Options
+from deltasr.web.storage import Space, Storage, StoredFile
+
+
+class _Named(io.BytesIO):
+    """The bytes of a file, under the name that messages call it."""
+
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """A finished result.
+
+    Attributes:
+        file: what `deltasr upscale` would have written.
+        pixels: the same for views, if they were asked for.
+        name: to offer the file under.
+        format: of the file, as `imaging.formats.FORMATS` names it.
+        width, height: of the result.
+        fidelity, restoration: what was used; None for models that have no such dial.
+        seconds: from reading to writing.
+        notes: what had to be converted or left out, a sentence each.
+    """
+
+    file: StoredFile
+    pixels: StoredFile | None
+    name: str
+    format: str
+    width: int
+    height: int
+    model: str
+    fidelity: float | None
+    restoration: float | None
+    seconds: float
+    notes: tuple[str, ...]
+    icc: bytes | None
+
+    def delete(self) -> None:
+        """Remove its files."""
+        self.file.delete()
+        if self.pixels is not None:
+            self.pixels.delete()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """How degraded a picture seems to be, and a few words on why."""
+
+    strength: float
+    why: str
+
+
+def require_picture_file(path: Path) -> str:
+    """The format of a file, by its first bytes.
+
+    Raises:
+        WebError: it is none that is read.
+    """
+    with path.open("rb") as file:
+        head = file.read(HEAD_SIZE)
+    if not head:
+        raise WebError(400, "There is no picture in this request; send a file's bytes.")
+    found = format_of_content(head)
+    if found is None:
+        raise WebError(415, f"This file is not a {READABLE_TITLES} picture.")
+    return found
+
+
+def read(path: Path, name: str, *, max_pixels: int) -> tuple[Picture, str]:
+    """An uploaded picture and its format.
+
+    Raises:
+        WebError: the file is of no format that is read.
+        PictureError: it cannot be read, or is too large.
+    """
+    kind = require_picture_file(path)
+    file = _Named(path.read_bytes())
+    file.name = one_line(name, longest=60)
+    return read_picture(file, max_pixels=max_pixels), kind
+
+
+def estimate(picture: Picture) -> Estimate:
+    """How degraded a picture seems to be."""
+    from deltasr.inference.conditions import decided_restoration
+
+    pixels = picture.pixels if picture.alpha is None else fill_transparent(picture.pixels, picture.alpha)
+    strength, why = decided_restoration(replace(picture, pixels=pixels), "auto")
+    return Estimate(strength=strength, why=why.partition(": ")[2])
+
+
+def upscale(
+    progress: Progress,
+    *,
+    content: StoredFile,
+    name: str,
+    options: Options,
+    models: Models,
+    storage: Storage,
+    space: Space,
+    max_result_pixels: int,
+    viewed: bool,
+) -> Output:
+    """Upscale an uploaded picture into a file, which is what `deltasr upscale` writes with the same options.
+
+    Args:
+        progress: told the share that is done.
+        content: the upload.
+        name: what its user calls it.
+        options: what is asked for.
+        models, storage: of the server.
+        space: that the result counts for.
+        max_result_pixels: of the result.
+        viewed: whether the pixels are kept for views as well.
+
+    Raises:
+        WebError: the result would have too many pixels, or there is no room for it.
+        DeltasrError: the picture cannot be read, upscaled or written.
+    """
+    started = time.monotonic()
+    request = options.request
+    picture, kind = read(content.path, name, max_pixels=request.max_pixels)
+    facts = models.facts(options.model)
+    _require_size(picture, facts, options, max_result_pixels)
+    form = format_named(request.output_format or (kind if kind in WRITABLE_FORMATS else "png"))
+    upscaler = models.upscaler(options.model)
+    result = upscale_picture(picture, upscaler=upscaler, request=request, format_name=form.name, progress=progress)
+    suffix = WRITABLE_FORMATS[form.name]
+    file = storage.new_file(space, suffix=suffix)
+    pixels = storage.new_file(space) if viewed else None
+    try:
+        file.reserve(result.pixels.nbytes)
+        lost = write_picture(result, file.path, format=form.name, quality=request.quality, strip=request.strip)
+        file.settle()
+        if pixels is not None:
+            views.keep(result, pixels)
+    except BaseException:
+        file.delete()
+        if pixels is not None:
+            pixels.delete()
+        raise
+    return Output(
+        file=file,
+        pixels=pixels,
+        name=names.result_name(name, request.mark(facts.scale), suffix),
+        format=form.name,
+        width=result.width,
+        height=result.height,
+        model=options.model,
+        fidelity=_fidelity(facts, options),
+        restoration=_restoration(result) if facts.restoring else None,
+        seconds=time.monotonic() - started,
+        notes=(*result.notes, *lost),
+        icc=result.metadata.icc,
+    )
+
+
+def preview(
+    progress: Progress,
+    *,
+    pixels: Path,
+    has_alpha: bool,
+    icc: bytes | None,
+    box: views.Box,
+    options: Options,
+    estimate: Estimate,
+    models: Models,
+    max_pixels: int,
+) -> bytes:
+    """A part of a result at the model's own scale, as PNG, without the rest: the pixels that the whole will have there.
+
+    The model sees as much around the part as it does in the whole picture. For a model without a bounded receptive
+    field, and for one that draws noise, they are similar pixels only.
+
+    Args:
+        pixels: of the source, as `views.keep` wrote them.
+        has_alpha: whether the last of their channels is alpha.
+        icc: the profile of the source.
+        box: whole pixels of the source.
+        estimate: of the whole source.
+        max_pixels: of the source, in the box.
+
+    Raises:
+        WebError: the box is too large, or outside.
+        DeltasrError: as `Upscaler.upscale`.
+    """
+    samples = views.kept(pixels)
+    height, width = samples.shape[:2]
+    left, top, right, bottom = box.within(width, height).whole()
+    if (right - left) * (bottom - top) > max_pixels:
+        raise WebError(400, f"A preview shows {max_pixels:,} pixels of a picture at most.")
+    facts, upscaler = models.facts(options.model), models.upscaler(options.model)
+    step = upscaler.model.size_requirements.multiple_of
+    reach = ceil(upscaler.overlap / step) * step
+    first_row, first_column = max(top // step * step - reach, 0), max(left // step * step - reach, 0)
+    last_row, last_column = min(bottom + reach, height), min(right + reach, width)
+    window = np.ascontiguousarray(samples[first_row:last_row, first_column:last_column])
+    source = Picture(
+        pixels=window[..., :-1] if has_alpha else window, alpha=window[..., -1].copy() if has_alpha else None
+    )
+    asked = options.request.restoration
+    amount = asked if asked != "auto" else estimate.strength
+    result = upscaler.upscale(
+        source,
+        fidelity=options.request.fidelity,
+        restoration=amount if facts.restoring else "auto",
+        seed=options.request.seed,
+        progress=progress,
+    )
+    scale = upscaler.model.scale
+    rows = slice((top - first_row) * scale, (bottom - first_row) * scale)
+    columns = slice((left - first_column) * scale, (right - first_column) * scale)
+    shown = Picture(
+        pixels=result.pixels[rows, columns],
+        alpha=None if result.alpha is None else result.alpha[rows, columns],
+        metadata=Metadata(icc=icc),
+    )
+    return encode_picture(shown, "png")
+
+
+def _require_size(picture: Picture, facts: Facts, options: Options, limit: int) -> None:
+    """Refuse results that are too large, before they are made.
+
+    Raises:
+        WebError: the result has more pixels than allowed.
+        SettingError: the size is not possible with the model.
+    """
+    request, size = options.request, (picture.height, picture.width)
+    passes = sizes_of_passes(facts, size, scale=request.scale, size=request.size_of(*size))
+    height, width = max(passes, key=lambda pair: pair[0] * pair[1])
+    if height * width > limit:
+        raise WebError(
+            413,
+            f"A result of {width} x {height} pixels is over this server's limit of {limit:,}; choose a smaller size.",
+        )
+
+
+def _fidelity(facts: Facts, options: Options) -> float | None:
+    if not facts.dial:
+        return None
+    asked = options.request.fidelity
+    return facts.default_fidelity if asked is None else asked
+
+
+def _restoration(result: Picture) -> float:
+    """What was decided: a result says it in its text, unless it is nothing."""
+    return float(result.metadata.text.get(f"{OWN_TEXT}restoration", "0").partition(",")[0])
