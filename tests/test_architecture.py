@@ -22,7 +22,9 @@ LEAVES: dict[str, set[str]] = {
     "files": set(),
     "free_memory": set(),
     "interruption": set(),
-    "processor": set(),
+    "user_cache": set(),
+    "live_bytes": set(),
+    "processor": {"user_cache"},
     "environment": {"processor"},
     "devices": {"processor", "arguments"},
 }
@@ -35,11 +37,22 @@ ROOMS: dict[str, set[str]] = {
     "diffusion": set(),
     "nets": {"degradation"},
     "models": {"nets", "diffusion", "degradation"},
-    "inference": {"planning", "models", "diffusion", "imaging", "degradation"},
+    "engines": {"models", "degradation"},
+    "inference": {"planning", "engines", "models", "diffusion", "imaging", "degradation"},
     "evaluation": {"inference", "models", "nets", "imaging", "degradation"},
     "training": {"inference", "evaluation", "models", "nets", "diffusion", "imaging", "degradation"},
     "experiments": {"training", "evaluation", "inference", "models", "diffusion", "imaging", "degradation"},
-    "cli": {"experiments", "inference", "training", "evaluation", "models", "planning", "imaging", "degradation"},
+    "cli": {
+        "experiments",
+        "engines",
+        "inference",
+        "training",
+        "evaluation",
+        "models",
+        "planning",
+        "imaging",
+        "degradation",
+    },
 }
 """Room to the rooms below it that it uses."""
 
@@ -48,6 +61,7 @@ MAY_USE = LEAVES | {room: used | LEAVES.keys() for room, used in ROOMS.items()}
 
 HEAVY = (
     "torch", "numpy", "pyvips", "PIL", "safetensors", "accelerate", "scipy", "skimage", "diffusers", "matplotlib",
+    "onnxruntime", "openvino",
 )  # fmt: skip
 
 
@@ -125,6 +139,7 @@ print("heavy:", *[name for name in {HEAVY!r} if name in sys.modules])
     assert printed.splitlines()[-1].split() == ["heavy:"]
     commands = (
         "upscale", "models", "info", "steps", "evaluate", "train", "import", "degrade", "graphics", "experiment",
+        "engines", "export",
     )  # fmt: skip
     for command in commands:
         assert re.search(rf"^\W+{command} +\w+", printed, re.MULTILINE), f"{command} is not listed with what it does"

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable
 from math import isqrt
-from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_iter
 
 from deltasr import free_memory
 
@@ -40,48 +35,6 @@ def free_bytes(device: torch.device) -> int:
     if device.type == "mps":
         return max(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory(), 0)
     return free_memory.free_bytes()
-
-
-class _LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Follows the tensors that come into being under it; `peak` is the most bytes they held together."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.live = self.peak = 0
-        self._seen: weakref.WeakSet[torch.UntypedStorage] = weakref.WeakSet()
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        result = func(*args, **(kwargs or {}))
-        for tensor in tree_iter(result):
-            if isinstance(tensor, torch.Tensor):
-                self._follow(tensor.untyped_storage())
-        return result
-
-    def _follow(self, storage: torch.UntypedStorage) -> None:
-        if storage in self._seen:
-            return
-        self._seen.add(storage)
-        size = storage.nbytes()
-        self.live += size
-        self.peak = max(self.peak, self.live)
-        weakref.finalize(storage, self._forget, size)
-
-    def _forget(self, size: int) -> None:
-        self.live -= size
-
-
-def bytes_per_pixel(run: Callable[[int], object], *, side: int = 32) -> float:
-    """How many bytes of tensors a run holds at once for each LR pixel, measured on a small one.
-
-    Args:
-        run: runs everything that a tile takes, for a window of the given height and width.
-        side: the window, in LR pixels.
-    """
-    with _LiveBytes() as meter:
-        run(side)
-    return float(meter.peak / side**2)
 
 
 def default_tile(device: torch.device, *, free: int, pixel_bytes: float, margin: int) -> int:

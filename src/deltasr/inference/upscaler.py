@@ -17,6 +17,7 @@ from torch import Tensor
 from deltasr.arguments import is_whole, shown
 from deltasr.devices import DTYPES, find_device, release, usable
 from deltasr.diffusion.noise import NoiseField
+from deltasr.engines import choice
 from deltasr.errors import ModelError, PictureError, SettingError
 from deltasr.imaging import Picture, fill_transparent, picture_from
 from deltasr.imaging.picture import OWN_TEXT
@@ -33,6 +34,7 @@ from deltasr.inference.padding import padded_size, run_padded
 from deltasr.inference.runner import run_tiles
 from deltasr.inference.sizes import Size, require_possible, sizes_of_passes
 from deltasr.inference.tiling import FADE, Axis, Span
+from deltasr.live_bytes import bytes_per_pixel
 from deltasr.models.base import Model
 
 if TYPE_CHECKING:
@@ -74,7 +76,8 @@ class Upscaler:
         model: what it upscales with, on the device, in evaluation mode.
         device: where the network computes; pictures stay in the machine's memory.
         dtype: what the network computes in.
-        note: a sentence where the device cannot compute in the type that was asked for, else None.
+        note: a sentence where the device cannot compute in the type that was asked for, or no engine that was looked
+            for is used, else None.
         tile: LR pixels a side of a tile; 0 for whole pictures, None for what the free memory allows.
         consistent: whether results are projected so that, downscaled, they are the input.
         ensemble: whether each tile is the mean over its eight orientations.
@@ -89,6 +92,7 @@ class Upscaler:
         tile: int | None = None,
         consistency: bool | None = None,
         ensemble: bool = False,
+        engine: str = "torch",
     ) -> None:
         """Take a model.
 
@@ -104,10 +108,14 @@ class Upscaler:
                 model asks, less so the more a picture is restored.
             ensemble: whether each tile is the mean of what the model makes of its eight orientations, which takes
                 eight times as long and is a little truer (`inference.ensemble`); for models without noise.
+            engine: what runs the network: `torch`; `onnxruntime` or `openvino`, on the CPU, within one 8-bit level of
+                torch's float32; or `auto`, the fastest that is installed and has been tried on this machine
+                (`engines.choice`), torch on other devices than the CPU.
 
         Raises:
             SettingError: `model` is none, the device is not there, or another setting has no such value or is not for
                 this model.
+            ModelError: the engine is not installed, or does not run this model rightly on this machine.
         """
         if not isinstance(model, Model):
             raise SettingError(f"{shown(model)} is not a model of deltasr; give what deltasr.load returns.")
@@ -128,10 +136,13 @@ class Upscaler:
             raise SettingError(
                 f"The model {model.name} draws noise, which an ensemble would average out; leave it out."
             )
-        self.device = find_device(device)
+        choice.require_engine(engine)
+        self.device = find_device("cpu" if device == "auto" and engine in choice.RUNTIMES else device)
+        self.dtype, cannot = usable(dtype, self.device)
+        model, kept = choice.run_by(model, engine, device=self.device, dtype="float32" if cannot is not None else dtype)
+        self.note = None if cannot is None and kept is None else ". ".join(filter(None, (cannot, kept)))
         self.model = model.to(device=self.device)
         self.model.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-        self.dtype, self.note = usable(dtype, self.device)
         self.tile = tile
         self.consistent = model.consistent if consistency is None else consistency
         self.ensemble = ensemble
@@ -390,7 +401,7 @@ class Upscaler:
         """What one LR pixel takes, measured once."""
         if self._pixel_bytes is None:
             side, _ = padded_size(32, 32, self.model.size_requirements)
-            self._pixel_bytes = memory.bytes_per_pixel(
+            self._pixel_bytes = self.model.hidden_bytes_per_pixel + bytes_per_pixel(
                 lambda side: self._window(_pattern(side, self.device), Conditions()), side=side
             )
         return self._pixel_bytes
