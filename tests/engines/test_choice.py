@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import sys
 
+import msgspec
 import pytest
 import torch
 
@@ -166,6 +168,23 @@ def test_unknown_engines_devices_and_types_are_refused(small_net):
         choice.run_by(small_net, "onnxruntime", device=torch.device("meta"))
     with pytest.raises(SettingError, match="does not compute in bfloat16"):
         choice.run_by(small_net, "onnxruntime", device=CPU, dtype="bfloat16")
+
+
+def test_a_file_in_8_bits_is_tried_before_it_is_used(exported_small_net, monkeypatch, cache):
+    header = msgspec.structs.replace(exported_small_net.header, weights="int8")
+    file = ExportedModel(exported_small_net.content, header, runtime="onnxruntime")
+    assert choice.run_by(file, "torch", device=CPU)[0] is file
+    assert (cache / "engines.json").exists()
+    monkeypatch.setattr(trial, "COMMAND", ["python-that-dies"])
+    assert choice.run_by(file, "torch", device=CPU)[0] is file
+    monkeypatch.setattr(
+        trial, "COMMAND", [sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGILL)"]
+    )
+    other = ExportedModel(
+        exported_small_net.content + b"", msgspec.structs.replace(header, name="b"), runtime="onnxruntime"
+    )
+    with pytest.raises(ModelError, match=r"does not run b in 8 bits on this machine \(SIGILL\)"):
+        choice.run_by(other, "torch", device=CPU)
 
 
 def test_an_exported_file_changes_hands(exported_small_net):

@@ -68,7 +68,9 @@ def test_other_networks_give_what_torch_gives(build):
 
 def test_the_graph_has_free_sizes_and_dials_as_inputs(exported_small_net):
     graph = onnx.load_from_string(exported_small_net.content).graph
-    shapes = {value.name: [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim] for value in graph.input}
+    shapes = {
+        value.name: [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim] for value in graph.input
+    }
     assert list(shapes) == ["lr", "fidelity", "restoration"]
     batch, channels, height, width = shapes["lr"]
     assert channels == 3

@@ -1,4 +1,4 @@
-"""Exported files as models: dials, batches, types, copies, and files that are damaged or promise what they do not hold."""
+"""Exported files as models: dials, batches, types, copies, and files that are damaged or say what is not so."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def main() -> None:
     runtime, dtype, threads, folder = sys.argv[1], sys.argv[2], int(sys.argv[3]), Path(sys.argv[4])
     arrays: dict[str, np.ndarray] = {}
     try:
-        session = _opened(runtime, dtype, threads, (folder / "network.onnx").read_bytes())
+        session = _opened(runtime, dtype, threads, folder)
         for number, file in enumerate(sorted(folder.glob("input-*.npz"))):
             arrays = dict(np.load(file))
             first, second = session.run(arrays), session.run(arrays)
@@ -45,10 +45,11 @@ def main() -> None:
         print(time.perf_counter() - started, flush=True)
 
 
-def _opened(runtime: str, dtype: str, threads: int, content: bytes) -> Session:
+def _opened(runtime: str, dtype: str, threads: int, folder: Path) -> Session:
+    content, weights = (folder / "network").read_bytes(), (folder / "weights").read_bytes()
     if runtime == "onnxruntime":
         return OnnxRuntimeSession(content, source="the network", threads=threads)
-    return OpenvinoSession(content, source="the network", threads=threads, dtype=dtype)
+    return OpenvinoSession(content, weights=weights, source="the network", threads=threads, dtype=dtype)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import torch
 from deltasr import processor, user_cache
 from deltasr.arguments import shown
 from deltasr.engines import trial
-from deltasr.engines.export import Exported, export, header_of, weights_digest
+from deltasr.engines.export import Exported, export, header_of, sample, weights_digest
 from deltasr.engines.trial import Verdict
 from deltasr.errors import ModelError, OutputError, SettingError
 from deltasr.files import write_whole
@@ -70,7 +70,9 @@ def run_by(model: Model, engine: str, *, device: torch.device, dtype: str = "flo
             f"{TITLES[engine]} runs on the CPU here, not on {device}; leave the device or the engine out."
         )
     if isinstance(model, ExportedModel):
-        return (model if engine in ("auto", "torch") else model.run_by(engine)), None
+        model = model if engine in ("auto", "torch") else model.run_by(engine)
+        require_running(model)
+        return model, None
     if engine == "torch" or (engine == "auto" and device.type != "cpu"):
         return model, None
     if engine == "auto":
@@ -87,6 +89,29 @@ def run_by(model: Model, engine: str, *, device: torch.device, dtype: str = "flo
             "engine torch, or try again by deltasr engines --refresh."
         )
     return _exported_model(model, engine), None
+
+
+def require_running(model: ExportedModel) -> None:
+    """Make sure that a file with weights in 8 bits runs on this machine; on some its instructions end the program.
+
+    Raises:
+        ModelError: it does not.
+    """
+    if model.header.weights != "int8":
+        return
+    content, weights = model.files
+    digest = hashlib.sha256(content + weights).hexdigest()[:12]
+    key = ", ".join([model.name, digest, "int8", _machine()])
+    if key not in _known:
+        found = user_cache.remembered(_FILE, dict[str, Verdict]).get(key)
+        _known[key] = found or {model.runtime: trial.try_file(content, weights, model.runtime, [sample(model, 24, 20)])}
+        if _known[key][model.runtime].lasting:
+            user_cache.remember(_FILE, key, _known[key])
+    if fault := _known[key][model.runtime].fault:
+        raise ModelError(
+            f"{TITLES[model.runtime]} does not run {model.name} in 8 bits on this machine ({fault}); use the model "
+            "that it was exported from."
+        )
 
 
 def _fastest(model: Model, dtype: str) -> tuple[Model, str | None]:
@@ -182,12 +207,16 @@ def _exported_model(model: Model, runtime: str) -> ExportedModel:
 
 
 def _key(model: Model, dtype: str) -> str:
-    """What the verdicts hang on."""
+    """What the verdicts on a model hang on."""
+    threads = f"{torch.get_num_threads()} threads"
+    return ", ".join([model.name, weights_digest(model)[:12], dtype, threads, _machine()])
+
+
+def _machine() -> str:
+    """What verdicts hang on besides the model: versions, processor, and variables that choose its instructions."""
     packages = [f"{name} {installed(name)}" for name in ("deltasr", "torch", *RUNTIMES)]
     chosen = [
         f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith(processor.READ_BY_TORCH)
     ]
     machine = hashlib.sha256(f"{processor.description()}\n{platform.platform()}\n{chosen}".encode()).hexdigest()[:12]
-    return ", ".join(
-        [model.name, weights_digest(model)[:12], dtype, f"{torch.get_num_threads()} threads", *packages, machine]
-    )
+    return ", ".join([*packages, machine])

@@ -37,6 +37,10 @@ _SIZES = ((24, 20, 2), (33, 17, 1), (96, 96, 1))
 _ROUNDS = 5
 
 
+Inputs = Sequence[dict[str, np.ndarray]]
+"""Arrays by the names of a network's inputs, for one run after the other."""
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """How a runtime fared.
 
@@ -65,24 +69,13 @@ def try_all(model: Model, content: bytes, runtimes: Sequence[str], *, dtype: str
     inputs = [sample(model, height, width, count=count) for height, width, count in _SIZES]
     verdicts: dict[str, Verdict] = {}
     with tempfile.TemporaryDirectory() as place, ExitStack() as stack:
-        network = Path(place) / "network.onnx"
-        network.write_bytes(content)
         children = {}
         for runtime in runtimes:
-            folder = Path(place) / runtime
-            folder.mkdir()
-            (folder / network.name).write_bytes(content)
-            for number, arrays in enumerate(inputs):
-                np.savez(folder / f"input-{number}.npz", allow_pickle=False, **arrays)
-            child = stack.enter_context(_Child(runtime, dtype, folder))
+            child = stack.enter_context(_Child(runtime, dtype, Path(place) / runtime, content, b"", inputs))
             try:
-                child.expect_ran()
-                found = [np.load(folder / f"result-{number}.npy") for number in range(len(inputs))]
+                found = child.results()
             except _FaultError as fault:
                 verdicts[runtime] = fault.verdict
-                continue
-            except (OSError, ValueError) as error:
-                verdicts[runtime] = Verdict(fault=f"its results cannot be read ({type(error).__name__})")
                 continue
             verdicts[runtime] = _compared(found, [by_torch(model, arrays) for arrays in inputs], LEVELS[dtype])
             if not verdicts[runtime].fault:
@@ -99,6 +92,24 @@ def try_all(model: Model, content: bytes, runtimes: Sequence[str], *, dtype: str
     for runtime in children:
         verdicts[runtime] = msgspec.structs.replace(verdicts[runtime], seconds=min(times[runtime]))
     return {"torch": Verdict(seconds=min(times["torch"]), levels=0.0), **verdicts}
+
+
+def try_file(content: bytes, weights: bytes, runtime: str, inputs: Inputs, *, dtype: str = "float32") -> Verdict:
+    """Whether a file runs at all, where there is nothing to compare its results with.
+
+    Args:
+        content, weights: as `models.exported.ExportedModel` takes them.
+        runtime: `onnxruntime` or `openvino`.
+        inputs: what it is run on.
+        dtype: what it computes in.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        try:
+            with _Child(runtime, dtype, Path(place) / runtime, content, weights, inputs) as child:
+                child.results()
+        except _FaultError as fault:
+            return fault.verdict
+    return Verdict()
 
 
 def _seconds_of_torch(model: Model, arrays: dict[str, np.ndarray], dtype: str) -> float:
@@ -132,9 +143,15 @@ class _Line(NamedTuple):
 
 
 class _Child:
-    """A child process that runs a network, ended at the end of a `with`."""
+    """A child process that runs a network on inputs, ended at the end of a `with`; `folder` is made for it."""
 
-    def __init__(self, runtime: str, dtype: str, folder: Path) -> None:
+    def __init__(self, runtime: str, dtype: str, folder: Path, content: bytes, weights: bytes, inputs: Inputs) -> None:
+        folder.mkdir()
+        (folder / "network").write_bytes(content)
+        (folder / "weights").write_bytes(weights)
+        for number, arrays in enumerate(inputs):
+            np.savez(folder / f"input-{number}.npz", allow_pickle=False, **arrays)
+        self._results = [folder / f"result-{number}.npy" for number in range(len(inputs))]
         command = [*COMMAND, runtime, dtype, str(torch.get_num_threads()), str(folder)]
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._process: subprocess.Popen[str] | None = None
@@ -165,15 +182,19 @@ class _Child:
         with suppress(OSError):
             self._process.communicate()
 
-    def expect_ran(self) -> None:
-        """Wait until the results are there.
+    def results(self) -> list[np.ndarray]:
+        """Wait for the results of all inputs.
 
         Raises:
-            _FaultError: they will not be.
+            _FaultError: there will be none.
         """
         line = self._line()
         if line.first != "ran":
             raise _FaultError(line.rest or "it failed")
+        try:
+            return [np.load(file) for file in self._results]
+        except (OSError, ValueError) as error:
+            raise _FaultError(f"its results cannot be read ({type(error).__name__})") from error
 
     def seconds(self) -> float:
         """Have it run once more.

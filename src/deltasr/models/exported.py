@@ -72,7 +72,6 @@ class ExportedModel(Model):
         weights: the second file of OpenVINO's format; empty for ONNX's.
 
     Raises:
-        CheckpointError: the runtime cannot load it.
         ModelError: the runtime is not installed.
     """
 
@@ -93,7 +92,12 @@ class ExportedModel(Model):
         self._content, self._weights = content, weights
         self._source = source or header.name
         self._opened: tuple[tuple[int, str], Session] | None = None
-        self._session("float32")
+        require_package(runtime, self._source)
+
+    @property
+    def files(self) -> tuple[bytes, bytes]:
+        """The file and its weights, as they were given."""
+        return self._content, self._weights
 
     def _session(self, dtype: str) -> Session:
         """A session in a type, with torch's present number of threads; the last one is kept."""
@@ -134,6 +138,7 @@ class ExportedModel(Model):
                 restore.
 
         Raises:
+            CheckpointError: the runtime cannot load the file, which it does with the first pictures.
             ModelError: the runtime fails, or its result has not the size that the file's header says.
         """
         arrays: dict[str, np.ndarray] = {"lr": lr.detach().float().cpu().contiguous().numpy()}
