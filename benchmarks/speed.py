@@ -1,11 +1,12 @@
 """Seconds, memory and share of the machine's limit of models by engines, as a Markdown table.
 
-    python benchmarks/speed.py [--sides 64 256] [--threads 1 2] [--rounds 7] [--int8 FILE.xml] [--others FOLDER]
+    python benchmarks/speed.py [--sides 64 256] [--threads 1 2] [--rounds 7] [--int8 FILE.xml] [--others FOLDER] [--beside]
 
 Each row has a process of its own; they take turns, so that other work on the machine meets all of them. It measures
 networks alone, from an array to an array: no tiles, no projection, no files. ONNX Runtime and OpenVINO run in processes
-without torch. `--int8` is a file of `deltasr export --int8`, `--others` a folder of other people's ONNX files. Quote
-ratios, not seconds.
+without torch. `--int8` is a file of `deltasr export --int8`, `--others` a folder of other people's ONNX files. `--beside`
+is for machines that have other work: it counts the seconds of processor time of all threads, not those of the clock.
+Quote ratios, not seconds.
 """
 
 from __future__ import annotations
@@ -64,9 +65,9 @@ def runtime_run(engine: str, file: Path, threads: int) -> Any:
     return OpenvinoSession(content, weights=weights, source=str(file), threads=threads, dtype=dtype).run
 
 
-def work(engine: str, source: str, dials: list[str]) -> None:
+def work(engine: str, source: str, clock_name: str, dials: list[str]) -> None:
     """For each line with a side: run a picture of that side, and print the seconds and the peak memory in MB."""
-    threads = int(os.environ["OMP_NUM_THREADS"])
+    threads, clock = int(os.environ["OMP_NUM_THREADS"]), getattr(time, clock_name)
     if engine == LIMIT:
         import torch
 
@@ -81,16 +82,16 @@ def work(engine: str, source: str, dials: list[str]) -> None:
         if engine == LIMIT:
             speeds = []
             for gflop, function in runs:
-                started = time.perf_counter()
+                started = clock()
                 function()
-                speeds.append(gflop / (time.perf_counter() - started))
+                speeds.append(gflop / (clock() - started))
             result = max(speeds)
         else:
             lr = np.random.default_rng(0).random((1, 3, side, side), np.float32)
             arrays = {"lr": lr} | {name: np.ones(1, np.float32) for name in dials}
-            started = time.perf_counter()
+            started = clock()
             run(arrays)
-            result = time.perf_counter() - started
+            result = clock() - started
         print(json.dumps([result, peak_megabytes()]), flush=True)
 
 
@@ -103,9 +104,9 @@ def peak_megabytes() -> float:
 class Worker:
     """A row's process; `start_up` is how long it took to its first result, of a small picture."""
 
-    def __init__(self, engine: str, source: str, dials: list[str], threads: int) -> None:
+    def __init__(self, engine: str, source: str, clock: str, dials: list[str], threads: int) -> None:
         environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
-        command = [sys.executable, __file__, "--work", engine, source, *dials]
+        command = [sys.executable, __file__, "--work", engine, source, clock, *dials]
         pipe = subprocess.PIPE
         started = time.perf_counter()
         self.process = subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True)
@@ -163,12 +164,13 @@ def rows_of(
 
 def measure(rows: dict[str, tuple[str, str, list[str], Path | None]], chosen: argparse.Namespace, threads: int) -> None:
     """Print the table of a number of threads."""
+    clock = "process_time" if chosen.beside else "perf_counter"
     workers: dict[str, Worker] = {}
     times: dict[tuple[str, int], list[float]] = {(row, side): [] for side in chosen.sides for row in rows}
     peak: dict[tuple[str, int], float] = {}
     try:
         for row, (engine, source, dials, _) in rows.items():
-            workers[row] = Worker(engine, source, dials, threads)
+            workers[row] = Worker(engine, source, clock, dials, threads)
         for side in chosen.sides:
             for number in range(chosen.rounds + 1):
                 for row, worker in workers.items():
@@ -199,7 +201,7 @@ def measure(rows: dict[str, tuple[str, str, list[str], Path | None]], chosen: ar
 
 def main() -> None:
     if sys.argv[1:2] == ["--work"]:
-        work(sys.argv[2], sys.argv[3], sys.argv[4:])
+        work(sys.argv[2], sys.argv[3], sys.argv[4], sys.argv[5:])
         return
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sides", type=int, nargs="+", default=[64, 256])
@@ -207,6 +209,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--int8", type=Path)
     parser.add_argument("--others", type=Path)
+    parser.add_argument("--beside", action="store_true")
     chosen = parser.parse_args()
     from deltasr.engines import choice, export
     from deltasr.models import catalogue

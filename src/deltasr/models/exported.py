@@ -139,7 +139,8 @@ class ExportedModel(Model):
 
         Raises:
             CheckpointError: the runtime cannot load the file, which it does with the first pictures.
-            ModelError: the runtime fails, or its result has not the size that the file's header says.
+            MemoryError: there is not enough memory.
+            ModelError: the runtime fails otherwise, or its result has not the size that the file's header says.
         """
         arrays: dict[str, np.ndarray] = {"lr": lr.detach().float().cpu().contiguous().numpy()}
         if self.dial:

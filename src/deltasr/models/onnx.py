@@ -112,7 +112,8 @@ class OnnxModel(Model):
         """Upscale (N, 3, h, w) in [0, 1] to (N, 3, scale h, scale w) in [0, 1].
 
         Raises:
-            ModelError: ONNX Runtime fails; running out of memory is among the reasons.
+            MemoryError: there is not enough memory.
+            ModelError: ONNX Runtime fails otherwise.
         """
         if self._session is None or self._threads != torch.get_num_threads():
             self._session = self._open()

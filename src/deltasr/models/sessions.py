@@ -23,7 +23,8 @@ class Session(Protocol):
         """Its one output.
 
         Raises:
-            ModelError: the runtime fails; running out of memory is among the reasons.
+            MemoryError: there is not enough memory.
+            ModelError: the runtime fails otherwise.
         """
 
 
@@ -60,7 +61,7 @@ class OnnxRuntimeSession:
         try:
             (result,) = self.session.run(None, dict(arrays))
         except Exception as error:  # as above
-            raise ModelError(f"{self._source} failed in ONNX Runtime ({reason(error)}).") from error
+            raise _failure(self._source, "onnxruntime", error) from error
         return np.asarray(result, np.float32)
 
 
@@ -106,12 +107,21 @@ class OpenvinoSession:
             request = self._compiled.create_infer_request()  # which one thread at a time may use
             result = request.infer(dict(arrays), share_inputs=True)[0]
         except Exception as error:  # as above
-            raise ModelError(f"{self._source} failed in OpenVINO ({reason(error)}).") from error
+            raise _failure(self._source, "openvino", error) from error
         return np.array(result, np.float32)
 
 
 TITLES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
 """What the packages call themselves."""
+
+_OUT_OF_MEMORY = ("bad_alloc", "failed to allocate", "out of memory", "not enough memory")
+
+
+def _failure(source: str, runtime: str, error: Exception) -> Exception:
+    """What to raise in place of a runtime's own exception; a smaller tile helps where memory ran out."""
+    why = f"{source} failed in {TITLES[runtime]} ({reason(error)})."
+    ran_out = isinstance(error, MemoryError) or any(phrase in str(error).lower() for phrase in _OUT_OF_MEMORY)
+    return MemoryError(why) if ran_out else ModelError(why)
 
 
 def require_package(name: str, purpose: str) -> ModuleType:
