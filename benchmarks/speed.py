@@ -1,12 +1,12 @@
 """Seconds, memory and share of the machine's limit of models by engines, as a Markdown table.
 
-    python benchmarks/speed.py [--sides 64 256] [--threads 1 2] [--rounds 7] [--int8 FILE.xml] [--others FOLDER] [--beside]
+    python benchmarks/speed.py [--sides 64 256] [--threads 1 2] [--rounds 7] [--beside] [--int8 FILE.xml] [--others FOLDER]
 
 Each row has a process of its own; they take turns, so that other work on the machine meets all of them. It measures
 networks alone, from an array to an array: no tiles, no projection, no files. ONNX Runtime and OpenVINO run in processes
-without torch. `--int8` is a file of `deltasr export --int8`, `--others` a folder of other people's ONNX files. `--beside`
-is for machines that have other work: it counts the seconds of processor time of all threads, not those of the clock.
-Quote ratios, not seconds.
+without torch. `--beside` is for machines that have other work: it counts seconds of processor time, of all threads.
+`--int8` is a file of `deltasr export --int8`, `--others` a folder of other people's ONNX files. Quote ratios, not
+seconds.
 """
 
 from __future__ import annotations
