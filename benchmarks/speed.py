@@ -1,6 +1,6 @@
 """Seconds, memory and share of the machine's limit of models by engines, as a Markdown table.
 
-    python benchmarks/speed.py [--sides 64 256] [--threads 1 2] [--rounds 7] [--beside] [--int8 FILE.xml] [--others FOLDER]
+    python benchmarks/speed.py [--sides 64 256] [--threads 1 2] [--rounds 7] [--beside] [--int8 FILE] [--others FOLDER]
 
 Each row has a process of its own; they take turns, so that other work on the machine meets all of them. It measures
 networks alone, from an array to an array: no tiles, no projection, no files. ONNX Runtime and OpenVINO run in processes
