@@ -134,6 +134,8 @@ def test_a_network_is_exported_once(tried, small_net, exported_small_net, monkey
     assert choice.exported(small_net).content == choice.exported(small_net).content == exported_small_net.content
     assert choice.exported(small_net).header == exported_small_net.header
     assert len(made) == 1
+    choice.exported(small_net, refresh=True)
+    assert len(made) == 2
     assert len(list((cache / "exported").iterdir())) == 1
 
 

@@ -176,15 +176,19 @@ def verdicts(model: Model, *, dtype: str = "float32", refresh: bool = False) -> 
     elif key not in _known and (found := user_cache.remembered(_FILE, dict[str, Verdict]).get(key)):
         _known[key] = found
     if key not in _known:
-        content = exported(model).content if runtimes else b""
+        content = exported(model, refresh=refresh).content if runtimes else b""
         _known[key] = trial.try_all(model, content, runtimes, dtype=dtype)
         if all(verdict.lasting for verdict in _known[key].values()):
             user_cache.remember(_FILE, key, _known[key])
     return _known[key]
 
 
-def exported(model: Model) -> Exported:
+def exported(model: Model, *, refresh: bool = False) -> Exported:
     """A model in ONNX's format, from the user's cache folder where an earlier process has left it there.
+
+    Args:
+        model: what to export.
+        refresh: whether to export it again.
 
     Raises:
         ModelError: it cannot be exported.
@@ -192,6 +196,8 @@ def exported(model: Model) -> Exported:
     digest = hashlib.sha256(f"{weights_digest(model)} {version('torch')} {version('deltasr')}".encode()).hexdigest()
     file = user_cache.folder() / _FOLDER / f"{digest[:32]}.onnx"
     with suppress(OSError):
+        if refresh:
+            file.unlink(missing_ok=True)
         return Exported(file.read_bytes(), header_of(model), {})
     result = export(model)
     with suppress(OutputError, OSError):

@@ -187,6 +187,7 @@ def by_torch(model: Model, arrays: dict[str, np.ndarray]) -> np.ndarray:
     """What torch makes of the graph's inputs."""
     device = next(model.parameters(), torch.empty(0)).device
     lr, *places = (torch.from_numpy(array).to(device) for array in arrays.values())
+    lr = lr.contiguous(memory_format=torch.channels_last)  # as an `Upscaler` orders pictures
     return model(lr, **dict(zip(list(arrays)[1:], places, strict=True))).float().cpu().numpy()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import queue
 import subprocess
 import sys
@@ -61,11 +62,12 @@ def try_all(model: Model, content: bytes, runtimes: Sequence[str], *, dtype: str
     """How torch and runtimes fare with a model, timed in turns, so that other work on the machine meets all of them.
 
     Args:
-        model: the reference, run by torch in this process.
+        model: the reference, run by torch in this process, in the layout in which an `Upscaler` runs it.
         content: the same, in ONNX's format.
         runtimes: of `onnxruntime` and `openvino`.
         dtype: what torch computes in when it is timed, and what runtimes compute in.
     """
+    model = copy.deepcopy(model).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     inputs = [sample(model, height, width, count=count) for height, width, count in _SIZES]
     verdicts: dict[str, Verdict] = {}
     with tempfile.TemporaryDirectory() as place, ExitStack() as stack:
