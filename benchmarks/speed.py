@@ -24,6 +24,8 @@ from typing import Any
 
 import numpy as np
 
+from deltasr import environment
+
 OURS = "deltadiff-x4"
 LIMIT = "a product and a convolution"
 _PRODUCT, _CHANNELS, _CONVOLVED = 1024, 192, 96
@@ -67,6 +69,7 @@ def runtime_run(engine: str, file: Path, threads: int) -> Any:
 
 def work(engine: str, source: str, clock_name: str, dials: list[str]) -> None:
     """For each line with a side: run a picture of that side, and print the seconds and the peak memory in MB."""
+    environment.let_threads_sleep()  # as the commands do
     threads, clock = int(os.environ["OMP_NUM_THREADS"]), getattr(time, clock_name)
     if engine == LIMIT:
         import torch
