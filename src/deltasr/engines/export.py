@@ -1,7 +1,8 @@
 """A model's network as a file for other programs: ONNX, or OpenVINO's own format.
 
 The graph takes `lr` (N, 3, h, w), RGB in [0, 1], any N, h and w, and for each dial that the model has an input (N,),
-`fidelity` or `restoration`; it gives `sr` (N, 3, scale h, scale w) in [0, 1]. The same weights give the same bytes.
+`fidelity` or `restoration`; it gives `sr` (N, 3, scale h, scale w) in [0, 1]. The same weights give the same bytes; in
+OpenVINO's format they do from each new process.
 """
 
 from __future__ import annotations
