@@ -6,11 +6,17 @@ import json
 import os
 import zlib
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
+
+from deltasr.models.base import Model
+
+if TYPE_CHECKING:
+    from deltasr.engines.export import Exported
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -99,3 +105,46 @@ def bf16() -> None:
 def reference() -> Reference:
     """The published networks as facts to test against."""
     return Reference()
+
+
+class SmallNet(Model):
+    """A network with both dials and a receptive field of 2, quick to export; random weights far from any interpolation.
+
+    Its results depend on both dials, and lie in [0, 1].
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.name, self.description, self.scale, self.receptive_field = "small-net", "A small network x2", 2, 2
+        self.dial, self.default_fidelity, self.restoring, self.consistent = True, 0.75, True, True
+        generator = torch.Generator().manual_seed(0)
+        self.first = nn.Conv2d(3, 8, 3, padding=1)
+        self.second = nn.Conv2d(8, 12, 3, padding=1)
+        for parameter in self.parameters():
+            parameter.data = torch.randn(parameter.shape, generator=generator) * 0.5
+
+    def forward(
+        self, lr: torch.Tensor, fidelity: float | torch.Tensor | None = None, restoration: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        fidelity, restoration = (
+            torch.as_tensor(default if value is None else value, dtype=torch.float32).view(-1, 1, 1, 1)
+            for value, default in ((fidelity, self.default_fidelity), (restoration, 0.0))
+        )
+        features = torch.relu(self.first(lr - restoration)) * (0.5 + fidelity)
+        return torch.sigmoid(nn.functional.pixel_shuffle(self.second(features), 2))
+
+
+@pytest.fixture(scope="session")
+def small_net() -> Model:
+    """A `SmallNet`, which tests must not change."""
+    return SmallNet().eval()
+
+
+@pytest.fixture(scope="session")
+def exported_small_net(small_net: Model) -> Exported:
+    """The same in ONNX's format; skipped without what that needs."""
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(package, reason="needs the extra export")
+    from deltasr.engines.export import export
+
+    return export(small_net)

@@ -22,7 +22,9 @@ LEAVES: dict[str, set[str]] = {
     "files": set(),
     "free_memory": set(),
     "interruption": set(),
-    "processor": {"files"},
+    "user_cache": {"files"},
+    "live_bytes": set(),
+    "processor": {"user_cache"},
     "environment": {"processor"},
     "devices": {"processor", "arguments"},
     "resampling": set(),
@@ -36,13 +38,15 @@ ROOMS: dict[str, set[str]] = {
     "diffusion": set(),
     "nets": set(),
     "models": {"nets", "diffusion"},
-    "inference": {"planning", "models", "diffusion", "imaging", "degradation"},
+    "engines": {"models"},
+    "inference": {"planning", "engines", "models", "diffusion", "imaging", "degradation"},
     "evaluation": {"planning", "inference", "models", "nets", "imaging", "degradation"},
     "training": {"inference", "evaluation", "models", "nets", "diffusion", "imaging", "degradation"},
     "experiments": {"training", "evaluation", "inference", "models", "diffusion", "imaging", "degradation"},
     "web": {"inference", "models", "planning", "imaging"},
     "cli": {
         "web",
+        "engines",
         "experiments",
         "inference",
         "training",
@@ -60,6 +64,7 @@ MAY_USE = LEAVES | {room: used | LEAVES.keys() for room, used in ROOMS.items()}
 
 HEAVY = (
     "torch", "numpy", "pyvips", "PIL", "safetensors", "accelerate", "scipy", "skimage", "diffusers", "matplotlib",
+    "onnxruntime", "openvino",
 )  # fmt: skip
 
 
@@ -135,7 +140,7 @@ print("heavy:", *[name for name in {HEAVY!r} if name in sys.modules])
     assert printed.splitlines()[-1].split() == ["heavy:"]
     commands = (
         "upscale", "models", "info", "steps", "evaluate", "train", "import", "degrade", "graphics", "experiment",
-        "web",
+        "web", "engines", "export",
     )  # fmt: skip
     for command in commands:
         assert re.search(rf"^\W+{command} +\w+", printed, re.MULTILINE), f"{command} is not listed with what it does"

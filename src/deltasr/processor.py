@@ -17,18 +17,18 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import msgspec
-
-from deltasr.errors import OutputError
-from deltasr.files import write_whole
+from deltasr import user_cache
 
 Tried = dict[str, float | str]
 """Name of a type to the seconds of processor time of its trial, or to the signal or error that ended the trial."""
 
 _TYPES = ("float32", "bfloat16", "float16")
 _PATIENCE = 120.0
-_FROM_OUTSIDE = {"SIGINT", "SIGKILL", "SIGTERM"}
-_READ_BY_TORCH = ("ATEN_", "DNNL_", "ONEDNN_")
+ENDED_FROM_OUTSIDE = {"SIGINT", "SIGKILL", "SIGTERM"}
+"""Signals that do not come from the processor: a user, or the system when memory is short, sent them."""
+
+_FILE = "processor.json"
+READ_BY_TORCH = ("ATEN_", "DNNL_", "ONEDNN_")
 """Prefixes of the environment variables that choose the instructions of torch, and of oneDNN, which torch uses."""
 
 _TRIAL = """
@@ -96,14 +96,14 @@ def tried(changes: Mapping[str, str] | None = None) -> Tried:
     environment = {**os.environ, **(changes or {})}
     key = _key(environment)
     if key not in _known:
-        _known[key] = _remembered().get(key) or _try_all(environment)
+        _known[key] = user_cache.remembered(_FILE, Tried).get(key) or _try_all(environment)
         _remember(key, _known[key])
     return _known[key]
 
 
 def announces_amx() -> bool:
     """Whether the processor has the flag of AMX, Intel's matrix instructions; False where the system has no flags."""
-    return " amx_tile" in _description()
+    return " amx_tile" in description()
 
 
 def _try_all(environment: Mapping[str, str]) -> Tried:
@@ -135,7 +135,7 @@ def _try(names: list[str], environment: Mapping[str, str]) -> tuple[Tried, str]:
         return _read(late.stdout or b""), "it hangs"
     except OSError as error:
         return {}, type(error).__name__
-    return _read(child.stdout), _end(child.returncode)
+    return _read(child.stdout), end_of(child.returncode)
 
 
 def _read(printed: bytes) -> Tried:
@@ -150,7 +150,8 @@ def _read(printed: bytes) -> Tried:
     return results
 
 
-def _end(status: int) -> str:
+def end_of(status: int) -> str:
+    """How a child with this exit status ended, such as SIGILL."""
     with suppress(ValueError):
         return signal.Signals(-status).name
     return f"status {status}"
@@ -162,14 +163,14 @@ def _key(environment: Mapping[str, str]) -> str:
         torch = version("torch")
     except PackageNotFoundError:
         torch = "unknown"
-    description = _description()
-    model = next((line.partition(":")[2].strip() for line in description.splitlines() if ":" in line), description)
-    digest = hashlib.sha256(f"{description}\n{platform.platform()}\n{_TRIAL}".encode()).hexdigest()[:12]
-    chosen = [f"{name}={value}" for name, value in sorted(environment.items()) if name.startswith(_READ_BY_TORCH)]
+    text = description()
+    model = next((line.partition(":")[2].strip() for line in text.splitlines() if ":" in line), text)
+    digest = hashlib.sha256(f"{text}\n{platform.platform()}\n{_TRIAL}".encode()).hexdigest()[:12]
+    chosen = [f"{name}={value}" for name, value in sorted(environment.items()) if name.startswith(READ_BY_TORCH)]
     return ", ".join([model, f"torch {torch}", *chosen, digest])
 
 
-def _description() -> str:
+def description() -> str:
     """Model, microcode and flags of the processor, as far as the system has them."""
     fields = ("model name", "microcode", "flags", "Features", "CPU ")
     try:
@@ -179,24 +180,9 @@ def _description() -> str:
     return "\n".join(line for line in text.partition("\n\n")[0].splitlines() if line.startswith(fields))
 
 
-def _file() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "deltasr" / "processor.json"
-
-
-def _remembered() -> dict[str, Tried]:
-    """The results of earlier processes; empty where they cannot be read."""
-    try:
-        return msgspec.json.decode(_file().read_bytes(), type=dict[str, Tried])
-    except (OSError, RuntimeError, msgspec.MsgspecError):
-        return {}
-
-
 def _remember(key: str, results: Tried) -> None:
-    """Save results for later processes, unless a signal from outside ended a trial, or the file cannot be written."""
-    if not isinstance(results["float32"], float) or not _FROM_OUTSIDE.isdisjoint(results.values()):
+    """Save results for later processes, unless a signal from outside ended a trial."""
+    if not isinstance(results["float32"], float) or not ENDED_FROM_OUTSIDE.isdisjoint(results.values()):
         return
-    if key in _remembered():
-        return
-    content = msgspec.json.format(msgspec.json.encode(_remembered() | {key: results}))
-    with suppress(OutputError, RuntimeError):  # the latter where there is no home folder
-        write_whole(_file(), content, what="The result of the trial")
+    if key not in user_cache.remembered(_FILE, dict):
+        user_cache.remember(_FILE, key, results)

@@ -9,8 +9,10 @@ from cyclopts import App
 
 from deltasr import __version__, environment, interruption
 from deltasr.cli.degrade import degrade_command
+from deltasr.cli.engines import engines_command
 from deltasr.cli.evaluate import evaluate_command
 from deltasr.cli.experiment import experiment_command
+from deltasr.cli.export import export_command
 from deltasr.cli.graphics import graphics_command
 from deltasr.cli.import_ import import_command
 from deltasr.cli.messages import complain, unfailing_streams
@@ -35,6 +37,8 @@ app.command(info_command, name="info")
 app.command(steps_command, name="steps")
 app.command(evaluate_command, name="evaluate")
 app.command(train_command, name="train")
+app.command(engines_command, name="engines")
+app.command(export_command, name="export")
 app.command(import_command, name="import")
 app.command(degrade_command, name="degrade")
 app.command(graphics_command, name="graphics")

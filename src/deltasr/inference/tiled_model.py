@@ -19,6 +19,7 @@ from deltasr.inference.padding import padded_size, run_padded
 from deltasr.inference.runner import run_tiles
 from deltasr.inference.sizes import Size
 from deltasr.inference.tiling import FADE, Axis, Span
+from deltasr.live_bytes import bytes_per_pixel
 from deltasr.models.base import Model
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
@@ -221,7 +222,7 @@ class TiledModel:
         """Bytes of tensors for each LR pixel of a window, measured once."""
         if self._measured_bytes is None:
             side, _ = padded_size(32, 32, self.model.size_requirements)
-            self._measured_bytes = memory.bytes_per_pixel(
+            self._measured_bytes = self.model.hidden_bytes_per_pixel + bytes_per_pixel(
                 lambda side: self._window_result(_pattern(side, self.device), Conditions()), side=side
             )
         return self._measured_bytes

@@ -16,6 +16,7 @@ from torch import Tensor
 from deltasr.arguments import is_whole, shown
 from deltasr.devices import DTYPES, find_device, usable
 from deltasr.diffusion.noise import NoiseField
+from deltasr.engines import choice
 from deltasr.errors import SettingError
 from deltasr.imaging import Picture, fill_transparent, picture_from
 from deltasr.inference import memory
@@ -54,7 +55,8 @@ class Upscaler:
         model: the model, on the device and in evaluation mode.
         device: where the network computes; pictures stay in main memory.
         dtype: what the network computes in.
-        note: a sentence if the device cannot compute in the type that was asked for, else None.
+        note: a sentence if the device cannot compute in the type that was asked for, or `auto` found no engine to use,
+            else None.
         tile: LR pixels per side of a tile; 0 for whole pictures, None for what fits into the free memory.
         consistent: whether results are projected so that they downscale to the input.
         ensemble: whether each tile is the mean over its eight orientations.
@@ -69,6 +71,7 @@ class Upscaler:
         tile: int | None = None,
         consistency: bool | None = None,
         ensemble: bool = False,
+        engine: str = "torch",
     ) -> None:
         """Take a model.
 
@@ -84,10 +87,14 @@ class Upscaler:
                 default, whose projection gets weaker the more a picture is restored.
             ensemble: whether each tile is the mean over its eight orientations, which takes eight times as long and
                 is slightly more accurate (`inference.ensemble`); for models without noise.
+            engine: what runs the network: `torch`; `onnxruntime` or `openvino`, on the CPU, within one 8-bit level of
+                torch's float32; or `auto`, the fastest that is installed and was tried on this machine
+                (`engines.choice`), torch on other devices than the CPU.
 
         Raises:
             SettingError: `model` is not a model, this machine does not have the device, or another setting has a
                 wrong value or does not apply to this model.
+            ModelError: the engine is not installed, or gives wrong results with this model on this machine.
         """
         if not isinstance(model, Model):
             raise SettingError(f"{shown(model)} is not a model of deltasr; give what deltasr.load returns.")
@@ -108,10 +115,13 @@ class Upscaler:
             raise SettingError(
                 f"The model {model.name} uses noise, which an ensemble would average out; leave the ensemble out."
             )
-        self.device = find_device(device)
+        choice.require_engine(engine)
+        self.device = find_device("cpu" if device == "auto" and engine in choice.RUNTIMES else device)
+        self.dtype, cannot = usable(dtype, self.device)
+        model, kept = choice.run_by(model, engine, device=self.device, dtype="float32" if cannot is not None else dtype)
+        self.note = None if cannot is None and kept is None else ". ".join(filter(None, (cannot, kept)))
         self.model = model.to(device=self.device)
         self.model.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-        self.dtype, self.note = usable(dtype, self.device)
         self.tile = tile
         self.consistent = model.consistent if consistency is None else consistency
         self.ensemble = ensemble

@@ -51,6 +51,7 @@ class Model(nn.Module):
             None for a clean one, a number in [0, 1] (`degradation.web`), or a tensor (N,) of such numbers.
         consistent: whether an `Upscaler` projects its results onto the pictures that downscale to the input, unless
             told otherwise (`inference.consistency`).
+        hidden_bytes_per_pixel: what a run takes for each LR pixel besides torch's tensors, where torch does not run it.
     """
 
     config: Config | None = None
@@ -68,6 +69,7 @@ class Model(nn.Module):
     default_fidelity: float = 1.0
     restoring: bool = False
     consistent: bool = False
+    hidden_bytes_per_pixel: float = 0.0
 
     def forward(self, lr: Tensor) -> Tensor:
         raise TypeError(f"{type(self).__name__} does not define forward")

@@ -168,6 +168,10 @@ def load(name_or_path: str | os.PathLike[str] = DEFAULT, *, device: str | torch.
         from deltasr.models import onnx
 
         return onnx.load(place).to(device).eval()
+    if place.suffix.lower() == ".xml":
+        from deltasr.models import exported
+
+        return exported.from_openvino(place).to(device).eval()
     if is_foreign(place):
         from deltasr.models import external
 

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from deltasr.errors import CheckpointError, ModelError, reason
+from deltasr.errors import CheckpointError, ModelError
+from deltasr.models import exported
 from deltasr.models.base import Model, SizeRequirements
+from deltasr.models.sessions import OnnxRuntimeSession
 
 SUFFIX = ".onnx"
 
@@ -47,7 +48,7 @@ class OnnxModel(Model):
         self._path, self._threads = path, 0
         self._session = self._open()
         self.name = path.stem
-        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        inputs, outputs = self._session.session.get_inputs(), self._session.session.get_outputs()
         what = f"{path} is not an upscaler that deltasr can run"
         if len(inputs) != 1 or len(outputs) != 1:
             raise CheckpointError(
@@ -67,21 +68,14 @@ class OnnxModel(Model):
         self.scale, self.size_requirements = self._probed(what)
         self.description = f"{path.name} x{self.scale}, by ONNX Runtime"
 
-    def _open(self) -> Any:
+    def _open(self) -> OnnxRuntimeSession:
         """A session with torch's present number of threads."""
-        runtime = _onnxruntime(self._path)
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = self._threads = torch.get_num_threads()
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 4  # what it says of failures stands in its exceptions too
+        self._threads = torch.get_num_threads()
         try:
             content = self._path.read_bytes()
-            return runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except OSError as error:
             raise CheckpointError(f"{self._path} cannot be read: {error.strerror}.") from error
-        except Exception as error:  # ONNX Runtime's exceptions have no common base of their own
-            raise CheckpointError(f"ONNX Runtime cannot load {self._path} ({reason(error)}).") from error
+        return OnnxRuntimeSession(content, source=str(self._path), threads=self._threads)
 
     def _probed(self, what: str) -> tuple[int, SizeRequirements]:
         """The factor, and the sizes that it takes, by trying small ones."""
@@ -109,11 +103,7 @@ class OnnxModel(Model):
         return result.shape == (1, 3, scale * side, scale * side)
 
     def _run(self, picture: np.ndarray) -> np.ndarray:
-        try:
-            (result,) = self._session.run(None, {self._input: picture.astype(self._type, copy=False)})
-        except Exception as error:  # as above
-            raise ModelError(f"{self.name} failed in ONNX Runtime ({reason(error)}).") from error
-        return np.asarray(result, np.float32)
+        return self._session.run({self._input: picture.astype(self._type, copy=False)})
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_session": None}  # which cannot be pickled or copied, and is opened again
@@ -122,7 +112,8 @@ class OnnxModel(Model):
         """Upscale (N, 3, h, w) in [0, 1] to (N, 3, scale h, scale w) in [0, 1].
 
         Raises:
-            ModelError: ONNX Runtime fails; running out of memory is among the reasons.
+            MemoryError: there is not enough memory.
+            ModelError: ONNX Runtime fails otherwise.
         """
         if self._session is None or self._threads != torch.get_num_threads():
             self._session = self._open()
@@ -131,14 +122,10 @@ class OnnxModel(Model):
         return torch.cat(results).to(lr.device, lr.dtype).clamp(0, 1)
 
 
-def load(path: str | os.PathLike[str]) -> OnnxModel:
-    """The model of an ONNX file; raises what `OnnxModel` raises."""
-    return OnnxModel(Path(path))
+def load(path: str | os.PathLike[str]) -> Model:
+    """The model of an ONNX file: one that deltasr exported, or anybody else's.
 
-
-def _onnxruntime(path: Path) -> ModuleType:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise ModelError(f"{path} needs ONNX Runtime: pip install onnxruntime.") from error
-    return onnxruntime
+    Raises:
+        CheckpointError, ModelError: as `OnnxModel` and `exported.from_onnx`.
+    """
+    return exported.from_onnx(Path(path)) or OnnxModel(Path(path))

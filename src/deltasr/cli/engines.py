@@ -1,0 +1,82 @@
+"""`deltasr engines`: what can run networks on this machine, and how fast."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from deltasr.cli.messages import plain
+
+if TYPE_CHECKING:
+    from deltasr.engines.trial import Verdict
+
+_HEADS = ("engine", "version", "ms", "times as fast", "verdict")
+
+
+def engines_command(
+    *,
+    model: str = "deltadiff-x4",
+    dtype: Literal["float32", "bfloat16"] = "float32",
+    refresh: Annotated[bool, Parameter(negative=())] = False,
+    json_: Annotated[bool, Parameter(name="--json", negative=())] = False,
+) -> None:
+    """List what can run a model's network on this machine's CPU, tried in child processes, and what auto chooses.
+
+    The first time takes some seconds, and is remembered for this machine, these versions and this model.
+
+    Parameters
+    ----------
+    model
+        Name in the catalogue or checkpoint.
+    dtype
+        What the network computes in.
+    refresh
+        Try and measure again.
+    json_
+        Print it as one JSON object.
+    """
+    from deltasr.engines import choice
+    from deltasr.environment import let_bf16_run
+    from deltasr.models import catalogue
+
+    if dtype == "bfloat16":
+        let_bf16_run()
+    found = choice.verdicts(catalogue.load(model), dtype=dtype, refresh=refresh)
+    chosen = choice.best(found)
+    if json_:
+        told = {name: _as_object(name, verdict) for name, verdict in found.items()}
+        print(json.dumps({"model": model, "dtype": dtype, "auto": chosen, "engines": told}, indent=2))
+        return
+    rows = [_HEADS]
+    reference = found["torch"].seconds or 0.0
+    for name in ("torch", *choice.RUNTIMES):
+        verdict, number = found.get(name), choice.installed(name)
+        if verdict is None:
+            why = f"not installed: pip install {name}" if number is None else f"does not compute in {dtype}"
+            rows.append((name, number or "-", "-", "-", why))
+        elif verdict.seconds is None:
+            rows.append((name, number or "-", "-", "-", f"not used: {verdict.fault}"))
+        else:
+            speed = f"{reference / verdict.seconds:.2f}"
+            rows.append((name, number or "-", f"{1000 * verdict.seconds:.0f}", speed, _praise(name, verdict)))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADS))]
+    for row in rows:
+        print(plain("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()))
+    print(plain(f"auto is {chosen} for {model} in {dtype}"))
+
+
+def _praise(name: str, verdict: Verdict) -> str:
+    return "the reference" if name == "torch" else f"within {verdict.levels:.2g} of 255 levels of torch"
+
+
+def _as_object(name: str, verdict: Verdict) -> dict[str, object]:
+    from deltasr.engines import choice
+
+    return {
+        "version": choice.installed(name),
+        "seconds": verdict.seconds,
+        "levels": verdict.levels,
+        "fault": verdict.fault or None,
+    }

@@ -1,0 +1,228 @@
+"""Which program runs a model's network on this machine: torch, or one that gives torch's results sooner."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+
+import torch
+
+from deltasr import processor, user_cache
+from deltasr.arguments import shown
+from deltasr.engines import trial
+from deltasr.engines.export import Exported, export, header_of, sample, weights_digest
+from deltasr.engines.trial import Verdict
+from deltasr.errors import ModelError, OutputError, SettingError
+from deltasr.files import write_whole
+from deltasr.models.base import Model
+from deltasr.models.exported import ExportedModel
+from deltasr.models.sessions import TITLES
+
+RUNTIMES = tuple(TITLES)
+ENGINES = ("auto", "torch", *RUNTIMES)
+"""What a network can be run by; `auto` is the fastest that is tried and found right."""
+
+_WORTH_IT = 0.9
+"""Another engine than torch is taken by `auto` where it needs at most this share of torch's time."""
+
+_FILE = "engines.json"
+_FOLDER = "exported"
+_KEPT = 20
+"""Exported networks that stay in the user's cache folder."""
+
+_known: dict[str, dict[str, Verdict]] = {}
+
+
+def require_engine(engine: object) -> None:
+    """Make sure that there is an engine of a name.
+
+    Raises:
+        SettingError: there is none.
+    """
+    if engine not in ENGINES:
+        raise SettingError(f"There is no engine '{shown(engine)}'; choose one of {', '.join(ENGINES)}.")
+
+
+def run_by(model: Model, engine: str, *, device: torch.device, dtype: str = "float32") -> tuple[Model, str | None]:
+    """A model whose network an engine runs, with all the promises of the one it is made of.
+
+    An engine other than torch is tried first, once for a machine, versions and model (`verdicts`).
+
+    Args:
+        model: any model, on the CPU or a GPU.
+        engine: one of `ENGINES`.
+        device: where torch would run it.
+        dtype: what it is to compute in.
+
+    Returns:
+        The model, which is `model` itself for torch; and a sentence where `auto` is torch for want of another.
+
+    Raises:
+        SettingError: there is no such engine, or it has not the device or the type.
+        ModelError: the engine is not installed, cannot run the model, or does not run it rightly on this machine.
+    """
+    require_engine(engine)
+    if engine in RUNTIMES and device.type != "cpu":
+        raise SettingError(
+            f"{TITLES[engine]} runs on the CPU here, not on {device}; leave the device or the engine out."
+        )
+    if isinstance(model, ExportedModel):
+        model = model if engine in ("auto", "torch") else model.run_by(engine)
+        require_running(model)
+        return model, None
+    if engine == "torch" or (engine == "auto" and device.type != "cpu"):
+        return model, None
+    if engine == "auto":
+        return _fastest(model, dtype)
+    require_installed(engine)
+    if dtype not in supported(engine):
+        raise SettingError(
+            f"{TITLES[engine]} does not compute in {dtype}; choose one of {', '.join(supported(engine))}."
+        )
+    fault = verdicts(model, dtype=dtype)[engine].fault
+    if fault:
+        raise ModelError(
+            f"{TITLES[engine]} does not run the model {model.name} rightly on this machine ({fault}); choose the "
+            "engine torch, or try again by deltasr engines --refresh."
+        )
+    return _exported_model(model, engine), None
+
+
+def require_running(model: ExportedModel) -> None:
+    """Make sure that a file with weights in 8 bits runs on this machine; on some its instructions end the program.
+
+    Raises:
+        ModelError: it does not.
+    """
+    if model.header.weights != "int8":
+        return
+    content, weights = model.files
+    digest = hashlib.sha256(content + weights).hexdigest()[:12]
+    key = ", ".join([model.name, digest, "int8", _machine()])
+    if key not in _known:
+        found = user_cache.remembered(_FILE, dict[str, Verdict]).get(key)
+        _known[key] = found or {model.runtime: trial.try_file(content, weights, model.runtime, [sample(model, 24, 20)])}
+        if _known[key][model.runtime].lasting:
+            user_cache.remember(_FILE, key, _known[key])
+    if fault := _known[key][model.runtime].fault:
+        raise ModelError(
+            f"{TITLES[model.runtime]} does not run {model.name} in 8 bits on this machine ({fault}); use the model "
+            "that it was exported from."
+        )
+
+
+def _fastest(model: Model, dtype: str) -> tuple[Model, str | None]:
+    if not any(map(installed, RUNTIMES)):
+        return model, "torch runs the network, since neither ONNX Runtime nor OpenVINO is installed"
+    try:
+        found = verdicts(model, dtype=dtype)
+    except ModelError as error:
+        return model, f"torch runs the network. {error}"
+    engine = best(found)
+    if engine == "torch":
+        faults = [f"{TITLES[name]}: {verdict.fault}" for name, verdict in found.items() if verdict.fault]
+        return model, "torch runs the network" + (
+            f" ({'; '.join(faults)})" if faults else ", which no other does sooner"
+        )
+    return _exported_model(model, engine), None
+
+
+def best(found: dict[str, Verdict]) -> str:
+    """The engine that `auto` is, of the verdicts on all."""
+    right = {name: verdict.seconds for name, verdict in found.items() if verdict.seconds is not None}
+    engine = min(right, key=lambda name: right[name])
+    return engine if right[engine] <= _WORTH_IT * right["torch"] else "torch"
+
+
+def installed(runtime: str) -> str | None:
+    """The version of an engine's package; None where it is not installed."""
+    try:
+        return version(runtime)
+    except PackageNotFoundError:
+        return None
+
+
+def require_installed(runtime: str) -> None:
+    """Make sure that an engine's package is there.
+
+    Raises:
+        ModelError: it is not.
+    """
+    if installed(runtime) is None:
+        raise ModelError(f"The engine {runtime} needs {TITLES[runtime]}: pip install {runtime}.")
+
+
+def supported(runtime: str) -> tuple[str, ...]:
+    """The types that a runtime computes in."""
+    return ("float32", "bfloat16") if runtime == "openvino" else ("float32",)
+
+
+def verdicts(model: Model, *, dtype: str = "float32", refresh: bool = False) -> dict[str, Verdict]:
+    """How torch and the installed runtimes that know a type fare with a model on this machine.
+
+    Tried once, which takes some seconds, and remembered: in this process, and for later ones in a file of the user's
+    cache folder, by processor, versions, number of threads, type and model.
+
+    Raises:
+        ModelError: the model cannot be exported.
+    """
+    runtimes = [name for name in RUNTIMES if installed(name) and dtype in supported(name)]
+    key = _key(model, dtype)
+    if refresh:
+        _known.pop(key, None)
+    elif key not in _known and (found := user_cache.remembered(_FILE, dict[str, Verdict]).get(key)):
+        _known[key] = found
+    if key not in _known:
+        content = exported(model, refresh=refresh).content if runtimes else b""
+        _known[key] = trial.try_all(model, content, runtimes, dtype=dtype)
+        if all(verdict.lasting for verdict in _known[key].values()):
+            user_cache.remember(_FILE, key, _known[key])
+    return _known[key]
+
+
+def exported(model: Model, *, refresh: bool = False) -> Exported:
+    """A model in ONNX's format, from the user's cache folder where an earlier process has left it there.
+
+    Args:
+        model: what to export.
+        refresh: whether to export it again.
+
+    Raises:
+        ModelError: it cannot be exported.
+    """
+    digest = hashlib.sha256(f"{weights_digest(model)} {version('torch')} {version('deltasr')}".encode()).hexdigest()
+    file = user_cache.folder() / _FOLDER / f"{digest[:32]}.onnx"
+    with suppress(OSError):
+        if refresh:
+            file.unlink(missing_ok=True)
+        return Exported(file.read_bytes(), header_of(model), {})
+    result = export(model)
+    with suppress(OutputError, OSError):
+        write_whole(file, result.content)
+        for old in sorted(file.parent.glob("*.onnx"), key=lambda path: path.stat().st_mtime)[:-_KEPT]:
+            old.unlink()
+    return result
+
+
+def _exported_model(model: Model, runtime: str) -> ExportedModel:
+    known = exported(model)
+    return ExportedModel(known.content, known.header, runtime=runtime).eval()
+
+
+def _key(model: Model, dtype: str) -> str:
+    """What the verdicts on a model hang on."""
+    threads = f"{torch.get_num_threads()} threads"
+    return ", ".join([model.name, weights_digest(model)[:12], dtype, threads, _machine()])
+
+
+def _machine() -> str:
+    """What verdicts hang on besides the model: versions, processor, and variables that choose its instructions."""
+    packages = [f"{name} {installed(name)}" for name in ("deltasr", "torch", *RUNTIMES)]
+    chosen = [
+        f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith(processor.READ_BY_TORCH)
+    ]
+    machine = hashlib.sha256(f"{processor.description()}\n{platform.platform()}\n{chosen}".encode()).hexdigest()[:12]
+    return ", ".join([*packages, machine])

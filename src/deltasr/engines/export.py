@@ -1,0 +1,301 @@
+"""A model's network as a file for other programs: ONNX, or OpenVINO's own format.
+
+The graph takes `lr` (N, 3, h, w), RGB in [0, 1], any N, h and w, and for each dial that the model has an input (N,),
+`fidelity` or `restoration`; it gives `sr` (N, 3, scale h, scale w) in [0, 1]. The same weights give the same bytes; in
+OpenVINO's format they do from each new process.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from deltasr.errors import ModelError, reason
+from deltasr.files import write_whole
+from deltasr.live_bytes import bytes_per_pixel
+from deltasr.models import catalogue
+from deltasr.models.base import Model
+from deltasr.models.configs import ARCHITECTURES
+from deltasr.models.exported import HEADER_KEY, ExportedModel, ExportHeader
+from deltasr.models.header import Header
+from deltasr.models.sessions import OnnxRuntimeSession, require_package
+
+OPSET = 20
+
+_CLOSE = 1e-4
+"""How far the file's results may be from torch's, as a share of white."""
+
+_LICENCE_OF_BUNDLED = "Apache-2.0"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A network in ONNX's format, with the header that stands in its metadata.
+
+    Attributes:
+        content: the file.
+        header: what it says of itself.
+        metadata: all that it says, for people too, by name.
+    """
+
+    content: bytes = field(repr=False)
+    header: ExportHeader
+    metadata: dict[str, str]
+
+
+class _Graph(nn.Module):
+    """A model whose dials are its further inputs."""
+
+    def __init__(self, model: Model, dials: list[str]) -> None:
+        super().__init__()
+        self.model, self.dials = model, dials
+
+    def forward(self, lr: Tensor, *places: Tensor) -> Tensor:
+        return self.model(lr, **dict(zip(self.dials, places, strict=True)))
+
+
+def export(model: Model) -> Exported:
+    """A model in ONNX's format, compared with torch on two small pictures before it is handed out.
+
+    Raises:
+        ModelError: the model draws noise, torch cannot export it, the file's results are not torch's, or a package
+            that this needs is not installed.
+    """
+    if isinstance(model, ExportedModel):
+        raise ModelError(f"{model.name} is an exported file already; copy it, or export the model that it was made of.")
+    if model.stochastic:
+        raise ModelError(f"The model {model.name} draws noise, which an exported file cannot; export another model.")
+    onnx = require_package("onnx", "Exporting a model")
+    require_package("onnxscript", "Exporting a model")
+    model = copy.deepcopy(model).to("cpu", torch.float32).to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
+    header = header_of(model)
+    with torch.device("cpu"), torch.inference_mode(False), torch.no_grad():
+        proto = _proto(model, header)
+        metadata = _metadata(model, header)
+        for name, value in metadata.items():
+            proto.metadata_props.add(key=name, value=value)
+        onnx.checker.check_model(proto, full_check=True)
+        content = proto.SerializeToString(deterministic=True)
+        _require_same(model, content, header)
+    return Exported(content, header, metadata)
+
+
+def write(exported: Exported, path: Path) -> None:
+    """Write an exported network as `path`, .onnx, or .xml for OpenVINO, whose weights lie beside it as .bin.
+
+    Raises:
+        ModelError: the path ends otherwise, or OpenVINO is not installed.
+        OutputError: the file cannot be written.
+    """
+    if path.suffix == ".onnx":
+        write_whole(path, exported.content, what="The exported model")
+    elif path.suffix == ".xml":
+        openvino = require_package("openvino", str(path))
+        write_openvino(openvino.Core().read_model(exported.content), exported.metadata, path)
+    else:
+        raise ModelError(f"{path} is not named like an exported model; give a name that ends in .onnx or .xml.")
+
+
+def write_openvino(network: Any, metadata: dict[str, str], path: Path) -> None:
+    """Write a network of OpenVINO's, with metadata, as `path`, .xml, and its weights beside it as .bin.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    import openvino
+
+    for name, value in metadata.items():
+        network.set_rt_info(value, [HEADER_KEY, "header" if name == HEADER_KEY else name])
+    with tempfile.TemporaryDirectory() as folder:
+        draft = Path(folder) / "model.xml"
+        openvino.save_model(network, draft, compress_to_fp16=False)
+        write_whole(path.with_suffix(".bin"), draft.with_suffix(".bin").read_bytes(), what="The exported model")
+        write_whole(path, draft.read_bytes(), what="The exported model")
+
+
+def header_of(model: Model) -> ExportHeader:
+    """What an exported file says of a model."""
+    needs = model.size_requirements
+
+    def run(side: int) -> None:
+        by_torch(model, sample(model, side, side))
+
+    return ExportHeader(
+        name=model.name,
+        description=model.description,
+        scale=model.scale,
+        receptive_field=model.receptive_field,
+        tiled=model.tiled,
+        dial=model.dial,
+        default_fidelity=model.default_fidelity,
+        restoring=model.restoring,
+        consistent=model.consistent,
+        minimum=needs.minimum,
+        multiple_of=needs.multiple_of,
+        square=needs.square,
+        bytes_per_pixel=round(bytes_per_pixel(run, side=max(32, needs.minimum))),
+        weights="float32",
+        sha256=weights_digest(model),
+        model=_checkpoint_header(model),
+    )
+
+
+def weights_digest(model: Model) -> str:
+    """SHA-256 of a model's class, arguments and weights, on whatever device they are."""
+    digest = hashlib.sha256(msgspec.json.encode([type(model).__qualname__, _checkpoint_header(model)], order="sorted"))
+    for name, tensor in sorted(model.state_dict().items()):
+        values = tensor.detach().cpu().contiguous()
+        digest.update(f"{name} {values.dtype} {tuple(values.shape)}\n".encode())
+        digest.update(values.view(torch.uint8).numpy().tobytes() if values.ndim else values.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def dials_of(model: Model | ExportHeader) -> list[str]:
+    """The names of a model's dials, in the order of the graph's inputs."""
+    return ["fidelity"] * model.dial + ["restoration"] * model.restoring
+
+
+def sample(model: Model, height: int, width: int, *, count: int = 1, seed: int = 0) -> dict[str, np.ndarray]:
+    """Inputs of the graph: a picture of smooth and sharp parts, (count, 3, about height, about width), and dials."""
+    needs = model.size_requirements
+    height, width = (max(needs.minimum, -(-side // needs.multiple_of) * needs.multiple_of) for side in (height, width))
+    if needs.square:
+        height = width = max(height, width)
+    generator = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:height, :width]
+    waves = 0.5 + 0.5 * np.sin(rows / 3 + columns / 5 + np.arange(3)[:, None, None])
+    steps = (rows // 4 + columns // 6) % 2
+    noise = generator.random((count, 3, height, width))
+    arrays = {"lr": (0.5 * waves + 0.3 * steps + 0.2 * noise).astype(np.float32)}
+    return arrays | {name: generator.random(count, np.float32) for name in dials_of(model)}
+
+
+@torch.inference_mode()
+def by_torch(model: Model, arrays: dict[str, np.ndarray]) -> np.ndarray:
+    """What torch makes of the graph's inputs."""
+    device = next(model.parameters(), torch.empty(0)).device
+    lr, *places = (torch.from_numpy(array).to(device) for array in arrays.values())
+    lr = lr.contiguous(memory_format=torch.channels_last)  # as an `Upscaler` orders pictures
+    return model(lr, **dict(zip(list(arrays)[1:], places, strict=True))).float().cpu().numpy()
+
+
+def _checkpoint_header(model: Model) -> dict[str, Any] | None:
+    """What a checkpoint of a model says of it; None for models that have none."""
+    if model.architecture not in ARCHITECTURES:
+        return None
+    return asdict(
+        Header(
+            architecture=model.architecture,
+            arguments=model.arguments(),
+            name=model.name,
+            description=model.description,
+        )
+    )
+
+
+def _metadata(model: Model, header: ExportHeader) -> dict[str, str]:
+    """What stands in a file for people and other programs; the header is all of it that deltasr reads."""
+    dials = {
+        "fidelity": "fidelity: (N,), 0 the most natural to 1 the most faithful picture, "
+        f"{header.default_fidelity:g} by default",
+        "restoration": "restoration: (N,), how degraded the picture is, 0 clean to 1 ruined",
+    }
+    inputs = ["lr: (N, 3, h, w), the picture", *(dials[name] for name in dials_of(model))]
+    reach = header.receptive_field
+    return {
+        "name": header.name,
+        "description": header.description,
+        "scale": str(header.scale),
+        "layout": "NCHW, RGB",
+        "value_range": "0 to 1, float32, in and out",
+        "inputs": "; ".join(inputs),
+        "output": f"sr: (N, 3, {header.scale} h, {header.scale} w)",
+        "receptive_field": "not known" if reach is None else f"{reach} pixels of lr to each side",
+        "licence": _LICENCE_OF_BUNDLED if header.name in catalogue.BUNDLED else "not stated",
+        "weights_sha256": header.sha256,
+        HEADER_KEY: msgspec.json.encode(header).decode(),
+    }
+
+
+def _proto(model: Model, header: ExportHeader) -> Any:
+    """The graph, without what differs from one export to the next: places in this machine's files."""
+    dials = dials_of(model)
+    arrays = sample(model, 24, 20, count=2)
+    inputs = tuple(torch.from_numpy(array) for array in arrays.values())
+    picture, places = {0: "n", 2: "h", 3: "w"}, tuple({0: "n"} for _ in dials)
+    try:
+        with _quiet():
+            program = torch.onnx.export(
+                _Graph(model, dials),
+                inputs,
+                dynamo=True,
+                external_data=False,
+                verbose=False,
+                opset_version=OPSET,
+                input_names=list(arrays),
+                output_names=["sr"],
+                dynamic_shapes=(picture, places) if dials else (picture,),
+            )
+    except Exception as error:  # torch's exporter fails in many ways of its own
+        raise ModelError(
+            f"torch cannot export the model {model.name} ({reason(error.__cause__ or error)}); choose another "
+            "model, or run it by torch."
+        ) from error
+    assert program is not None
+    proto = program.model_proto
+    del proto.metadata_props[:]
+    proto.producer_name, proto.producer_version, proto.doc_string = "deltasr", "", ""
+    proto.graph.name = header.name
+    for part in (proto.graph, *proto.graph.node, *proto.graph.value_info, *proto.graph.input, *proto.graph.output):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    for weight in proto.graph.initializer:
+        del weight.metadata_props[:]
+        weight.doc_string = ""
+    return proto
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without torch's remarks on packages that this does without."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _require_same(model: Model, content: bytes, header: ExportHeader) -> None:
+    """Make sure that the file gives what torch gives, at sizes and numbers of pictures other than the traced one.
+
+    Raises:
+        ModelError: it does not.
+    """
+    session = OnnxRuntimeSession(content, source="Exporting a model", threads=1)
+    for height, width, count in ((9, 17, 1), (1, 2, 3)):
+        arrays = sample(model, height, width, count=count, seed=count)
+        expected, found = by_torch(model, arrays), session.run(arrays)
+        if found.shape != expected.shape or not np.abs(found - expected).max() <= _CLOSE:
+            raise ModelError(
+                f"The model {model.name} does not survive being exported: at {width}x{height} pixels the file's "
+                "results are not torch's; choose another model, or run it by torch."
+            )

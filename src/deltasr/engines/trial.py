@@ -1,0 +1,225 @@
+"""Trying runtimes on this machine in child processes: whether their results are torch's, and how long they take."""
+
+from __future__ import annotations
+
+import copy
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import torch
+
+from deltasr import processor
+from deltasr.devices import usable
+from deltasr.engines.export import by_torch, sample
+from deltasr.models.base import Model
+
+COMMAND = [sys.executable, "-P", "-m", "deltasr.engines.child"]
+"""What a child runs; its arguments follow."""
+
+PATIENCE = 120.0
+"""Seconds after which a child that does not answer counts as hanging."""
+
+LEVELS = {"float32": 0.5, "bfloat16": 16.0}
+"""How far a runtime's results may be from torch's float32, in 8-bit levels: half a level, so that rounded results are
+within one; and what eight bits of mantissa come to."""
+
+_SIZES = ((24, 20, 2), (33, 17, 1), (96, 96, 1))
+"""Height, width and number of the pictures that are tried; the last is what is timed."""
+_ROUNDS = 5
+
+
+Inputs = Sequence[dict[str, np.ndarray]]
+"""Arrays by the names of a network's inputs, for one run after the other."""
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """How a runtime fared.
+
+    Attributes:
+        seconds: for one picture of 96x96 pixels, at best; None where it is not to be used.
+        levels: how far its results are from torch's float32 at most, in 8-bit levels; None where there are none.
+        fault: why it is not to be used, in a few words; empty where nothing is wrong.
+        lasting: whether the next try would end the same way: not where someone ended the child from outside.
+    """
+
+    seconds: float | None = None
+    levels: float | None = None
+    fault: str = ""
+    lasting: bool = True
+
+
+def try_all(model: Model, content: bytes, runtimes: Sequence[str], *, dtype: str = "float32") -> dict[str, Verdict]:
+    """How torch and runtimes fare with a model, timed in turns, so that other work on the machine meets all of them.
+
+    Args:
+        model: the reference, run by torch in this process, in the layout in which an `Upscaler` runs it.
+        content: the same, in ONNX's format.
+        runtimes: of `onnxruntime` and `openvino`.
+        dtype: what torch computes in when it is timed, and what runtimes compute in.
+    """
+    model = copy.deepcopy(model).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    inputs = [sample(model, height, width, count=count) for height, width, count in _SIZES]
+    verdicts: dict[str, Verdict] = {}
+    with tempfile.TemporaryDirectory() as place, ExitStack() as stack:
+        children = {}
+        for runtime in runtimes:
+            child = stack.enter_context(_Child(runtime, dtype, Path(place) / runtime, content, b"", inputs))
+            try:
+                found = child.results()
+            except _FaultError as fault:
+                verdicts[runtime] = fault.verdict
+                continue
+            verdicts[runtime] = _compared(found, [by_torch(model, arrays) for arrays in inputs], LEVELS[dtype])
+            if not verdicts[runtime].fault:
+                children[runtime] = child
+        times: dict[str, list[float]] = {"torch": [], **{runtime: [] for runtime in children}}
+        for _ in range(_ROUNDS):
+            times["torch"].append(_seconds_of_torch(model, inputs[-1], dtype))
+            for runtime, child in list(children.items()):
+                try:
+                    times[runtime].append(child.seconds())
+                except _FaultError as fault:
+                    verdicts[runtime] = fault.verdict
+                    del children[runtime]
+    for runtime in children:
+        verdicts[runtime] = msgspec.structs.replace(verdicts[runtime], seconds=min(times[runtime]))
+    return {"torch": Verdict(seconds=min(times["torch"]), levels=0.0), **verdicts}
+
+
+def try_file(content: bytes, weights: bytes, runtime: str, inputs: Inputs, *, dtype: str = "float32") -> Verdict:
+    """Whether a file runs at all, where there is nothing to compare its results with.
+
+    Args:
+        content, weights: as `models.exported.ExportedModel` takes them.
+        runtime: `onnxruntime` or `openvino`.
+        inputs: what it is run on.
+        dtype: what it computes in.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        try:
+            with _Child(runtime, dtype, Path(place) / runtime, content, weights, inputs) as child:
+                child.results()
+        except _FaultError as fault:
+            return fault.verdict
+    return Verdict()
+
+
+def _seconds_of_torch(model: Model, arrays: dict[str, np.ndarray], dtype: str) -> float:
+    used, _ = usable(dtype, torch.device("cpu"))
+    with torch.autocast("cpu", dtype=used, enabled=used != torch.float32):
+        started = time.perf_counter()
+        by_torch(model, arrays)
+        return time.perf_counter() - started
+
+
+def _compared(found: list[np.ndarray], expected: list[np.ndarray], limit: float) -> Verdict:
+    if any(one.shape != other.shape for one, other in zip(found, expected, strict=True)):
+        return Verdict(fault="its results have another size than torch's")
+    levels = max(float(np.abs(one - other).max()) * 255 for one, other in zip(found, expected, strict=True))
+    if not levels <= limit:  # not a number, too
+        return Verdict(fault=f"its results are {levels:.2g} levels of 255 off torch's")
+    return Verdict(levels=levels)
+
+
+class _FaultError(Exception):
+    """A child did not do what it should."""
+
+    def __init__(self, fault: str, *, lasting: bool = True) -> None:
+        super().__init__(fault)
+        self.verdict = Verdict(fault=fault, lasting=lasting)
+
+
+class _Line(NamedTuple):
+    first: str
+    rest: str
+
+
+class _Child:
+    """A child process that runs a network on inputs, ended at the end of a `with`; `folder` is made for it."""
+
+    def __init__(self, runtime: str, dtype: str, folder: Path, content: bytes, weights: bytes, inputs: Inputs) -> None:
+        folder.mkdir()
+        (folder / "network").write_bytes(content)
+        (folder / "weights").write_bytes(weights)
+        for number, arrays in enumerate(inputs):
+            np.savez(folder / f"input-{number}.npz", allow_pickle=False, **arrays)
+        self._results = [folder / f"result-{number}.npy" for number in range(len(inputs))]
+        command = [*COMMAND, runtime, dtype, str(torch.get_num_threads()), str(folder)]
+        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._process: subprocess.Popen[str] | None = None
+        self._failure = ""
+        try:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            )
+        except OSError as error:
+            self._failure = type(error).__name__
+        else:
+            threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._lines.put(line)
+        self._lines.put("")
+
+    def __enter__(self) -> _Child:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._process is None:
+            return
+        self._process.kill()
+        with suppress(OSError):
+            self._process.communicate()
+
+    def results(self) -> list[np.ndarray]:
+        """Wait for the results of all inputs.
+
+        Raises:
+            _FaultError: there will be none.
+        """
+        line = self._line()
+        if line.first != "ran":
+            raise _FaultError(line.rest or "it failed")
+        try:
+            return [np.load(file) for file in self._results]
+        except (OSError, ValueError) as error:
+            raise _FaultError(f"its results cannot be read ({type(error).__name__})") from error
+
+    def seconds(self) -> float:
+        """Have it run once more.
+
+        Raises:
+            _FaultError: it does not.
+        """
+        assert self._process is not None
+        assert self._process.stdin is not None
+        with suppress(OSError):  # of a child that has ended, which the next line shows
+            self._process.stdin.write("run\n")
+            self._process.stdin.flush()
+        return float(self._line().first)
+
+    def _line(self) -> _Line:
+        if self._process is None:
+            raise _FaultError(self._failure, lasting=False)
+        try:
+            line = self._lines.get(timeout=PATIENCE)
+        except queue.Empty as late:
+            raise _FaultError("it hangs") from late
+        if not line:
+            end = processor.end_of(self._process.wait())
+            raise _FaultError(end, lasting=end not in processor.ENDED_FROM_OUTSIDE)
+        first, _, rest = line.strip().partition(" ")
+        return _Line(first, rest)

@@ -1,0 +1,70 @@
+"""ONNX Runtime and OpenVINO behind one call: what their failures become, and that torch is not needed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from deltasr.errors import CheckpointError, ModelError
+from deltasr.models.sessions import OnnxRuntimeSession, OpenvinoSession
+
+pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+
+ARRAYS = {
+    "lr": np.zeros((1, 3, 4, 4), np.float32),
+    "fidelity": np.ones(1, np.float32),
+    "restoration": np.zeros(1, np.float32),
+}
+
+
+def failing(error: Exception):
+    def fail(*arguments):
+        raise error
+
+    return SimpleNamespace(run=fail)
+
+
+@pytest.mark.parametrize(
+    ("error", "becomes"),
+    [
+        (RuntimeError("Failed to allocate memory for requested buffer of size 99"), MemoryError),
+        (RuntimeError("std::bad_alloc"), MemoryError),
+        (MemoryError(), MemoryError),
+        (RuntimeError("the shapes do not fit"), ModelError),
+    ],
+    ids=str,
+)
+def test_running_out_of_memory_is_told_from_other_failures(error, becomes, exported_small_net):
+    """An `Upscaler` takes smaller tiles then."""
+    session = OnnxRuntimeSession(exported_small_net.content, source="mine.onnx", threads=1)
+    session.session = failing(error)
+    with pytest.raises(becomes, match=r"mine\.onnx failed in ONNX Runtime"):
+        session.run(ARRAYS)
+
+
+def test_inputs_that_do_not_fit_are_told(exported_small_net):
+    sessions = [OnnxRuntimeSession(exported_small_net.content, source="mine", threads=1)]
+    pytest.importorskip("openvino")
+    sessions.append(OpenvinoSession(exported_small_net.content, source="mine", threads=1))
+    for session in sessions:
+        assert session.run(ARRAYS).shape == (1, 3, 8, 8)
+        with pytest.raises(ModelError, match="mine failed") as caught:
+            session.run(ARRAYS | {"lr": np.zeros((1, 4, 4, 4), np.float32)})
+        assert "\n" not in str(caught.value)
+
+
+def test_files_that_are_none_are_told():
+    with pytest.raises(CheckpointError, match="ONNX Runtime cannot load mine"):
+        OnnxRuntimeSession(b"none", source="mine", threads=1)
+    pytest.importorskip("openvino")
+    with pytest.raises(CheckpointError, match="OpenVINO cannot load mine"):
+        OpenvinoSession(b"none", source="mine", threads=1)
+
+
+def test_torch_is_not_loaded():
+    asked = "import sys, deltasr.engines.child; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout == "False\n"
