@@ -69,7 +69,7 @@ def test_commands_and_options_exist(document: Path):
 
 @document
 def test_options_in_sentences_exist(document: Path):
-    named = set(re.findall(r"`(--[a-z-]+)", _prose(document)))
+    named = set(re.findall(r"`(--[a-z0-9-]+)", _prose(document)))
     known = {"--help", "--version", "--install-completion"}.union(*map(_options, _commands()))
     elsewhere = "".join(script.read_text(encoding="utf-8") for script in ROOT.glob("*s/*.py"))  # scripts, benchmarks
     assert [option for option in named - known if f'"{option}"' not in elsewhere] == []
@@ -87,7 +87,7 @@ def test_the_reference_names_every_option_and_no_other(command: str):
     sections = dict(re.findall(r"^## `deltasr ([\w-]+)`\n(.*?)(?=^## |\Z)", reference, re.MULTILINE | re.DOTALL))
     assert command in sections, f"docs/commands.md has no section `deltasr {command}`"
     table = "".join(line for line in sections[command].splitlines() if line.startswith("|"))
-    named = set(re.findall(r"`(--?[a-z][a-z-]*)", table))
+    named = set(re.findall(r"`(--?[a-z][a-z0-9-]*)", table))
     assert named == _options(command)
 
 
