@@ -37,7 +37,8 @@ _ON_A_GPU = DeltaDiffRecipe(
 RECIPES: dict[str, AnyRecipe] = {
     "deltadiff-tiny-x4": _TINY,
     "deltadiff-x4": replace(
-        _DIAL, degradation="web", restoring=True, graphics=0.15, lpips=0.1, images=130_000, warmup=1_600,
+        _DIAL, degradation="web", restoring=True, graphics=0.15, lpips=0.1, images=232_000, warmup=1_600,
+        early_steps=2, early=0.5,
     ),
     "deltadiff-photo-x4": replace(
         _DIAL, degradation="realesrgan", default_fidelity=1.0, lpips=0.1, step_weights=(), crop=32, batch=12,
