@@ -34,7 +34,7 @@ Fraction = Annotated[float, Meta(ge=0, lt=1)]
 Share = Annotated[float, Meta(ge=0, le=0.25)]
 DegradationKind = Literal[
     "bicubic", "bicubic-aliased", "bilinear", "bilinear-aliased", "area", "lanczos", "resshift-test", "realesrgan",
-    "bsrgan", "web",
+    "bsrgan", "resshift-code", "resshift-test-code", "realesrgan-x4plus", "bsrgan-code", "web",
 ]  # fmt: skip
 
 
