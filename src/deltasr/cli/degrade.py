@@ -49,12 +49,13 @@ def degrade_command(
         Folder for the LR pictures, with the same subfolders as an input folder; or, for a single picture, a file.
         They are PNG unless that file's name or --output-format says otherwise.
     kind
-        bicubic, bicubic-aliased, bilinear, bilinear-aliased, area, lanczos, resshift-test, realesrgan, bsrgan or
-        web. By default realesrgan.
+        bicubic, bicubic-aliased, bilinear, bilinear-aliased, area, lanczos, resshift-test, realesrgan, bsrgan, web;
+        or, with the parameters of published code, resshift-code, resshift-test-code, realesrgan-x4plus or
+        bsrgan-code. By default realesrgan.
     scale
         Integer factor to downscale by. By default 4.
     seed
-        Seed of the random kinds: resshift-test, realesrgan, bsrgan and web. By default 0.
+        Seed of the random kinds: all but bicubic to lanczos. By default 0.
     strength
         Strength of the kind web: 0 is clean, 0.07 a JPEG of quality 90, 0.5 one of quality 30, 1 as realesrgan. By
         default each picture has a random strength, which the seed determines.

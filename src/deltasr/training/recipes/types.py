@@ -34,7 +34,7 @@ Fraction = Annotated[float, Meta(ge=0, lt=1)]
 Share = Annotated[float, Meta(ge=0, le=0.25)]
 DegradationKind = Literal[
     "bicubic", "bicubic-aliased", "bilinear", "bilinear-aliased", "area", "lanczos", "resshift-test", "realesrgan",
-    "bsrgan", "web",
+    "bsrgan", "resshift-code", "resshift-test-code", "realesrgan-x4plus", "bsrgan-code", "web",
 ]  # fmt: skip
 
 
@@ -57,6 +57,8 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
         graphics: share of crops that are cut from drawn pictures (`training.data.graphics`) instead of the folder's.
         teacher: share of the target picture that is the teachers', the rest the true HR picture;
             0 learns without teachers. LPIPS and discriminators compare with the HR picture alone.
+        rescale_gt: cut a random square over the whole of a picture's short side, resize it to an HR crop and mirror it
+            half of the time, as ResShift's published code does; else crops are parts of pictures at their own size.
         crop: side of the LR crops in pixels, at least 4; HR crops are `scale` times as large.
         batch: crops in an optimizer step, over all processes together.
         images: length of the run.
@@ -96,6 +98,7 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
     shrink: Annotated[int, Meta(ge=1, le=64)] = 1
     graphics: Fraction = 0.0
     teacher: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    rescale_gt: bool = False
     crop: Annotated[int, Meta(ge=4, le=4_096)] = 24
     batch: Annotated[int, Meta(ge=1, le=65_536)] = 16
     images: Positive = 320_000
@@ -272,6 +275,11 @@ class DeltaDiffRecipe(_DeltaDiffRecipe, frozen=True, kw_only=True, forbid_unknow
             raise ValueError(
                 f"early_steps is {self.early_steps}; it needs at least as many steps ({self.steps}), shared true and "
                 "an unrolled chain"
+            )
+        if self.early_steps and self.step_weights and not sum(self.step_weights[-self.early_steps :]):
+            raise ValueError(
+                f"step_weights are zero for the last steps, and with early_steps {self.early_steps} the first part of "
+                "the run has no others"
             )
         if not self.shared and self.unroll == "teacher-forced":
             raise ValueError(
