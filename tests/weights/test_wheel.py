@@ -23,4 +23,8 @@ def test_the_wheel_has_what_runs_and_nothing_else():
     assert {name.parts[0] for name in names} == {"deltasr"}
     assert {name.name for name in names if "weights" in name.parts} == WEIGHTS
     others = {str(name) for name in names if name.suffix != ".py" and "weights" not in name.parts}
-    assert others == {"deltasr/py.typed", "deltasr/degradation/estimator.json"}
+    assert others == {
+        "deltasr/py.typed",
+        "deltasr/degradation/estimator.json",
+        "deltasr/experiments/papers.json",
+    }
