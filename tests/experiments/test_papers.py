@@ -15,6 +15,7 @@ from deltasr.experiments.catalogue import EXPERIMENTS
 from deltasr.experiments.deltadiff import table_2
 from deltasr.experiments.experiment import Settings
 from deltasr.experiments.papers import published, remarks
+from deltasr.experiments.resshift import figure_7
 from deltasr.experiments.resshift.grid import over_kappa, over_p, over_steps, point_of
 
 NUMBERS: dict[str, Any] = json.loads(papers.NUMBERS.read_text(encoding="utf-8"))
@@ -75,6 +76,7 @@ def test_the_grids_are_those_of_the_papers(settings: Settings):
     full = replace(settings, quick=False)
     points = {*over_steps(full), *over_p(full), *over_kappa(full)}
     assert {point_of(row) for row in published("resshift-table-1")} == {p for p in points if p.steps != 4}
+    assert {10, 15, 20, 30, 40, 50} <= {point.steps for point in figure_7.steps_of(full)}
     papers_ends = [tuple(row.cells.values())[:2] for row in published("deltadiff-table-2")]
     assert list(table_2.ends_of(settings)) == papers_ends
     assert set(papers_ends) < set(table_2.ends_of(full))

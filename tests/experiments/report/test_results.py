@@ -98,6 +98,14 @@ def test_report_3_from_pictures_to_plots(settings: Settings):
     assert str(settings.output.parent) not in text
 
 
+def test_a_second_experiment_trains_only_what_is_new(settings: Settings):
+    catalogue.run("report-3", settings)
+    before = {path.name for path in (settings.output / "runs").iterdir()}
+    catalogue.run("report-4", settings)
+    new = {path.name for path in (settings.output / "runs").iterdir()} - before
+    assert [name.rsplit("-", 1)[0] for name in new] == ["rrdb-gan-dual"]
+
+
 @pytest.mark.parametrize("name", [f"report-{n}" for n in range(1, 6)])
 def test_every_value_of_the_report_is_shown(
     name: str, settings: Settings, monkeypatch: pytest.MonkeyPatch, left_out: Callable[..., list[dict[str, Any]]]
@@ -105,14 +113,6 @@ def test_every_value_of_the_report_is_shown(
     monkeypatch.setattr(cnn, "_BLOCKS", (2,))
     result = catalogue.EXPERIMENTS[name].run(settings)
     assert left_out(name, result.table.rows) == []
-
-
-def test_a_second_experiment_trains_only_what_is_new(settings: Settings):
-    catalogue.run("report-3", settings)
-    before = {path.name for path in (settings.output / "runs").iterdir()}
-    catalogue.run("report-4", settings)
-    new = {path.name for path in (settings.output / "runs").iterdir()} - before
-    assert [name.rsplit("-", 1)[0] for name in new] == ["rrdb-gan-dual"]
 
 
 def test_the_test_split_is_what_the_run_kept_halved(settings: Settings, tmp_path: Path):

@@ -24,7 +24,7 @@ def _run(settings: Settings) -> Result:
     meter = Meter(settings)
     if not meter.perceptual:
         raise SettingError("A perception-distortion curve needs LPIPS; give its weights by --lpips FILE.")
-    steps, kappas = _over_steps(settings), over_kappa(settings)
+    steps, kappas = steps_of(settings), over_kappa(settings)
     points = list(dict.fromkeys([*steps, *kappas]))
     runs = {point: train_point(point, settings) for point in points}
     scores = {str(point): meter.measure(str(point), run.model()) for point, run in runs.items()}
@@ -45,7 +45,7 @@ def _run(settings: Settings) -> Result:
     )
 
 
-def _over_steps(settings: Settings) -> list[Point]:
+def steps_of(settings: Settings) -> list[Point]:
     """The steps of Table 1, and 20, which only the figure has."""
     steps = {point.steps for point in over_steps(settings)} | (set() if settings.quick else {20})
     return [replace(CHOSEN, steps=count) for count in sorted(steps)]
