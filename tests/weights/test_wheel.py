@@ -25,4 +25,8 @@ def test_the_wheel_has_what_runs_and_nothing_else():
     others = {str(name) for name in names if name.suffix != ".py" and "weights" not in name.parts}
     page = {name for name in others if name.startswith("deltasr/web/static/")}
     assert page
-    assert others - page == {"deltasr/py.typed", "deltasr/degradation/estimator.json"}
+    assert others - page == {
+        "deltasr/py.typed",
+        "deltasr/degradation/estimator.json",
+        "deltasr/experiments/papers.json",
+    }

@@ -92,7 +92,7 @@ def test_a_note_says_how_the_numbers_move(
     def scores(self: Meter, label: str, model: object, *, fidelity: float) -> list[Scores]:
         y, distance = numbers[fidelity]
         facts = {"ssim_y": 0.5, "lr_psnr": 50.0, "seconds": 1.0, "further": {"LPIPS-squeeze": 0.5}}
-        return [Scores(dataset="Tiny", psnr_y=y, lpips=distance, **facts)]
+        return [Scores(dataset="Tiny", pictures=1, psnr_y=y, lpips=distance, **facts)]
 
     monkeypatch.setattr(Meter, "measure", scores)
     (sentence,) = [note for note in dial.EXPERIMENT.run(given).notes if "monotonic" in note]
