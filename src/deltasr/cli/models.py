@@ -65,7 +65,7 @@ def info_command(model: str, /, *, json_: Annotated[Flag, Parameter(name="--json
     if facts.dial:
         print(f"--fidelity 0 (most natural) to 1 (most faithful), {facts.default_fidelity:g} unless given")
     if facts.restoring:
-        print("--restoration 0 (clean pictures) to 1 (ruined ones), estimated from each picture unless given")
+        print("--restoration 0 (clean) to 1 (strong blur, noise and JPEG), estimated from each picture unless given")
     if card is not None:
         print()
         _print_markdown(card)
