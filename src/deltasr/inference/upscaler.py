@@ -84,7 +84,7 @@ class Upscaler:
                 fits into the free memory, and the whole picture for models that need all of it. If memory runs out,
                 the tile is halved, except for those models.
             consistency: whether results are projected so that they downscale to the input; None for the model's own
-                default, whose projection gets weaker the more a picture is restored.
+                default, with which the projection gets weaker the more a picture is restored.
             ensemble: whether each tile is the mean over its eight orientations, which takes eight times as long and
                 is slightly more accurate (`inference.ensemble`); for models without noise.
             engine: what runs the network: `torch`; `onnxruntime` or `openvino`, on the CPU, within one 8-bit level of

@@ -51,7 +51,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Options that decide what is computed, but no shape: models that differ in them can exchange weights."""
 
     of_use: ClassVar[frozenset[str]] = frozenset()
-    """Options that only say what is done where a user asks for nothing: attributes of the model, which can be set."""
+    """Options that are only defaults of an upscale: attributes of the model, which can be set."""
 
     def arguments(self) -> dict[str, Any]:
         """All options as JSON values, without those that are None."""
@@ -69,7 +69,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def scale_and_reach(self, shapes: Shapes) -> tuple[int, int | None] | None:
         """The model's scale and receptive field (`models.base.Model`), from its options and its weights' shapes.
 
-        None, the default, where only the built model tells.
+        None, the default, where the model has to be built for that.
         """
         return None
 
@@ -96,12 +96,9 @@ class DeltaDiffConfig(ShiftingConfig, frozen=True, kw_only=True, forbid_unknown_
     Attributes:
         size: the network, a name in `models.deltadiff.SIZES`.
         scale: the factor from LR to HR.
-        dial: whether results depend on the fidelity that is asked for, in [0, 1].
-        default_fidelity: what is asked for where nothing is said.
-        restoring: whether results depend on how degraded the LR picture is said to be.
-        consistent: whether results are projected onto the pictures that downscale to the input unless told otherwise,
-            which is right for pictures that were made small by clean downscaling.
-        block: what the network is stacked of, a name in `nets.blocks.BLOCKS`.
+        dial, default_fidelity, restoring, consistent: attributes of the model, see `models.base.Model`. `consistent` is
+            right for pictures that were made small by clean downscaling.
+        block: the network's blocks, a name in `nets.blocks.BLOCKS`.
         shared: whether all steps have the same blocks; else each has a body of its own, between a first and a last
             layer that all have in common.
         features: `once`, from the LR picture alone, or `every-step`, from the LR picture and the state.

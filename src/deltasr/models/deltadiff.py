@@ -3,8 +3,8 @@
 The process is residual shifting at kappa = 0 (DeltaDiff eq. 5, 7; ResShift eq. 7, 10), in an exact pixel-unshuffle
 first stage. With kappa = 0 the state holds `x_t - y_0 = (1 - eta_t) r`, where `r` is a mixture of the residuals
 predicted so far (their weights sum to a little less than 1, since the chain starts at `y_0` itself though
-`eta_T < 1`). The network sees `r` and predicts a correction to it, so every step refines the one before, and an
-untrained network returns the bicubic upsampling.
+`eta_T < 1`). From `r` the network predicts a correction to it, so every step refines the one before, and an untrained
+network returns the bicubic upsampling.
 
 The paper's own configuration, a Swin U-Net in the codes of a VQ-f4 autoencoder, is `models.resshift.ResShift` with the
 schedule `diffusion.schedule.PRESETS["deltadiff"]`.
@@ -93,10 +93,10 @@ class DeltaDiff(ChainModel):
         self.receptive_field = first_step + (config.steps - 1) * self.net.state_reach
 
     def adopt(self, other: Model) -> bool:
-        """Take over the weights of a model of the same network, and say whether it is one.
+        """Take over the weights of a model of the same network, and return whether it is one.
 
-        It may lack dials that this one has: wherever those stand, results are its own until training parts them. Or
-        it may have dials while this one has none, which is then what the other is at fidelity 1 and restoration 0.
+        It may lack dials that this one has: the results are then its own, at every value of those dials. Or it may
+        have dials while this one has none: the results are then its own at fidelity 1 and restoration 0.
         """
         if not isinstance(other, DeltaDiff) or self._dials() == other._dials():
             return super().adopt(other)
@@ -113,7 +113,7 @@ class DeltaDiff(ChainModel):
         return True
 
     def _dials(self) -> dict[str, float]:
-        """The dials in their order, each with its most faithful place for a clean picture."""
+        """The dials in their order, each with its most faithful value for a clean picture."""
         dials = {"fidelity": 1.0} if self.dial else {}
         return dials | ({"restoration": 0.0} if self.restoring else {})
 
@@ -140,7 +140,7 @@ class DeltaDiff(ChainModel):
         return y_0, predict
 
     def _asked(self, lr: Tensor, fidelity: Condition, restoration: Condition) -> Tensor | None:
-        """Where the dials stand, (N or 1, dials); None for a model without."""
+        """The values of the dials, (N or 1, dials); None for a model without dials."""
         fidelity = self.default_fidelity if fidelity is None else fidelity
         places = [fidelity] * self.dial + [0.0 if restoration is None else restoration] * self.restoring
         if not places:

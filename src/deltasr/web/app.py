@@ -85,7 +85,7 @@ def create_app(
 
 
 async def _tidy(sessions: Sessions, limits: Limits) -> None:
-    """Look now and then for sessions that nobody uses any more."""
+    """Remove unused sessions at intervals."""
     while True:
         await asyncio.sleep(min(limits.session_seconds / 4, _LONGEST_BETWEEN_LOOKS))
         await run_in_threadpool(sessions.close_idle)

@@ -1,4 +1,4 @@
-"""The perceptual loss: how far apart two pictures are for a network that was trained to tell what pictures show."""
+"""The perceptual loss: the distance between features that a classification network computes from two pictures."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _IN_TORCHVISION: dict[ClassifierName, str] = {"vgg19": "vgg19", "alex": "alexnet
 
 
 class PerceptualLoss(nn.Module):
-    """The mean distance between one layer's features of a result and of the truth; its weights never change.
+    """The mean distance between one layer's features of a result and of the HR picture; its weights never change.
 
     Features before the activation are ESRGAN's (arXiv:1809.00219, section 3.4), after it SRGAN's (arXiv:1609.04802,
     eq. 5). It computes in float32, whatever autocast says.
@@ -109,11 +109,11 @@ class PerceptualLoss(nn.Module):
         return cls(stack, network=network, layer=layer, activation=activation, distance=distance)
 
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
-        """The distance between results and truths: 0 for equal ones.
+        """The distance between results and HR pictures: 0 for equal ones.
 
         Args:
             sr: (N, 3, H, W), RGB in [0, 1].
-            hr: the truth, same shape; no gradient goes this way.
+            hr: the HR pictures, same shape; no gradient reaches them.
 
         Returns:
             A scalar, float32.

@@ -187,7 +187,7 @@ else:
 class ChainRecipe(_ShiftingRecipe, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the recipes of residual shifting have: the shifting sequence and the loss on its steps.
 
-    LPIPS looks at every picture's prediction in teacher-forced training, at the last step's in on-policy training; so
+    LPIPS is of every picture's prediction in teacher-forced training, of the last step's in on-policy training; so
     does a discriminator, in on-policy training only.
 
     Attributes:
@@ -197,7 +197,7 @@ class ChainRecipe(_ShiftingRecipe, frozen=True, kw_only=True, forbid_unknown_fie
         loss: on the prediction of every step, in the first stage's codes: `l1`, `l2` (mean of squares) or
             `charbonnier`.
         step_weights: weight of each step's loss, first step first; empty for equal ones. Normalised to sum 1.
-        grid: weight of what repeats with the LR grid in the picture that LPIPS looks at, but not in the true one
+        grid: weight of patterns that repeat with the LR grid in the picture that LPIPS compares, but not in the HR one
             (`losses.grid_distance`): dots that perceptual losses reward. Of pixel-unshuffled codes only.
     """
 
@@ -391,7 +391,7 @@ class AutoencoderRecipe(_VQRecipe, frozen=True, kw_only=True, forbid_unknown_fie
             raise ValueError(f"widths are {list(self.widths)}; each must be a multiple of {_GROUPS}")
 
     def without_effect(self) -> dict[str, object]:
-        return {"degradation has no effect: an autoencoder never sees LR pictures": self.degradation != "bicubic"}
+        return {"degradation has no effect: an autoencoder has no LR pictures": self.degradation != "bicubic"}
 
 
 RECIPE_KINDS: dict[str, type[Recipe]] = {
