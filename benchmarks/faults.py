@@ -519,7 +519,7 @@ def hostile_value(draws: Random) -> object:
 
 
 def hostile_arguments(content: bytes, draws: Random) -> bytes:
-    """With an absurd value in the text that says what to build."""
+    """With an absurd value in the header from which the model is built."""
     header, weights = split(content)
     inner = json.loads(str(header["__metadata__"]["deltasr"]))
     chosen = draws.choice([inner, inner["arguments"]])

@@ -1,4 +1,4 @@
-"""`deltasr graphics`: synthetic screenshots and drawings, made from a seed, to look at and for test sets."""
+"""`deltasr graphics`: synthetic screenshots and drawings, made from a seed, for viewing and for test sets."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class Upscaler:
         model: the model, on the device and in evaluation mode.
         device: where the network computes; pictures stay in main memory.
         dtype: what the network computes in.
-        note: a sentence if the device cannot compute in the type that was asked for, or `auto` found no engine to use,
+        note: a sentence if the device cannot compute in the requested type, or `auto` found no engine to use,
             else None.
         tile: LR pixels per side of a tile; 0 for whole pictures, None for what fits into the free memory.
         consistent: whether results are projected so that they downscale to the input.

@@ -1,8 +1,8 @@
 """The options of every architecture: names, types, bounds, defaults and what they mean. Nothing here loads torch.
 
 A model is built from its config, a checkpoint's header holds it, and the recipe that trains the model has its options
-as keys. Bounds lie far beyond every model that exists, and far below what takes a machine's memory: the header of
-somebody else's file may say anything.
+as keys. Bounds are far above every existing model, and far below what would fill a machine's memory: the header of
+a downloaded file can hold any value.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class DeltaDiffConfig(ShiftingConfig, frozen=True, kw_only=True, forbid_unknown_
         return {name: value for name, value in super().shape().items() if name != "shared"} | {"bodies": self.bodies}
 
     def scale_and_reach(self, shapes: Shapes) -> tuple[int, int]:
-        """Its convolutions are one behind the other: each sees half of its kernel further, the body's at each step."""
+        """Each convolution in the sequence adds half of its kernel to the reach, those of the body at each step."""
         encoder = _reach(shapes, r"net\.(head|encoder|encoder_out)\.")
         body = _reach(shapes, r"net\.body\.") // self.bodies + _reach(shapes, r"net\.tail\.")
         state = body + (encoder - 1 if self.features == "every-step" else 0)
@@ -140,7 +140,7 @@ class DeltaDiffConfig(ShiftingConfig, frozen=True, kw_only=True, forbid_unknown_
 
 
 def _reach(shapes: Shapes, names: str) -> int:
-    """How far the convolutions of such names see, one behind the other."""
+    """The reach of the convolutions whose names match, one after the other."""
     kernels = [shape for name, shape in shapes.items() if re.match(names, name) and len(shape) == 4]
     return sum(shape[-1] // 2 for shape in kernels)
 

@@ -104,7 +104,7 @@ class DeltaDiff(ChainModel):
         if other.net_arguments() | dials != self.net_arguments():
             return False
         if not self._dials():
-            self.net.become(other.net, asked=list(other._dials().values()))
+            self.net.become(other.net, dial_values=list(other._dials().values()))
         elif other._dials().keys() <= self._dials().keys():
             order = list(self._dials())
             self.net.adopt(other.net.state_dict(), places=[order.index(name) for name in other._dials()])
@@ -127,19 +127,19 @@ class DeltaDiff(ChainModel):
         """
         sequence = self.schedule if schedule is None else schedule
         y_0 = self.upsample(lr)
-        asked = self._asked(lr, fidelity, restoration)
+        dial_values = self._dial_values(lr, fidelity, restoration)
         centred = lr - _CENTRE
-        once = self.net.encode(centred, asked) if self._encodes_once else None
+        once = self.net.encode(centred, dial_values) if self._encodes_once else None
 
         def predict(x_t: Tensor, t: int | Tensor) -> Tensor:
             eta = per_picture(sequence.eta, torch.as_tensor(t).view(-1), y_0)
             residual = torch.where(eta < 1, (x_t - y_0) / (1 - eta), 0.0)
-            features = self.net.encode(centred, asked, residual) if once is None else once
-            return y_0 + residual + self.net(residual, features, eta.flatten(), asked, self._body(t))
+            features = self.net.encode(centred, dial_values, residual) if once is None else once
+            return y_0 + residual + self.net(residual, features, eta.flatten(), dial_values, self._body(t))
 
         return y_0, predict
 
-    def _asked(self, lr: Tensor, fidelity: Condition, restoration: Condition) -> Tensor | None:
+    def _dial_values(self, lr: Tensor, fidelity: Condition, restoration: Condition) -> Tensor | None:
         """The values of the dials, (N or 1, dials); None for a model without dials."""
         fidelity = self.default_fidelity if fidelity is None else fidelity
         places = [fidelity] * self.dial + [0.0 if restoration is None else restoration] * self.restoring

@@ -162,7 +162,7 @@ def load(
 
 
 def _check_index(folder: Path) -> None:
-    """Nothing, where the folder says of itself that it is such a pipeline, made of the parts that are run here."""
+    """Make sure that the folder is such a pipeline, made of the parts that are run here."""
     file = folder / "model_index.json"
     try:
         index = _read_json(file)

@@ -50,7 +50,7 @@ class OnnxRuntimeSession:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 4  # what it says of failures stands in its exceptions too
+        options.log_severity_level = 4  # its exceptions have the same messages
         self._source = source
         try:
             self.session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

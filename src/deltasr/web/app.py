@@ -26,7 +26,10 @@ from deltasr.web.storage import Storage
 
 _DECODED_AT_ONCE = 2
 _LONGEST_BETWEEN_LOOKS = 30.0
-_SENTENCES = {404: "There is nothing here; /api says what there is.", 405: "This cannot be done here; /api says how."}
+_SENTENCES = {
+    404: "There is no such address; /api lists those of the API.",
+    405: "This address does not take this method; /api lists those of the API.",
+}
 
 
 def create_app(

@@ -43,4 +43,4 @@ def as_web_error(error: BaseException) -> WebError:
             "The server has not enough memory for this picture now; try again later, or give a smaller one.",
             headers={"Retry-After": "30"},
         )
-    return WebError(500, "Something went wrong inside the server; its log says what.")
+    return WebError(500, "An internal error occurred; the server's log has the details.")

@@ -14,7 +14,7 @@ from deltasr.errors import CheckpointError, ModelError
 from deltasr.models.checkpoint import misfit
 from deltasr.models.pytorch_file import read_state_dict
 from deltasr.nets.classifier_layers import ClassifierName, layer_index
-from deltasr.nets.classifiers import STACKS, Fire, smallest_side
+from deltasr.nets.classifiers import STACKS, Fire, require_comparable, smallest_side
 from deltasr.training.losses.pixel import PIXEL_LOSSES
 
 Activation = Literal["before", "after"]
@@ -121,13 +121,7 @@ class PerceptualLoss(nn.Module):
         Raises:
             ModelError: shapes differ, or pictures are too small to have features at this layer.
         """
-        if sr.shape != hr.shape:
-            raise ModelError(f"The perceptual loss compares equal shapes, not {tuple(sr.shape)} and {tuple(hr.shape)}.")
-        if min(sr.shape[-2:]) < self.smallest_side:
-            raise ModelError(
-                f"The perceptual loss at {self.name} needs pictures of at least {self.smallest_side} pixels on both "
-                f"sides, not {sr.shape[-1]}x{sr.shape[-2]}; take larger crops or an earlier layer."
-            )
+        require_comparable(sr, hr, name=f"The perceptual loss at {self.name}", least=self.smallest_side)
         with torch.autocast(sr.device.type, enabled=False):
             with torch.no_grad():
                 target = self._features_of(hr)
