@@ -23,9 +23,10 @@ def engines_command(
     refresh: Flag = False,
     json_: Annotated[Flag, Parameter(name="--json")] = False,
 ) -> None:
-    """List what can run a model's network on this machine's CPU, tried in child processes, and what auto chooses.
+    """List what can run a model's network on this machine.
 
-    The first trial takes some seconds. Its outcome is kept for this machine, these versions and this model.
+    Engines for the CPU are tried in child processes and timed, and the one that auto chooses is named. The first
+    trial takes some seconds. Its outcome is kept for this machine, these versions and this model.
 
     Parameters
     ----------

@@ -22,7 +22,9 @@ def export_command(
     calibration: Path | None = None,
     overwrite: Flag = False,
 ) -> None:
-    """Write a model's network as an ONNX file, or as OpenVINO's .xml and .bin; deltasr upscale --model runs both.
+    """Write a model's network as an ONNX or OpenVINO file.
+
+    The file is .onnx, or .xml with a .bin beside it; `deltasr upscale --model` runs both.
 
     Parameters
     ----------

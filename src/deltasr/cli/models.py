@@ -19,7 +19,9 @@ _RELATIVE_LINK = re.compile(r"!?\[([^\]]*)\]\((?!\w+:)[^)]*\)")
 
 
 def models_command(*, json_: Annotated[Flag, Parameter(name="--json")] = False) -> None:
-    """List the models in the catalogue; wherever a command takes a name, it also takes a checkpoint's path.
+    """List the models in the catalogue.
+
+    Wherever a command takes a name, it also takes a checkpoint's path.
 
     Parameters
     ----------
@@ -41,7 +43,9 @@ def models_command(*, json_: Annotated[Flag, Parameter(name="--json")] = False) 
 
 
 def info_command(model: str, /, *, json_: Annotated[Flag, Parameter(name="--json")] = False) -> None:
-    """Print the facts of a model, and the model card of bundled weights.
+    """Print the facts of a model, and its card.
+
+    Models whose weights come with the package have a card: their data, training and measured quality.
 
     Parameters
     ----------

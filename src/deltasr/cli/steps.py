@@ -31,7 +31,9 @@ def steps_command(
     crop: Annotated[tuple[int, int, int, int] | None, Parameter(negative=())] = None,
     overwrite: Flag = False,
 ) -> None:
-    """Write the strip of intermediate predictions: the upsampled input, then each step's picture.
+    """Draw what each step of a model predicts.
+
+    Writes one picture, a strip of the upsampled input and the picture after each step.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ def web_command(
     time_limit: float = 3600,
     disk: float = 8,
 ) -> None:
-    """Upscale pictures on a page in the browser, and over HTTP.
+    """Upscale pictures in the browser, and over HTTP.
 
     No picture leaves this machine, and other machines have no access unless --host is given. Ctrl-C ends the server
     and removes the uploaded pictures.
