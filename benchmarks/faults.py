@@ -150,7 +150,7 @@ def processor_time(process: subprocess.Popen[str]) -> float:
 
 
 def loads_torch(process: subprocess.Popen[str]) -> bool:
-    """Whether a command has begun its work; before, Ctrl-C is the interpreter's own affair."""
+    """Whether a command has begun its work; before that, the interpreter handles Ctrl-C."""
     try:
         return "libtorch" in Path(f"/proc/{process.pid}/maps").read_text()
     except OSError:

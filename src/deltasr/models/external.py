@@ -75,7 +75,7 @@ def load(path: str | os.PathLike[str], *, device: str | torch.device = "cpu") ->
     """The model of a weights file, in evaluation mode.
 
     Args:
-        path: a safetensors or PyTorch file; which of them it is, is told by its content.
+        path: a safetensors or PyTorch file, recognised by its content.
         device: where to put the model.
 
     Raises:

@@ -68,8 +68,8 @@ class OnnxRuntimeSession:
 class OpenvinoSession:
     """A network in ONNX's format or OpenVINO's own, run by OpenVINO.
 
-    OpenVINO computes in bfloat16 of its own accord where the processor has instructions for it, which is several 8-bit
-    levels off; it is told the type.
+    By default OpenVINO computes in bfloat16 where the processor has instructions for it, which is several 8-bit levels
+    off; here the type is always set.
 
     Args:
         content: the file, ONNX or XML.
