@@ -34,11 +34,12 @@ def degrade_command(
     output_format: str | None = None,
     overwrite: Flag = False,
 ) -> int:
-    """Make low-resolution (LR) pictures from high-resolution (HR) ones, or a sheet with examples of each degradation.
+    """Make small, degraded test pictures from large ones.
 
-    Rows at the bottom and columns at the right beyond a multiple of the scale are cut off. The random kinds depend
-    on the seed and on a picture's name below the given folder, not on the other pictures. Colour profile and
-    depth are kept, transparency is not, and grey becomes RGB.
+    Makes low-resolution (LR) pictures from high-resolution (HR) ones, or a sheet with examples of each degradation.
+    Rows at the bottom and columns at the right beyond a multiple of the scale are cut off. The random kinds depend on
+    the seed and on a picture's name below the given folder, not on the other pictures. Colour profile and depth are
+    kept, transparency is not, and grey becomes RGB.
 
     Parameters
     ----------

@@ -19,7 +19,9 @@ def import_command(
     half: Flag = False,
     overwrite: Flag = False,
 ) -> None:
-    """Convert the published files of a model to one checkpoint, for `deltasr upscale --model`.
+    """Convert a model's published files to one checkpoint.
+
+    `deltasr upscale --model` runs the checkpoint.
 
     A note says so if a file is named like the released file of another model.
 

@@ -227,7 +227,7 @@ def _result_size(model: Model | Facts, picture: Picture, request: Request, forma
     """The (height, width) of a picture's result.
 
     Raises:
-        PictureError: the format cannot hold it, or the size that was asked for is not possible for this picture.
+        PictureError: the format cannot hold it, or the requested size is not possible for this picture.
         SettingError: the factor is not possible with this model.
     """
     asked = request.size_of(picture.height, picture.width)

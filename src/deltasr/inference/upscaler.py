@@ -55,7 +55,7 @@ class Upscaler:
         model: the model, on the device and in evaluation mode.
         device: where the network computes; pictures stay in main memory.
         dtype: what the network computes in.
-        note: a sentence if the device cannot compute in the type that was asked for, or `auto` found no engine to use,
+        note: a sentence if the device cannot compute in the requested type, or `auto` found no engine to use,
             else None.
         tile: LR pixels per side of a tile; 0 for whole pictures, None for what fits into the free memory.
         consistent: whether results are projected so that they downscale to the input.
@@ -84,7 +84,7 @@ class Upscaler:
                 fits into the free memory, and the whole picture for models that need all of it. If memory runs out,
                 the tile is halved, except for those models.
             consistency: whether results are projected so that they downscale to the input; None for the model's own
-                default, whose projection gets weaker the more a picture is restored.
+                default, with which the projection gets weaker the more a picture is restored.
             ensemble: whether each tile is the mean over its eight orientations, which takes eight times as long and
                 is slightly more accurate (`inference.ensemble`); for models without noise.
             engine: what runs the network: `torch`; `onnxruntime` or `openvino`, on the CPU, within one 8-bit level of

@@ -28,7 +28,7 @@ DEFAULT = "deltadiff-x4"
 
 BUNDLED: dict[str, str] = {
     "deltadiff-x4": "DeltaDiff x4, tiny: four deterministic steps on the LR grid, for clean pictures and for JPEGs",
-    "deltadiff-photo-x4": "DeltaDiff x4, tiny, for pictures off the web: JPEG blocks, blur, noise",
+    "deltadiff-photo-x4": "DeltaDiff x4, tiny, for pictures from the web: JPEG blocks, blur, noise",
     "rrdb-x4": "RRDB x4, 2 blocks: one pass, trained for fidelity",
     "rrdb-gan-x4": "RRDB x4, 2 blocks: one pass, trained further for realism, with a discriminator and LPIPS",
 }
@@ -99,7 +99,7 @@ _CATALOGUE = _entries()
 
 
 def names() -> list[str]:
-    """The names that `load` knows, the default first."""
+    """The names that `load` takes, the default first."""
     return list(_CATALOGUE)
 
 
@@ -128,10 +128,10 @@ def dials() -> dict[str, float]:
 
 
 def facts(name_or_path: str | os.PathLike[str]) -> Facts | None:
-    """What is known of a model without loading it, or torch; None where only loading it tells.
+    """What is known of a model without loading it, or torch; None where it has to be loaded for that.
 
     Raises:
-        ModelError, CheckpointError: as `load`, as far as it can be told without loading.
+        ModelError, CheckpointError: as `load`, as far as it is found without loading.
     """
     place = _place(name_or_path)
     if isinstance(place, Path):
