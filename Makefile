@@ -4,12 +4,13 @@
 # make dist   the wheel and the sdist for a package index, checked, in dist/
 
 PYTHON ?= python3
+SCRIPTS := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
 VENV ?= .venv
-BIN := $(VENV)/bin
+BIN := $(VENV)/$(SCRIPTS)
 INTEROP_VENV ?= .venv-interop
-INTEROP_BIN := $(INTEROP_VENV)/bin
+INTEROP_BIN := $(INTEROP_VENV)/$(SCRIPTS)
 DIST_VENV ?= .venv-dist
-DIST_BIN := $(DIST_VENV)/bin
+DIST_BIN := $(DIST_VENV)/$(SCRIPTS)
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 INSTALL := $(BIN)/python $(PIP_INSTALL)
 INTEROP_INSTALL := $(INTEROP_BIN)/python $(PIP_INSTALL)
