@@ -60,7 +60,7 @@ def test_the_model_that_was_given_stays_as_it_was(small_net):
 def test_tiles_are_sized_by_what_the_runtime_takes(small_net):
     """Which torch's tensors alone do not show."""
     ours = Upscaler(small_net, engine="onnxruntime")
-    assert ours._bytes_per_pixel() > ours.model.hidden_bytes_per_pixel > 0
+    assert ours._tiled._bytes_per_pixel() > ours.model.hidden_bytes_per_pixel > 0
 
 
 def test_unknown_engines_are_refused(small_net):
