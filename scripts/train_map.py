@@ -1,6 +1,6 @@
 """Train, calibrate and measure the map of how wrong each pixel of a model's results may be (docs/error-map.md).
 
-    python scripts/train_map.py train PICTURES [--model deltadiff-x4] [--steps 700] [--output FILE] [--cache FOLDER]
+    python scripts/train_map.py train PICTURES [--model deltadiff-x4] [--steps 300] [--output FILE] [--cache FOLDER]
     python scripts/train_map.py measure SET... [--map FILE]
     python scripts/train_map.py figure LR HR OUTPUT [--fidelity 0.5] [--crop 256] [--map FILE]
 
@@ -40,9 +40,9 @@ from deltasr.training.validation import split
 
 _CALIBRATION = 100
 _SIDE, _BORDER = 32, 4
-"""Of training crops, in LR pixels, and what is left out at each of their borders."""
+"""Of training crops, in LR pixels, and what is left out at each border of a crop."""
 
-_CALIBRATION_SIDE = 48
+_CALIBRATION_SIDE = 40
 _BATCH = 8
 _CLEAN = 5
 """Pictures of a batch that are not degraded, at restoration 0, where most pictures are."""
@@ -77,7 +77,7 @@ def fit(maps: ErrorMap, model: DeltaDiff, pictures: list[CachedPicture], *, step
     optimizer = torch.optim.AdamW(maps.head.parameters(), lr=_LEARNING_RATE, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     begun, recent = time.monotonic(), []
-    inside = slice(_BORDER * model.scale, -_BORDER * model.scale)
+    inside = _inside(model)
     for step in range(steps):
         lr, hr, restoration = _batch(pictures, rng, model.scale)
         fidelity = torch.from_numpy(rng.choice([0.0, 1.0, rng.random()], size=_BATCH)).float()
@@ -110,7 +110,7 @@ def calibrate(maps: ErrorMap, model: DeltaDiff, pictures: list[CachedPicture]) -
             with torch.no_grad():
                 found = _errors(result, hr) / error_map.half_widths(maps.predict(run, result))
             for kept, ratio in zip(ratios, found, strict=True):
-                kept.append(ratio)
+                kept.append(ratio[..., _inside(model), _inside(model)])
         for column, values in enumerate(ratios):
             maps.factors[row, column] = error_map.calibrated_factor(values)
         print(f"restoration {restoration:g}: factors {[round(float(f), 3) for f in maps.factors[row]]}", flush=True)
@@ -184,6 +184,11 @@ def _batch(pictures: list[CachedPicture], rng: np.random.Generator, scale: int) 
     return torch.cat(low), torch.cat(high), torch.tensor(strengths)
 
 
+def _inside(model: DeltaDiff) -> slice:
+    """What is looked at of a crop's result, in each direction."""
+    return slice(_BORDER * model.scale, -_BORDER * model.scale)
+
+
 def _middle(picture: CachedPicture, scale: int) -> tuple[Tensor, Tensor]:
     hr, lr = picture.arrays()
     height, width = (min(side, _CALIBRATION_SIDE) for side in lr.shape[:2])
@@ -237,7 +242,7 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     training = commands.add_parser("train", help="train and calibrate a map")
     training.add_argument("pictures", type=Path)
-    training.add_argument("--steps", type=int, default=700)
+    training.add_argument("--steps", type=int, default=300)
     training.add_argument("--output", type=Path, help="the map's file; by default beside the model's weights")
     training.add_argument("--cache", type=Path, help="folder for decoded pictures, to keep")
     measuring = commands.add_parser("measure", help="coverage, size of intervals and rank correlation on sets")

@@ -33,7 +33,7 @@ COVERAGE = 0.9
 """The share of values that lie in their intervals."""
 
 FIDELITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
-RESTORATIONS = (0.0, 0.5, 1.0)
+RESTORATIONS = (0.0, 1.0)
 """Where the dials stand in calibration; the factors between are interpolated linearly."""
 
 STEPS_PER_LEVEL = 256
