@@ -1,7 +1,7 @@
 """Train, calibrate and measure the map of how wrong each pixel of a model's results may be (docs/error-map.md).
 
     python scripts/train_map.py train PICTURES [--model deltadiff-x4] [--steps 300] [--output FILE] [--cache FOLDER]
-    python scripts/train_map.py measure SET... [--map FILE]
+    python scripts/train_map.py measure SET... [--fidelities F...] [--map FILE]
     python scripts/train_map.py figure LR HR OUTPUT [--fidelity 0.5] [--crop 256] [--map FILE]
 
 `train` holds out 100 of the PICTURES, trains the map's head on crops of the others while the model's weights stay as
@@ -116,7 +116,7 @@ def calibrate(maps: ErrorMap, model: DeltaDiff, pictures: list[CachedPicture]) -
         print(f"restoration {restoration:g}: factors {[round(float(f), 3) for f in maps.factors[row]]}", flush=True)
 
 
-def measure(folders: list[Path], *, model: str, file: Path | None) -> None:
+def measure(folders: list[Path], *, model: str, file: Path | None, fidelities: list[float]) -> None:
     """Print coverage, intervals and rank correlations of the map on sets of HR pictures."""
     upscaler = Upscaler(catalogue.load(model), map_file=file)
     print(
@@ -124,7 +124,7 @@ def measure(folders: list[Path], *, model: str, file: Path | None) -> None:
     )
     for folder in folders:
         benchmark = find_set(folder)
-        for fidelity in FIDELITIES:
+        for fidelity in fidelities:
             rows = []
             for pair in benchmark.pairs:
                 lr, hr = _pair(pair.hr, pair.lr, upscaler.model.scale)
@@ -247,6 +247,7 @@ def main() -> int:
     training.add_argument("--cache", type=Path, help="folder for decoded pictures, to keep")
     measuring = commands.add_parser("measure", help="coverage, size of intervals and rank correlation on sets")
     measuring.add_argument("sets", type=Path, nargs="+")
+    measuring.add_argument("--fidelities", type=float, nargs="+", default=FIDELITIES)
     drawing = commands.add_parser("figure", help="the map of one picture beside its errors")
     for name in ("lr", "hr", "output"):
         drawing.add_argument(name, type=Path)
@@ -259,7 +260,7 @@ def main() -> int:
         "train": lambda: print(
             train(given.pictures, model=given.model, steps=given.steps, output=given.output, cache=given.cache)
         ),
-        "measure": lambda: measure(given.sets, model=given.model, file=given.map),
+        "measure": lambda: measure(given.sets, model=given.model, file=given.map, fidelities=given.fidelities),
         "figure": lambda: figure(
             given.lr,
             given.hr,
