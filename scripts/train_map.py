@@ -105,7 +105,7 @@ def calibrate(maps: ErrorMap, model: DeltaDiff, pictures: list[CachedPicture]) -
                 lr = _rounded(degrade(hr, kind="web", scale=model.scale, strength=restoration, seed=place))
             many = len(FIDELITIES)
             run, result = _run(
-                model, lr.expand(many, -1, -1, -1), torch.tensor(FIDELITIES), torch.full((many,), restoration)
+                maps, model, lr.expand(many, -1, -1, -1), torch.tensor(FIDELITIES), torch.full((many,), restoration)
             )
             with torch.no_grad():
                 found = _errors(result, hr) / error_map.half_widths(maps.predict(run, result))
