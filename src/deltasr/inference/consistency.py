@@ -39,6 +39,9 @@ _BLOCK = 8
 _INVERSE_REACH = 16
 """Where (D U)^-1 is cut off, in LR pixels; beyond it is below 3e-8."""
 
+DETERMINED_REACH = _INVERSE_REACH + UPSAMPLING_REACH + _BLOCK
+"""How far `determined` sees, in LR pixels, wherever its blocks begin."""
+
 _NO_LONGER = 0.1
 """From this restoration on nothing is projected, since it would bring back the faults of the input."""
 
@@ -79,6 +82,26 @@ def project(sr: Tensor, lr: Tensor, *, iterations: int = ITERATIONS, share: Tens
         previous = current
     projected = previous[:, rows.inside, columns.inside].reshape(sr.shape)
     return projected if share is None or share.min() == 1 else torch.lerp(sr, projected, share[:, None, None, None])
+
+
+@torch.no_grad()
+def determined(lr: Tensor, scale: int) -> Tensor:
+    """U (D U)^-1 y: of all pictures that downscale to the input the one of least norm, which the input determines.
+
+    What any other one of them has besides downscales to 0.
+
+    Args:
+        lr: (N, C, h, w), floating point.
+        scale: a whole factor.
+
+    Returns:
+        (N, C, s h, s w), not clamped.
+    """
+    batch, channels, height, width = lr.shape
+    rows, columns = _Axis.of(height, scale), _Axis.of(width, scale)
+    planes = mirror(lr.reshape(batch * channels, height, width), rows.lr, columns.lr)
+    result = _pseudo_inverse(planes, scale)[:, rows.inside, columns.inside]
+    return result.reshape(batch, channels, scale * height, scale * width)
 
 
 @dataclass(frozen=True)

@@ -117,19 +117,31 @@ class DeltaDiff(ChainModel):
         dials = {"fidelity": 1.0} if self.dial else {}
         return dials | ({"restoration": 0.0} if self.restoring else {})
 
+    def features(self, lr: Tensor, fidelity: Condition = None, restoration: Condition = None) -> Tensor:
+        """The encoder's features (N, width, h, w) of LR pictures, for models that encode nothing else."""
+        return self.net.encode(lr - _CENTRE, self._dial_values(lr, fidelity, restoration))
+
     def predictor(
-        self, lr: Tensor, fidelity: Condition = None, restoration: Condition = None, schedule: Schedule | None = None
+        self,
+        lr: Tensor,
+        fidelity: Condition = None,
+        restoration: Condition = None,
+        schedule: Schedule | None = None,
+        *,
+        features: Tensor | None = None,
     ) -> tuple[Tensor, Callable[[Tensor, int | Tensor], Tensor]]:
         """As for every `ChainModel`: `y_0` is the code of the bicubic upsampling.
 
-        Features of the LR pictures are computed once, unless every step has its own. Where steps have bodies of their
-        own, `t` is the same for all pictures.
+        Features of the LR pictures are computed once, unless every step has its own, or they are given. Where steps
+        have bodies of their own, `t` is the same for all pictures.
         """
         sequence = self.schedule if schedule is None else schedule
         y_0 = self.upsample(lr)
         dial_values = self._dial_values(lr, fidelity, restoration)
         centred = lr - _CENTRE
-        once = self.net.encode(centred, dial_values) if self._encodes_once else None
+        once = features
+        if once is None and self._encodes_once:
+            once = self.net.encode(centred, dial_values)
 
         def predict(x_t: Tensor, t: int | Tensor) -> Tensor:
             eta = per_picture(sequence.eta, torch.as_tensor(t).view(-1), y_0)
