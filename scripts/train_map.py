@@ -1,6 +1,6 @@
 """Train, calibrate and measure the map of how wrong each pixel of a model's results may be (docs/error-map.md).
 
-    python scripts/train_map.py train PICTURES [--model deltadiff-x4] [--steps 800] [--output FILE] [--cache FOLDER]
+    python scripts/train_map.py train PICTURES [--model deltadiff-x4] [--steps 280] [--output FILE] [--cache FOLDER]
     python scripts/train_map.py measure SET... [--fidelities F...] [--map FILE]
     python scripts/train_map.py figure LR HR OUTPUT [--fidelity 0.5] [--crop 256] [--map FILE]
 
@@ -163,7 +163,7 @@ def figure(lr: Path, hr: Path, output: Path, *, model: str, file: Path | None, f
         axes.set_axis_off()
     canvas.colorbar(drawn, ax=axes, label="levels of 255", shrink=0.85)
     content = io.BytesIO()
-    canvas.savefig(content, format="png", dpi=72)
+    canvas.savefig(content, format="png", dpi=66)
     write_whole(output, content.getvalue(), what="The figure")
 
 
@@ -241,7 +241,7 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     training = commands.add_parser("train", help="train and calibrate a map")
     training.add_argument("pictures", type=Path)
-    training.add_argument("--steps", type=int, default=800)
+    training.add_argument("--steps", type=int, default=280)
     training.add_argument("--output", type=Path, help="the map's file; by default beside the model's weights")
     training.add_argument("--cache", type=Path, help="folder for decoded pictures, to keep")
     measuring = commands.add_parser("measure", help="coverage, size of intervals and rank correlation on sets")
