@@ -211,6 +211,7 @@ def load(model: Model, path: Path | None = None) -> ErrorMap:
         error_map.load_state_dict(weights)
     except RuntimeError as error:
         raise CheckpointError(f"The weights in {file} are no error map of {model.name} ({reason(error)}).") from error
+    error_map.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return error_map.to(next(model.parameters()).device).eval()
 
 

@@ -44,6 +44,7 @@ class ErrorHead(nn.Module):
         """
         planes = torch.cat([_gradients(result), (result - upsampled).abs().mean(dim=1, keepdim=True)], dim=1)
         detail = F.pixel_unshuffle((planes * _LEVELS).log1p(), self.scale)
+        detail = detail.contiguous(memory_format=torch.channels_last)  # as the features are where models are used
         hidden = F.silu(self.first(torch.cat([features, detail], dim=1)) + self.dials(dial_values)[:, :, None, None])
         hidden = hidden + F.silu(self.second(hidden))
         return F.pixel_shuffle(F.softplus(self.out(hidden)).clamp(max=_LARGEST), self.scale)
@@ -52,6 +53,7 @@ class ErrorHead(nn.Module):
 def _gradients(picture: Tensor) -> Tensor:
     """(N, 1, H, W): mean over colours of the differences to the pixels below and to the right, as absolute values."""
     grey = picture.mean(dim=1, keepdim=True)
-    vertical = F.pad((grey[..., 1:, :] - grey[..., :-1, :]).abs(), (0, 0, 0, 1))
-    horizontal = F.pad((grey[..., 1:] - grey[..., :-1]).abs(), (0, 1))
-    return vertical + horizontal
+    gradients = torch.zeros_like(grey)
+    gradients[..., :-1, :] += (grey[..., 1:, :] - grey[..., :-1, :]).abs_()
+    gradients[..., :-1] += (grey[..., 1:] - grey[..., :-1]).abs_()
+    return gradients
