@@ -9,7 +9,9 @@ import pytest
 from deltasr.models.catalogue import BUNDLED
 
 REPOSITORY = Path(__file__).parents[2]
-WEIGHTS = {f"{name}{suffix}" for name in BUNDLED for suffix in (".md", ".safetensors")} | {"deltadiff-x4.map.safetensors"}
+WEIGHTS = {f"{name}{suffix}" for name in BUNDLED for suffix in (".md", ".safetensors")} | {
+    "deltadiff-x4.map.safetensors"
+}
 
 
 def test_the_package_has_weights_and_cards_and_no_log():
