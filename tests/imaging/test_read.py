@@ -354,29 +354,3 @@ def test_real_pictures_like_pillow(shared):
     assert paths
     for path in paths[:5]:
         assert np.array_equal(read_rgb8(path), np.asarray(Image.open(path).convert("RGB")))
-
-
-@pytest.mark.parametrize("as_path", [True, False])
-def test_a_jpeg_of_fewer_rows_than_its_header_states_has_a_note(tmp_path, as_path):
-    path = saved(tmp_path, "a.jpg", np.random.default_rng(0).integers(0, 256, (64, 48, 3), dtype=np.uint8))
-    whole, content = read_picture(path), bytearray(path.read_bytes())
-    frame = content.index(b"\xff\xc0")
-    assert content[frame + 5 : frame + 7] == (64).to_bytes(2, "big")
-    content[frame + 5 : frame + 7] = (128).to_bytes(2, "big")
-    path.write_bytes(content)
-    picture = read_picture(path if as_path else bytes(content))
-    assert (picture.height, picture.width) == (128, 48)
-    assert np.array_equal(picture.pixels[:60], whole.pixels[:60])
-    assert picture.pixels[80:].std(axis=(0, 1)).max() < 1
-    (note,) = picture.notes
-    assert "before the last row" in note
-
-
-def test_a_jpeg_with_bytes_too_many_is_read_without_a_note(tmp_path, samples):
-    path = saved(tmp_path, "a.jpg", samples.rgb8)
-    whole, content = read_picture(path), path.read_bytes()
-    assert content[-2:] == b"\xff\xd9"
-    path.write_bytes(content[:-2] + b"\0" * 9 + content[-2:])
-    picture = read_picture(path)
-    assert np.array_equal(picture.pixels, whole.pixels)
-    assert picture.notes == ()

@@ -42,9 +42,6 @@ _LARGEST_SAMPLE = 16
 _DECODED_AS_A_WHOLE = ("webp", "tiff", "gif", "avif")
 """Formats whose decoder may hold the whole picture, like that of interlaced PNG and progressive JPEG files."""
 
-_DATA_END_EARLY = "premature end of data segment"
-"""What libjpeg warns of where a JPEG file's data end, properly, before the picture is full."""
-
 _PILLOW_BYTES = 8
 """For a pixel: Pillow's own 4, and its pixels as bytes while they become an array."""
 
@@ -163,21 +160,16 @@ def _read(file: BinaryIO, name: str, max_pixels: int) -> Picture:
 
 def _read_by_vips(file: BinaryIO, name: str, kind: str, max_pixels: int) -> Picture:
     pyvips = libvips.load()
-    missing_rows = False
     try:
-        try:
-            decoded = _decoded_by_vips(file, name, kind, max_pixels, fail_on="warning" if kind == "jpeg" else "error")
-        except pyvips.Error as warning:
-            if kind != "jpeg":
-                raise
-            missing_rows = _DATA_END_EARLY in warning.detail
-            file.seek(0)
-            decoded = _decoded_by_vips(file, name, kind, max_pixels, fail_on="error")
+        load = getattr(pyvips.Image, f"{_LOADERS.get(kind, kind)}load_source")
+        source = _vips_source(file)
+        image = load(source, access="sequential", fail_on="error")
+        _require_decodable(image, name, kind, max_pixels)
+        image, notes = _as_grey_or_rgb(image, name)
+        fields = {key: image.get(key) for key in _FIELDS if image.get_typeof(key)}
+        samples = image.numpy().reshape(image.height, image.width, image.bands)
     except pyvips.Error as error:
         raise PictureError(f"{name} is cut short or damaged ({_diagnosis(error)}).") from error
-    image, samples, fields, notes = decoded
-    if missing_rows:
-        notes.append("Its data end before the last row that its header states; the rows without data have no detail.")
     icc, exif, xmp = (bytes(fields[key]) if key in fields else None for key in _BLOBS)
     text: dict[str, str] = {}
     resolution = (image.xres, image.yres) if "resolution-unit" in fields else None
@@ -195,18 +187,6 @@ def _read_by_vips(file: BinaryIO, name: str, kind: str, max_pixels: int) -> Pict
     metadata = Metadata(icc=icc, exif=exif, xmp=xmp, text=text, resolution=resolution)
     picture = assemble(samples, metadata, orientation=orientation, notes=notes)
     return replace(picture, compression=jpeg.read_compression(file)) if kind == "jpeg" else picture
-
-
-def _decoded_by_vips(
-    file: BinaryIO, name: str, kind: str, max_pixels: int, *, fail_on: str
-) -> tuple[Any, NDArray[Any], dict[str, Any], list[str]]:
-    """The libvips image of a file, its samples (H, W, bands), its metadata, and the notes on its conversion."""
-    load = getattr(libvips.load().Image, f"{_LOADERS.get(kind, kind)}load_source")
-    image = load(_vips_source(file), access="sequential", fail_on=fail_on)
-    _require_decodable(image, name, kind, max_pixels)
-    image, notes = _as_grey_or_rgb(image, name)
-    fields = {key: image.get(key) for key in _FIELDS if image.get_typeof(key)}
-    return image, image.numpy().reshape(image.height, image.width, image.bands), fields, notes
 
 
 def _vips_source(file: BinaryIO) -> Any:
