@@ -1,17 +1,21 @@
 # make demo   upscale the example pictures with the bundled model
 # make test   lint, types and tests
 # make test-interop   tests with other people's models, in an environment of their own
+# make dist   the wheel and the sdist for a package index, checked, in dist/
 
 PYTHON ?= python3
+SCRIPTS := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
 VENV ?= .venv
-BIN := $(VENV)/bin
+BIN := $(VENV)/$(SCRIPTS)
 INTEROP_VENV ?= .venv-interop
-INTEROP_BIN := $(INTEROP_VENV)/bin
+INTEROP_BIN := $(INTEROP_VENV)/$(SCRIPTS)
+DIST_VENV ?= .venv-dist
+DIST_BIN := $(DIST_VENV)/$(SCRIPTS)
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 INSTALL := $(BIN)/python $(PIP_INSTALL)
 INTEROP_INSTALL := $(INTEROP_BIN)/python $(PIP_INSTALL)
 
-.PHONY: demo test test-interop lint types clean
+.PHONY: demo test test-interop lint types dist clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python scripts/demo.py examples demo-output
@@ -28,6 +32,12 @@ lint: $(VENV)/.installed-test
 
 types: $(VENV)/.installed-test
 	$(BIN)/mypy
+
+# The wheel is built from the sdist, so that what is missing there shows.
+dist: $(DIST_VENV)/.installed
+	rm -rf dist
+	$(DIST_BIN)/python -m build --no-isolation
+	$(DIST_BIN)/twine check --strict dist/*
 
 # torch comes first and alone: then nothing else pulls in another build of it.
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -48,5 +58,10 @@ $(INTEROP_VENV)/.installed: pyproject.toml constraints.txt constraints-interop.t
 	$(INTEROP_INSTALL) --no-deps --requirement constraints-interop.txt
 	touch $@
 
+$(DIST_VENV)/.installed: constraints-dist.txt
+	$(PYTHON) -m venv $(DIST_VENV)
+	$(DIST_BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints-dist.txt build hatchling twine
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(INTEROP_VENV) demo-output .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(INTEROP_VENV) $(DIST_VENV) dist demo-output .mypy_cache .ruff_cache .pytest_cache

@@ -150,7 +150,7 @@ def processor_time(process: subprocess.Popen[str]) -> float:
 
 
 def loads_torch(process: subprocess.Popen[str]) -> bool:
-    """Whether a command has begun its work; before, Ctrl-C is the interpreter's own affair."""
+    """Whether a command has begun its work; before that, the interpreter handles Ctrl-C."""
     try:
         return "libtorch" in Path(f"/proc/{process.pid}/maps").read_text()
     except OSError:
@@ -519,7 +519,7 @@ def hostile_value(draws: Random) -> object:
 
 
 def hostile_arguments(content: bytes, draws: Random) -> bytes:
-    """With an absurd value in the text that says what to build."""
+    """With an absurd value in the header from which the model is built."""
     header, weights = split(content)
     inner = json.loads(str(header["__metadata__"]["deltasr"]))
     chosen = draws.choice([inner, inner["arguments"]])

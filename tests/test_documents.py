@@ -28,7 +28,7 @@ WIDTH = 100
 WRAPPED = [
     ROOT / "README.md",
     ROOT / "CHANGELOG.md",
-    *sorted(set(ROOT.glob("docs/*.md")) - {ROOT / "docs" / "experiments.md"}),
+    *sorted(ROOT.glob("docs/*.md")),
     ROOT / "examples" / "README.md",
     ROOT / "checkpoints" / "README.md",
 ]

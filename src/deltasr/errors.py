@@ -14,7 +14,7 @@ class PictureTooLargeError(PictureError):
 
 
 class ModelError(DeltasrError):
-    """A model does not exist, cannot be built, or cannot do what was asked of it."""
+    """A model does not exist, cannot be built, or does not support what it is used for."""
 
 
 class CheckpointError(ModelError):
@@ -37,7 +37,7 @@ _LONGEST_REASON = 200
 
 
 def reason(error: BaseException) -> str:
-    """What another library's exception says, in one line without a full stop, to stand inside a sentence of ours."""
+    """The message of another library's exception, in one line without a full stop, for use inside a sentence."""
     return one_line(str(error).rstrip(". \n"), longest=_LONGEST_REASON) or type(error).__name__
 
 

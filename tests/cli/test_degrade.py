@@ -288,7 +288,10 @@ def test_the_help_is_reached_by_the_command_line(capsys):
     assert "--kind" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", ["upscale", "models", "info", "evaluate", "train", "import", "degrade", "graphics"])
+COMMANDS = ["upscale", "models", "info", "evaluate", "train", "import", "degrade", "graphics", "engines", "export"]
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "steps", "web", "experiment"])
 def test_the_help_shows_no_default_of_options_that_are_off_or_empty(command, capsys):
     with pytest.raises(SystemExit):
         main([command, "--help"])

@@ -84,3 +84,20 @@ def test_wrong_calls_are_one_line(tmp_path, monkeypatch, capsys, arguments, mess
 
 def test_the_help_names_every_model():
     assert all(name in (import_command.__doc__ or "") for name in PUBLISHED)
+
+
+def test_a_file_named_like_another_model_is_imported_with_a_note(reference, files, tmp_path, monkeypatch, capsys):
+    other = "resshift-realsr-x4-s15"
+    monkeypatch.setitem(
+        PUBLISHED,
+        other,
+        dataclasses.replace(PUBLISHED[other], denoiser=reference.denoiser, autoencoder=reference.autoencoder),
+    )
+    assert run("import", *files, "--as", NAME, "-o", tmp_path / "right.safetensors") == 0
+    assert capsys.readouterr().err == ""
+    assert run("import", *files, "--as", other, "-o", tmp_path / "wrong.safetensors") == 0
+    note = capsys.readouterr().err
+    assert note.startswith("note: ")
+    assert note.count("\n") == 1
+    assert f"--as {NAME}" in note
+    assert (tmp_path / "wrong.safetensors").exists()

@@ -147,3 +147,13 @@ def test_names_that_are_no_text_stop_nothing(folder: Path, monkeypatch: pytest.M
     assert status_of(folder) == 0
     assert len(results(folder)) == 3
     assert b"in/\\udcff\\x1b[31m.png -> " in output.buffer.getvalue()  # type: ignore[attr-defined]
+
+
+def test_the_list_of_commands_fits_a_terminal_of_80x24(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    lines = capsys.readouterr().out.rstrip().splitlines()
+    assert "upscale" in "".join(lines)
+    assert len(lines) <= 23
+    assert max(map(len, lines)) <= 80

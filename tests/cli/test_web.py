@@ -23,8 +23,8 @@ def never_serve(monkeypatch):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--host", "0.0.0.0"], "give it a password by --password-file, or say --no-password"),
-        (["--host", "::"], "other machines reach this page"),
+        (["--host", "0.0.0.0"], "set a password with --password-file, or pass --no-password"),
+        (["--host", "::"], "other machines have access to this page"),
         (["--password-file", "gone.txt"], "The password file gone.txt cannot be read"),
         (["--max-upload", "0"], "--max-upload is 0; give a number above 0"),
         (["--disk", "-1"], "--disk is -1"),

@@ -92,7 +92,21 @@ def test_bilinear_without_antialiasing_is_pytorchs_but_for_rounding(picture, siz
     torch.testing.assert_close(resize(picture, size=size, method="bilinear-aliased"), expected, rtol=0, atol=5e-6)
 
 
-@pytest.mark.parametrize("method", ["area", "bilinear-aliased", "bicubic-aliased", "bicubic", "lanczos"])
+@pytest.mark.parametrize("size", SIZES)
+def test_bicubic_pytorch_is_pytorchs_but_for_rounding(picture, size):
+    expected = torch.nn.functional.interpolate(picture, size, mode="bicubic", align_corners=False)
+    torch.testing.assert_close(resize(picture, size=size, method="bicubic-pytorch"), expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_area_opencv_is_the_mean_of_what_each_sample_covers(picture, size):
+    """Pixels are cut into as many equal parts as the result has samples; each sample covers whole ones of those."""
+    parts = picture.double().repeat_interleave(size[0], dim=-2).repeat_interleave(size[1], dim=-1)
+    means = parts.reshape(2, 3, size[0], 23, size[1], 31).mean(dim=(3, 5))
+    torch.testing.assert_close(resize(picture.double(), size=size, method="area-opencv"), means)
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_the_number_of_threads_changes_no_bit(method):
     large = torch.rand(1, 3, 321, 481, generator=torch.Generator().manual_seed(6))
     threads = torch.get_num_threads()

@@ -50,6 +50,12 @@ def test_increments_are_positive_and_sum_to_the_last_value(name: str):
     assert math.fsum(alphas) == pytest.approx(schedule.eta[-1], abs=1e-15)
 
 
+def test_deltadiffs_equation_as_printed_gives_the_roots():
+    """Its eq. 7 has no square root; what it gives literally is in docs/method.md."""
+    assert [round(math.sqrt(eta), 3) for eta in PRESETS["deltadiff"].eta[1:]] == [0.1, 0.522, 0.765, 0.995]
+    assert [round(eta, 4) for eta in PRESETS["deltadiff"].eta[1:]] == [0.01, 0.2725, 0.5849, 0.99]
+
+
 def test_the_paper_bounds_eta_1_for_weak_noise():
     assert resshift_paper(kappa=0.5).eta[1] == 0.001
     assert resshift_paper(kappa=0.0).eta[1] == 0.001

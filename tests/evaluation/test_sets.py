@@ -102,7 +102,7 @@ def test_several_lr_folders_need_a_choice(tmp_path: Path):
     files(tmp_path / "HR", "a.png")
     files(tmp_path / "LR_x2", "a.png")
     files(tmp_path / "LR_x4", "a.png")
-    with pytest.raises(PictureError, match=r"holds LR_x2, LR_x4; say which by --lr"):
+    with pytest.raises(PictureError, match=r"holds LR_x2, LR_x4; name one with --lr"):
         find_set(tmp_path)
     assert find_set(tmp_path, tmp_path / "LR_x2").pairs[0].lr == tmp_path / "LR_x2" / "a.png"
 

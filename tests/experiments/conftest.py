@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from deltasr.evaluation.sets import find_set
+from deltasr.experiments import papers
 from deltasr.experiments.experiment import Settings, TestSet
+from deltasr.experiments.tables import Row
 
 
 def picture(seed: int, side: int) -> Image.Image:
@@ -44,3 +49,41 @@ def settings(tmp_path: Path) -> Settings:
 def larger_settings(settings: Settings, tmp_path: Path) -> Settings:
     """The same with a picture that is as large as a strip shows."""
     return replace(settings, sets=(tiny_set(tmp_path / "larger", 64),))
+
+
+METRICS = {
+    "PSNR": "PSNR-Y",
+    "SSIM": "SSIM-Y",
+    "LPIPS": "LPIPS",
+    "CLIPIQA": "CLIPIQA",
+    "MUSIQ": "MUSIQ",
+    "Runtime (s)": "seconds",
+    "Parameters (M)": "parameters (M)",
+}
+"""Columns of the experiments by the names of metrics in papers.json."""
+
+
+@pytest.fixture
+def left_out() -> Callable[[str, Iterable[Row]], list[dict[str, Any]]]:
+    """A function that gives the rows of a table in papers.json of which some value is not in the rows of a result."""
+
+    def shows(row: Row, entry: dict[str, Any], source: str) -> bool:
+        metrics = {METRICS[key]: value for key, value in entry.items() if key in METRICS}
+        others = [value for key, value in entry.items() if key not in METRICS]
+        return (
+            row.source == source
+            and all(value in row.cells.values() for value in others)
+            and all(float(row.cells.get(title) or "nan") == value for title, value in metrics.items())
+        )
+
+    def find(name: str, rows: Iterable[Row]) -> list[dict[str, Any]]:
+        table = json.loads(papers.NUMBERS.read_text(encoding="utf-8"))[name]
+        entries = []
+        for entry in table["rows"]:
+            alike = {key: value for key, value in entry.items() if not isinstance(value, dict)}
+            by_set = [value for value in entry.values() if isinstance(value, dict)]
+            entries += [{**alike, **metrics} for metrics in by_set or [{}]]
+        rows = list(rows)
+        return [entry for entry in entries if not any(shows(row, entry, table["source"]) for row in rows)]
+
+    return find

@@ -40,6 +40,7 @@ def test_every_experiment_has_its_own_name():
     assert {
         "resshift-table-1",
         "resshift-table-2",
+        "resshift-table-3",
         "resshift-figure-3",
         "resshift-figure-7",
         "deltadiff-table-1",

@@ -1,35 +1,82 @@
-"""Which rows of other people's methods stand beside a set."""
+"""The numbers of the papers: the file, and what is made of it."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
-from deltasr.experiments.experiment import Settings, TestSet
-from deltasr.experiments.papers import DELTADIFF_IMAGES, REFERENCES, reference_scores
+import pytest
+
+from deltasr.experiments import papers
+from deltasr.experiments.catalogue import EXPERIMENTS
+from deltasr.experiments.deltadiff import table_2
+from deltasr.experiments.experiment import Settings
+from deltasr.experiments.papers import published, remarks
+from deltasr.experiments.resshift import figure_7
+from deltasr.experiments.resshift.grid import over_kappa, over_p, over_steps, point_of
+
+NUMBERS: dict[str, Any] = json.loads(papers.NUMBERS.read_text(encoding="utf-8"))
+TABLES = {name: table for name, table in NUMBERS.items() if "rows" in table}
 
 
-def whole(settings: Settings, name: str, border: int | None, count: int = 14) -> TestSet:
-    """A set that passes for a whole benchmark set."""
-    (test_set,) = settings.sets
-    benchmark = replace(test_set.benchmark, name=name, pairs=test_set.benchmark.pairs * count)
-    return replace(test_set, benchmark=benchmark, border=border)
+def test_the_file_is_the_reference(shared: Path):
+    reference = json.loads((shared / "reference" / "papers.json").read_text(encoding="utf-8"))
+    assert {name: value for name, value in reference.items() if not name.startswith("_")} == NUMBERS
 
 
-def test_methods_are_given_on_the_sets_that_they_have_numbers_for(settings: Settings):
-    sets = [whole(settings, "Set14", None), whole(settings, "DeltaDiffSet14", 0)]
-    found = [
-        (reference.method, cells["set"])
-        for reference, cells in reference_scores(sets, (REFERENCES[0], DELTADIFF_IMAGES))
+def test_it_has_every_value_of_the_tables():
+    rows = [row for table in TABLES.values() for row in table["rows"]]
+    flat = [part for row in rows for part in (row, *(value for value in row.values() if isinstance(value, dict)))]
+    known = {"PSNR", "SSIM", "LPIPS", "CLIPIQA", "MUSIQ", "Runtime (s)", "Parameters (M)"}
+    assert sum(key in known for part in flat for key in part) == 268
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_row_and_remark_of_a_table_is_made(name: str, left_out: Callable[..., list[dict[str, Any]]]):
+    assert left_out(name, published(name)) == []
+    text = "\n".join(remarks(name))
+    facts = [TABLES[name]["source"], *TABLES[name].get("oddities", ()), *TABLES[name].get("sets", {}).values()]
+    assert [fact for fact in facts if fact not in text] == []
+
+
+def test_numbers_have_the_digits_of_the_print():
+    first = published("resshift-table-1", dataset="ImageNet-Test")[0]
+    assert first.cells["PSNR-Y"] == "25.20"
+    assert first.cells["MUSIQ"] == "50.6617"
+    assert (first.cells["T"], first.cells["p"], first.cells["kappa"]) == (10, 0.3, 2.0)
+    assert (first.cells["set"], first.cells["pictures"]) == ("ImageNet-Test", 3000)
+    assert published("report-3")[1].cells["PSNR-Y"] == "23.20"
+
+
+def test_a_table_of_several_sets_has_a_row_for_each():
+    rows = [row.cells for row in published("resshift-table-4")]
+    assert [(cells["method"], cells["set"], cells["pictures"]) for cells in rows[:2]] == [
+        ("ESRGAN", "RealSR", 100),
+        ("ESRGAN", "RealSet65", 65),
     ]
-    assert found == [
-        ("RLFN", "Set14"),
-        ("RLFN", "DeltaDiffSet14"),
-        ("DeltaDiff's released pictures", "DeltaDiffSet14"),
-    ]
-    by_set = {cells["set"]: cells for _, cells in reference_scores(sets, REFERENCES[:1])}
-    assert by_set["Set14"] == {"set": "Set14", "PSNR-Y": 28.60, "SSIM-Y": 0.7815, "LPIPS": 0.288}
 
 
-def test_sets_that_are_cut_short_or_scored_otherwise_have_none(settings: Settings):
-    sets = [whole(settings, "Set14", None, 3), whole(settings, "Set14", 0), whole(settings, "DeltaDiffSet14", None)]
-    assert list(reference_scores(sets, (*REFERENCES, DELTADIFF_IMAGES))) == []
+def test_every_table_but_one_has_an_experiment_of_its_name():
+    assert TABLES.keys() - EXPERIMENTS.keys() == {"resshift-table-4"}
+
+
+def test_scales_are_those_of_the_sources():
+    assert "over 100M parameters" in papers.deltadiff_scale()
+    assert "256x256 or 512x512" in papers.deltadiff_scale()
+    assert "118.59 M" in papers.resshift_scale()
+    assert "500,000 iterations of 64 crops" in papers.resshift_scale()
+    assert "JPEG" not in papers.resshift_scale()
+    assert "split 700/101/102" in papers.report_scale()
+
+
+def test_the_grids_are_those_of_the_papers(settings: Settings):
+    full = replace(settings, quick=False)
+    points = {*over_steps(full), *over_p(full), *over_kappa(full)}
+    assert {point_of(row) for row in published("resshift-table-1")} == {p for p in points if p.steps != 4}
+    assert {10, 15, 20, 30, 40, 50} <= {point.steps for point in figure_7.steps_of(full)}
+    papers_ends = [tuple(row.cells.values())[:2] for row in published("deltadiff-table-2")]
+    assert list(table_2.ends_of(settings)) == papers_ends
+    assert set(papers_ends) < set(table_2.ends_of(full))

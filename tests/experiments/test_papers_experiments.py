@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -20,6 +22,7 @@ from deltasr.experiments.resshift import figure_3 as resshift_figure_3
 from deltasr.experiments.resshift import figure_7 as resshift_figure_7
 from deltasr.experiments.resshift import table_1 as resshift_table_1
 from deltasr.experiments.resshift import table_2 as resshift_table_2
+from deltasr.experiments.resshift import table_3 as resshift_table_3
 from deltasr.experiments.resshift.grid import CHOSEN, over_steps, train_point
 from deltasr.experiments.tables import THIS_RUN, Row
 from deltasr.models import catalogue, checkpoint
@@ -29,6 +32,10 @@ from deltasr.models.resshift import ResShift
 
 def ours(result: Result) -> list[Row]:
     return [row for row in result.table.rows if row.source == THIS_RUN]
+
+
+LeftOut = Callable[..., list[dict[str, Any]]]
+"""`left_out` of conftest.py."""
 
 
 def published(result: Result) -> list[Row]:
@@ -54,7 +61,7 @@ def test_the_published_configuration_costs_what_its_description_says():
     assert gflop.total(4) == pytest.approx(1_421, abs=1)
 
 
-def test_table_2_adds_up(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+def test_table_2_adds_up(settings: Settings, monkeypatch: pytest.MonkeyPatch, left_out: LeftOut):
     small = {
         "denoiser": {"model_channels": 32, "channel_mult": [1, 1], "num_res_blocks": [1, 1], "swin_embed_dim": 32},
         "autoencoder": {"widths": [32, 32, 32], "blocks": 1, "codes": 8},
@@ -67,7 +74,7 @@ def test_table_2_adds_up(settings: Settings, monkeypatch: pytest.MonkeyPatch):
             assert whole[title] == pytest.approx(stage[title] + steps * step[title])
         assert whole["parameters (M)"] == pytest.approx(stage["parameters (M)"] + step["parameters (M)"])
     assert deltadiff["parameters (M)"] < 1
-    assert {row.cells["method"] for row in published(result)} == {"ResShift"}
+    assert left_out("resshift-table-2", published(result)) == []
 
 
 def test_the_grid_has_the_papers_schedules(settings: Settings):
@@ -92,7 +99,13 @@ def test_the_grid_has_the_papers_schedules(settings: Settings):
     ids=lambda value: value.name if isinstance(value, Experiment) else "",
 )
 def test_experiments_that_train(
-    experiment: Experiment, rows: int, plots: int, settings: Settings, lpips: Path, shared_output: Path
+    experiment: Experiment,
+    rows: int,
+    plots: int,
+    settings: Settings,
+    lpips: Path,
+    shared_output: Path,
+    left_out: LeftOut,
 ):
     images = 64 if experiment is small_models.EXPERIMENT else 16
     result = experiment.run(replace(settings, lpips=lpips, output=shared_output, images=images))
@@ -100,6 +113,10 @@ def test_experiments_that_train(
     assert all(math.isfinite(float(row.cells["PSNR-Y"])) for row in ours(result))
     assert all(0 < float(row.cells["LPIPS"]) < 2 for row in ours(result))
     assert len(result.plots) == plots
+    if experiment in (resshift_table_1.EXPERIMENT, deltadiff_table_2.EXPERIMENT):
+        assert left_out(experiment.name, published(result)) == []
+        pictures = {row.cells["pictures"] for row in published(result)}
+        assert pictures in ({14}, {3000})
     assert f"of {'16 to 64' if images == 64 else '16'} images (16x16 LR crops" in result.scale[0]
 
 
@@ -121,7 +138,9 @@ def test_a_curve_needs_lpips(settings: Settings, monkeypatch: pytest.MonkeyPatch
         resshift_figure_7.EXPERIMENT.run(settings)
 
 
-def test_table_1_of_deltadiff_measures_every_model_and_released_pictures(settings: Settings, tmp_path: Path):
+def test_table_1_of_deltadiff_measures_every_model_and_released_pictures(
+    settings: Settings, tmp_path: Path, left_out: LeftOut
+):
     test_set = settings.sets[0]
     benchmark = replace(test_set.benchmark, name="DeltaDiffSet14")
     settings = replace(settings, sets=(replace(test_set, benchmark=benchmark, border=0),))
@@ -136,9 +155,24 @@ def test_table_1_of_deltadiff_measures_every_model_and_released_pictures(setting
     assert rows.keys() == {*catalogue.names(), "mine", "DeltaDiff's released pictures"}
     assert rows["DeltaDiff's released pictures"]["PSNR-Y"] == math.inf
     assert rows["mine"]["PSNR-Y"] > rows["nearest"]["PSNR-Y"]
-    assert [row.cells["PSNR-Y"] for row in published(result)] == [24.58], "one picture is not the references' set"
+    assert left_out("deltadiff-table-1", published(result)) == []
+    assert all(row.cells["pictures"] == 1 for row in ours(result))
+    others = [row for row in published(result) if not row.source.startswith("DeltaDiff")]
+    assert others == [], "one picture is not the references' set"
     with pytest.raises(SettingError, match="--checkpoint bicubic"):
         deltadiff_table_1.EXPERIMENT.run(replace(settings, checkpoints={"bicubic": model}))
+
+
+def test_table_3_of_resshift_measures_every_model_beside_the_papers_methods(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, left_out: LeftOut
+):
+    monkeypatch.setattr(catalogue, "names", lambda: ("bicubic", "nearest"))
+    result = resshift_table_3.EXPERIMENT.run(settings)
+    assert [(row.cells["method"], row.cells["set"]) for row in ours(result)] == [
+        ("bicubic", "Tiny"),
+        ("nearest", "Tiny"),
+    ]
+    assert left_out("resshift-table-3", published(result)) == []
 
 
 def test_references_stand_beside_whole_sets_scored_alike(settings: Settings, monkeypatch: pytest.MonkeyPatch):
@@ -146,14 +180,15 @@ def test_references_stand_beside_whole_sets_scored_alike(settings: Settings, mon
     (pair,) = test_set.benchmark.pairs
     monkeypatch.setattr(catalogue, "names", lambda: ("bicubic",))
 
-    def references(name: str, count: int, border: int | None) -> list[object]:
+    def references(name: str, count: int, border: int | None, *, quick: bool = False) -> list[object]:
         benchmark = replace(test_set.benchmark, name=name, pairs=(pair,) * count)
         sets = (replace(test_set, benchmark=benchmark, border=border),)
-        rows = published(deltadiff_table_1.EXPERIMENT.run(replace(settings, sets=sets)))
-        return [row.cells["method"] for row in rows if row.source != "paper"]
+        rows = published(deltadiff_table_1.EXPERIMENT.run(replace(settings, sets=sets, quick=quick)))
+        return [row.cells["method"] for row in rows if "DeltaDiff arXiv" not in row.source]
 
     assert references("Set14", 14, None) == references("Set14", 14, 4) == ["RLFN", "RFDN", "IMDN", "LWFANet", "SRGAN"]
     assert references("DeltaDiffSet14", 14, 0)
+    assert references("Set14", 14, None, quick=True) == [], "a quick run measures three pictures"
     assert references("Set14", 3, None) == references("Set14", 14, 0) == []
     assert references("DeltaDiffSet14", 14, None) == references("Tiny", 14, 4) == []
 
@@ -196,7 +231,8 @@ def test_small_models_takes_checkpoints_in_place_of_trainings(settings: Settings
     assert [row.cells["model"] for row in ours(result)] == ["bicubic", "mine"]
     mine = ours(result)[1].cells
     assert (mine["steps"], mine["images seen"], mine["s of training"]) == (4, 123, 4.5)
-    assert [row.cells["model"] for row in published(result)] == ["ResShift", "DeltaDiff"]
+    assert [row.cells["model"] for row in published(result)] == ["ResShift", *["DeltaDiff"] * 3]
+    assert [row.cells["parameters (M)"] for row in published(result)] == ["118.59", *["over 100"] * 3]
     with pytest.raises(SettingError, match="--checkpoint bicubic is the name of another model"):
         small_models.EXPERIMENT.run(replace(settings, data=None, checkpoints={"bicubic": path}))
     with pytest.raises(SettingError, match="--checkpoint resshift-small is the name of another model"):

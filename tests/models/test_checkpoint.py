@@ -217,7 +217,7 @@ def test_newer_formats_ask_for_an_update(tmp_path: Path, saved: Path):
 
 def test_unknown_architectures_ask_for_an_update(saved: Path):
     sentence = complaint(rewritten(saved, architecture="deltadiff3d"))
-    assert "holds a 'deltadiff3d' model, which this deltasr does not know; update deltasr" in sentence
+    assert "holds a 'deltadiff3d' model, which this version of deltasr does not have; update deltasr" in sentence
 
 
 @pytest.mark.parametrize(

@@ -200,7 +200,8 @@ def test_models_of_other_kinds_are_refused(
 def test_unknown_weights_are_named_by_their_first_entry(weights: Path, stand_in: Callable[[Any], None]):
     stand_in(None)
     assert complaint(weights) == (
-        f"spandrel 0.0-stand-in knows no architecture with the entries of {weights}, which begin with 'first.weight'."
+        f"spandrel 0.0-stand-in recognises no architecture with the entries of {weights}, which begin with "
+        "'first.weight'."
     )
 
 

@@ -10,7 +10,7 @@ import torch
 
 from deltasr.errors import CheckpointError, SettingError
 from deltasr.models import catalogue, checkpoint
-from deltasr.models.published import PUBLISHED, import_published
+from deltasr.models.published import PUBLISHED, doubtful_names, import_published
 from deltasr.models.resshift import ResShift
 from deltasr.nets import swin_unet, vq_autoencoder
 
@@ -196,3 +196,43 @@ def test_a_file_of_another_size_is_named(files, tmp_path):
 def test_an_unknown_name_lists_the_known(files, tmp_path):
     with pytest.raises(SettingError, match="resshift-realsr-x4-s15"):
         import_published(files, tmp_path / "out.safetensors", name="resshift")
+
+
+RELEASED = {
+    "resshift_realsrx4_s15_v1.pth": "resshift-realsr-x4-s15",
+    "resshift_realsrx4_s15_v2.pth": "resshift-realsr-x4-s15",
+    "resshift_sr_s15_k2_p03.pth": "resshift-realsr-x4-s15",
+    "resshift_realsrx4_s4_v3.pth": "resshift-realsr-x4-s4",
+    "resshift_bicsrx4_s4.pth": "resshift-bicubic-x4-s4",
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("file", RELEASED)
+def test_a_released_file_is_doubted_as_any_other_model(file, name):
+    doubts = doubtful_names([Path("downloads", file), "autoencoder_vq_f4.pth"], name)
+    if RELEASED[file] == name:
+        assert doubts == []
+    else:
+        (doubt,) = doubts
+        assert file in doubt
+        assert f"--as {RELEASED[file]}" in doubt
+        assert f"is not {name}" in doubt
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        ("resshift_faceir_s4.pth", "cannot be imported yet"),
+        ("resshift_inpainting_imagenet_s4.pth", "cannot be imported yet"),
+        ("celeba256_vq_f4_dim3_face.pth", "use autoencoder_vq_f4.pth"),
+        ("ResShift_RealSRx4_s15_v1 (1).PTH", "--as resshift-realsr-x4-s15"),
+    ],
+)
+def test_files_of_models_that_are_not_imported_are_doubted(file, words):
+    (doubt,) = doubtful_names([file], NAME)
+    assert words in doubt
+
+
+def test_files_of_ones_own_are_not_doubted():
+    assert doubtful_names(["my-denoiser.pth", "ema_500000.pth", "vq.pth"], NAME) == []

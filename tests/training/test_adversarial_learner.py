@@ -166,7 +166,7 @@ def test_a_discriminator_that_does_not_contribute_is_told_once_each_time(recipe:
         for real, fake in ((0.7, 0.3), (0.995, 0.005), (0.999, 0.001), (0.7, 0.3), (0.995, 0.005))
     ]
     assert [len(warnings) for warnings in told] == [0, 1, 0, 0, 1]
-    assert "tells every result from a real picture" in told[1][0]
+    assert "separates all results from real pictures" in told[1][0]
     assert "D(real) = 0.995, D(fake) = 0.005" in told[1][0]
 
 
@@ -175,5 +175,5 @@ def test_a_discriminator_that_knows_nothing_is_told_but_not_at_the_beginning(rec
     assert learner.warnings({"d_real": 0.5, "d_fake": 0.5}) == []
     learner.step(*_batches(1)[0])
     (warning,) = learner.warnings({"d_real": 0.505, "d_fake": 0.495})
-    assert "cannot tell results from real pictures" in warning
+    assert "does not separate results from real pictures" in warning
     assert learner.warnings({"d_real": 0.5, "d_fake": 0.5}) == []

@@ -134,7 +134,7 @@ def test_a_discriminator_that_does_not_contribute_is_told_once(
     learn(recipe, display=recorder)
     assert recorder.images == [10, 20, 30, 40]
     (warning,) = [note for note in recorder.notes if note.startswith("note: the discriminator")]
-    assert "cannot tell results from real pictures" in warning
+    assert "does not separate results from real pictures" in warning
 
 
 def test_an_autoencoder(learn: Any):

@@ -152,7 +152,7 @@ def test_failures_are_kept_as_sentences_and_the_worker_goes_on(queue):
     assert error.value.status == 422
     assert (failed.state, failed.error) == ("failed", "This is no picture.")
     inside = queue.submit(lambda _: 1 / 0, owner="a")
-    with pytest.raises(WebError, match="inside the server") as error:
+    with pytest.raises(WebError, match="An internal error") as error:
         inside.future.result(30)
     assert error.value.status == 500
     assert queue.alive

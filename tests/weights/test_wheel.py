@@ -9,7 +9,9 @@ import pytest
 from deltasr.models.catalogue import BUNDLED
 
 REPOSITORY = Path(__file__).parents[2]
-WEIGHTS = {f"{name}{suffix}" for name in BUNDLED for suffix in (".md", ".safetensors")}
+WEIGHTS = {f"{name}{suffix}" for name in BUNDLED for suffix in (".md", ".safetensors")} | {
+    "deltadiff-x4.map.safetensors"
+}
 
 
 def test_the_package_has_weights_and_cards_and_no_log():
@@ -25,4 +27,8 @@ def test_the_wheel_has_what_runs_and_nothing_else():
     others = {str(name) for name in names if name.suffix != ".py" and "weights" not in name.parts}
     page = {name for name in others if name.startswith("deltasr/web/static/")}
     assert page
-    assert others - page == {"deltasr/py.typed", "deltasr/degradation/estimator.json"}
+    assert others - page == {
+        "deltasr/py.typed",
+        "deltasr/degradation/estimator.json",
+        "deltasr/experiments/papers.json",
+    }

@@ -27,7 +27,7 @@ _INTERRUPTED = 130
 
 app = App(
     name="deltasr",
-    help="Image super-resolution: make small pictures larger, and measure and train the models that do it.",
+    help="Make small pictures larger; measure and train the models that do it.",
     version=__version__,
     suppress_keyboard_interrupt=False,
 )

@@ -34,11 +34,12 @@ def degrade_command(
     output_format: str | None = None,
     overwrite: Flag = False,
 ) -> int:
-    """Make low-resolution (LR) pictures from high-resolution (HR) ones, or a sheet with examples of each degradation.
+    """Make small, degraded test pictures from large ones.
 
-    Rows at the bottom and columns at the right beyond a multiple of the scale are cut off. The random kinds depend
-    on the seed and on a picture's name below the given folder, not on the other pictures. Colour profile and
-    depth are kept, transparency is not, and grey becomes RGB.
+    Makes low-resolution (LR) pictures from high-resolution (HR) ones, or a sheet with examples of each degradation.
+    Rows at the bottom and columns at the right beyond a multiple of the scale are cut off. The random kinds depend on
+    the seed and on a picture's name below the given folder, not on the other pictures. Colour profile and depth are
+    kept, transparency is not, and grey becomes RGB.
 
     Parameters
     ----------
@@ -49,12 +50,13 @@ def degrade_command(
         Folder for the LR pictures, with the same subfolders as an input folder; or, for a single picture, a file.
         They are PNG unless that file's name or --output-format says otherwise.
     kind
-        bicubic, bicubic-aliased, bilinear, bilinear-aliased, area, lanczos, resshift-test, realesrgan, bsrgan or
-        web. By default realesrgan.
+        bicubic, bicubic-aliased, bilinear, bilinear-aliased, area, lanczos, resshift-test, realesrgan, bsrgan, web;
+        or, with the parameters of published code, resshift-code, resshift-test-code, realesrgan-x4plus or
+        bsrgan-code. By default realesrgan.
     scale
         Integer factor to downscale by. By default 4.
     seed
-        Seed of the random kinds: resshift-test, realesrgan, bsrgan and web. By default 0.
+        Seed of the random kinds: all but bicubic to lanczos. By default 0.
     strength
         Strength of the kind web: 0 is clean, 0.07 a JPEG of quality 90, 0.5 one of quality 30, 1 as realesrgan. By
         default each picture has a random strength, which the seed determines.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from deltasr.cli.messages import plain
+from deltasr.cli.parameters import Flag
 
 if TYPE_CHECKING:
     from deltasr.engines.trial import Verdict
@@ -19,23 +20,24 @@ def engines_command(
     *,
     model: str = "deltadiff-x4",
     dtype: Literal["float32", "bfloat16"] = "float32",
-    refresh: Annotated[bool, Parameter(negative=())] = False,
-    json_: Annotated[bool, Parameter(name="--json", negative=())] = False,
+    refresh: Flag = False,
+    json_: Annotated[Flag, Parameter(name="--json")] = False,
 ) -> None:
-    """List what can run a model's network on this machine's CPU, tried in child processes, and what auto chooses.
+    """List what can run a model's network on this machine.
 
-    The first time takes some seconds, and is remembered for this machine, these versions and this model.
+    Engines for the CPU are tried in child processes and timed, and the one that auto chooses is named. The first
+    trial takes some seconds. Its outcome is kept for this machine, these versions and this model.
 
     Parameters
     ----------
     model
-        Name in the catalogue or checkpoint.
+        Name in the catalogue (see `deltasr models`), or a checkpoint.
     dtype
-        What the network computes in.
+        Floating-point type that the network computes in.
     refresh
         Try and measure again.
     json_
-        Print it as one JSON object.
+        Print one JSON object.
     """
     from deltasr.engines import choice
     from deltasr.environment import let_bf16_run
@@ -46,8 +48,8 @@ def engines_command(
     found = choice.verdicts(catalogue.load(model), dtype=dtype, refresh=refresh)
     chosen = choice.best(found)
     if json_:
-        told = {name: _as_object(name, verdict) for name, verdict in found.items()}
-        print(json.dumps({"model": model, "dtype": dtype, "auto": chosen, "engines": told}, indent=2))
+        objects = {name: _as_object(name, verdict) for name, verdict in found.items()}
+        print(json.dumps({"model": model, "dtype": dtype, "auto": chosen, "engines": objects}, indent=2))
         return
     rows = [_HEADS]
     reference = found["torch"].seconds or 0.0
@@ -60,14 +62,14 @@ def engines_command(
             rows.append((name, number or "-", "-", "-", f"not used: {verdict.fault}"))
         else:
             speed = f"{reference / verdict.seconds:.2f}"
-            rows.append((name, number or "-", f"{1000 * verdict.seconds:.0f}", speed, _praise(name, verdict)))
+            rows.append((name, number or "-", f"{1000 * verdict.seconds:.0f}", speed, _agreement(name, verdict)))
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADS))]
     for row in rows:
         print(plain("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()))
     print(plain(f"auto is {chosen} for {model} in {dtype}"))
 
 
-def _praise(name: str, verdict: Verdict) -> str:
+def _agreement(name: str, verdict: Verdict) -> str:
     return "the reference" if name == "torch" else f"within {verdict.levels:.2g} of 255 levels of torch"
 
 

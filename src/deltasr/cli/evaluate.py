@@ -37,10 +37,10 @@ def evaluate_command(
     csv: Path | None = None,
     markdown: Path | None = None,
 ) -> None:
-    """Measure models on sets of pictures: PSNR-Y, SSIM-Y, LPIPS and LR-PSNR.
+    """Measure models on sets of pictures.
 
-    Results are rounded to 8 bits first, as in a PNG file. The table has a row for each model, and a group of
-    columns for each set.
+    The measures are PSNR-Y, SSIM-Y, LPIPS and LR-PSNR. Results are rounded to 8 bits first, as in a PNG file. The
+    table has a row for each model, and a group of columns for each set.
 
     Parameters
     ----------

@@ -28,10 +28,10 @@ def experiment_command(
     cache: Path | None = None,
     device: Literal["auto", "cpu"] = "auto",
 ) -> None:
-    """Repeat an experiment of the papers, and write a table and plots with the paper's numbers beside the new ones.
+    """Repeat an experiment of the papers, or one of ours.
 
-    The files table.csv, table.md and plot.png are written to OUTPUT/NAME. Trainings are in OUTPUT/runs; an interrupted
-    one goes on when the same command is run again.
+    The files table.csv, table.md and plot.png, with a paper's numbers beside the new ones, are written to
+    OUTPUT/NAME. Trainings are in OUTPUT/runs; an interrupted one goes on when the same command is run again.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""`deltasr export`: a model as a file for ONNX Runtime, OpenVINO and whatever else reads ONNX."""
+"""`deltasr export`: a model as a file for ONNX Runtime, OpenVINO and other programs that read ONNX."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import Parameter
-
 from deltasr.cli.messages import complain, plain
+from deltasr.cli.parameters import OUTPUT, Flag
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,26 +17,28 @@ def export_command(
     model: str,
     /,
     *,
-    output: Annotated[Path, Parameter(name=["--output", "-o"])],
-    int8: Annotated[bool, Parameter(negative=())] = False,
+    output: Annotated[Path, OUTPUT],
+    int8: Flag = False,
     calibration: Path | None = None,
-    overwrite: Annotated[bool, Parameter(negative=())] = False,
+    overwrite: Flag = False,
 ) -> None:
-    """Write a model's network as an ONNX file, or as OpenVINO's .xml and .bin; deltasr upscale --model runs both.
+    """Write a model's network as an ONNX or OpenVINO file.
+
+    The file is .onnx, or .xml with a .bin beside it; `deltasr upscale --model` runs both.
 
     Parameters
     ----------
     model
         Name in the catalogue, checkpoint, or folder of a training run.
     output
-        The file to write: .onnx, or .xml.
+        The file to write; its name ends in .onnx or .xml.
     int8
-        Convolve in 8-bit integers, for OpenVINO alone: fastest, and a little less true.
+        Compute convolutions in 8-bit integers: fastest, and slightly less accurate. For OpenVINO only.
     calibration
-        Folder of photographs that ranges of --int8 are found by, large ones and a hundred or more. They are not
-        needed afterwards.
+        Folder of photographs, a hundred or more and large, from which --int8 measures the ranges of values. They are
+        not needed afterwards.
     overwrite
-        Replace the output if it exists.
+        Replace the output if it already exists.
     """
     from deltasr.errors import ModelError, SettingError
 

@@ -1,4 +1,4 @@
-"""`deltasr graphics`: synthetic screenshots and drawings, made from a seed, to look at and for test sets."""
+"""`deltasr graphics`: synthetic screenshots and drawings, made from a seed, for viewing and for test sets."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ def graphics_command(
     backgrounds: Path | None = None,
     overwrite: Flag = False,
 ) -> int:
-    """Draw synthetic pictures: text, interfaces, charts, line art, logos and patterns.
+    """Draw synthetic pictures for training and tests.
 
-    The same seed, size, kinds, fonts and backgrounds give the same pictures, with the same versions of Pillow and
-    NumPy. A picture does not depend on how many are drawn.
+    They show text, interfaces, charts, line art, logos and patterns. The same seed, size, kinds, fonts and
+    backgrounds give the same pictures, with the same versions of Pillow and NumPy. A picture does not depend on how
+    many are drawn.
 
     Parameters
     ----------

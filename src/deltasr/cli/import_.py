@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +19,11 @@ def import_command(
     half: Flag = False,
     overwrite: Flag = False,
 ) -> None:
-    """Convert the published files of a model to one checkpoint, for `deltasr upscale --model`.
+    """Convert a model's published files to one checkpoint.
+
+    `deltasr upscale --model` runs the checkpoint.
+
+    A note says so if a file is named like the released file of another model.
 
     Parameters
     ----------
@@ -41,7 +46,9 @@ def import_command(
     if output.exists() and not overwrite:
         raise CheckpointError(f"{output} exists; name another output or pass --overwrite.")
 
-    from deltasr.models.published import import_published
+    from deltasr.models.published import doubtful_names, import_published
 
     import_published(files, output, name=as_, half=half)
+    for doubt in doubtful_names(files, as_):
+        print(plain(f"note: {doubt}"), file=sys.stderr)
     print(plain(f"{output}: {as_}, {output.stat().st_size / 1e6:.0f} MB"))

@@ -19,7 +19,9 @@ _RELATIVE_LINK = re.compile(r"!?\[([^\]]*)\]\((?!\w+:)[^)]*\)")
 
 
 def models_command(*, json_: Annotated[Flag, Parameter(name="--json")] = False) -> None:
-    """List the models in the catalogue; wherever a command takes a name, it also takes a checkpoint's path.
+    """List the models in the catalogue.
+
+    Wherever a command takes a name, it also takes a checkpoint's path.
 
     Parameters
     ----------
@@ -41,12 +43,15 @@ def models_command(*, json_: Annotated[Flag, Parameter(name="--json")] = False) 
 
 
 def info_command(model: str, /, *, json_: Annotated[Flag, Parameter(name="--json")] = False) -> None:
-    """Print the facts of a model, and the model card of bundled weights.
+    """Print the facts of a model, and its card.
+
+    Models whose weights come with the package have a card: their data, training and measured quality.
 
     Parameters
     ----------
     model
-        A name in the catalogue, a checkpoint, a training run's folder, or a file that spandrel can load.
+        A name in the catalogue or on the Hub (hf://owner/name), a checkpoint, a training run's folder, or a file that
+        spandrel can load.
     json_
         Print one JSON object, with the card as Markdown.
     """
@@ -65,7 +70,7 @@ def info_command(model: str, /, *, json_: Annotated[Flag, Parameter(name="--json
     if facts.dial:
         print(f"--fidelity 0 (most natural) to 1 (most faithful), {facts.default_fidelity:g} unless given")
     if facts.restoring:
-        print("--restoration 0 (clean pictures) to 1 (ruined ones), estimated from each picture unless given")
+        print("--restoration 0 (clean) to 1 (strong blur, noise and JPEG), estimated from each picture unless given")
     if card is not None:
         print()
         _print_markdown(card)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeGuard
 from cyclopts import Parameter
 
 from deltasr.cli.messages import plain
+from deltasr.cli.parameters import OUTPUT, Flag
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,13 +25,15 @@ def steps_command(
     picture: Path,
     /,
     *,
-    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    output: Annotated[Path, OUTPUT],
     model: str = "deltadiff-x4",
     fidelity: float | None = None,
     crop: Annotated[tuple[int, int, int, int] | None, Parameter(negative=())] = None,
-    overwrite: Annotated[bool, Parameter(negative=())] = False,
+    overwrite: Flag = False,
 ) -> None:
-    """Write the strip of intermediate predictions: the upsampled input, then each step's picture.
+    """Draw what each step of a model predicts.
+
+    Writes one picture, a strip of the upsampled input and the picture after each step.
 
     Parameters
     ----------
@@ -41,13 +44,13 @@ def steps_command(
     model
         A DeltaDiff model on the LR grid: a name in the catalogue, a checkpoint, or a training run's folder.
     fidelity
-        From 0, the most natural picture, to 1, the most faithful one, for models with a dial. By default the
-        model's own.
+        For models with a dial, from 0 (most natural) to 1 (most faithful to the input). The default depends on the
+        model.
     crop
         Left, top, width and height of the part to show, in LR pixels. By default the whole picture, or
         the middle 256x256 of a larger one.
     overwrite
-        Replace the output if it exists.
+        Replace the output if it already exists.
     """
     from deltasr.errors import ModelError, PictureError
     from deltasr.imaging import picture_from, read_rgb8, write_picture

@@ -38,7 +38,9 @@ def train_command(
     device: Literal["auto", "cpu"] = "auto",
     show_recipe: Flag = False,
 ) -> None:
-    """Train a model on a folder of pictures; it can be stopped at any time and goes on with --resume.
+    """Train a model on a folder of pictures.
+
+    A training can be stopped at any time with Ctrl-C, and goes on with --resume.
 
     Parameters
     ----------

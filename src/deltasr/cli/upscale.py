@@ -42,6 +42,7 @@ def upscale_command(
     tile: int | None = None,
     consistency: bool | None = None,
     ensemble: Flag = False,
+    map: Literal["error", "determined"] | None = None,
     seed: int = 0,
     output_format: str | None = None,
     quality: int | None = None,
@@ -67,8 +68,8 @@ def upscale_command(
         photo.png, the folder holiday-x4 beside the folder holiday; for standard input, to standard output.
     model
         Name in the catalogue (see `deltasr models`), checkpoint, folder of a training run, file of another model
-        that spandrel can load, such as ESRGAN or SwinIR (.pth, .safetensors), ONNX file, or folder of a latent
-        diffusion pipeline.
+        that spandrel can load, such as ESRGAN or SwinIR (.pth, .safetensors), ONNX file, folder of a latent
+        diffusion pipeline, or hf://owner/name for a checkpoint on the Hugging Face Hub.
     blend
         Mix the weights of two models of the same network: 0 is the first model, 1 the second. For rrdb-x4 and
         rrdb-gan-x4, --model can be either, and the value is the share of rrdb-gan-x4.
@@ -108,6 +109,10 @@ def upscale_command(
     ensemble
         Average the results of the picture rotated and mirrored in eight ways: slightly more accurate, and eight
         times slower. For models without noise.
+    map
+        Write two more pictures beside each result. error: photo-x4-map.png, 16 bits, how far each pixel may be from
+        the truth with 90 % probability, in 1/256 of a level, and photo-x4-map-overlay.png, the same in colours.
+        determined: photo-x4-determined.png, the part that the input determines, and photo-x4-added.png, the rest.
     seed
         Seed of the noise in models that use noise (ResShift, latent diffusion). The same seed gives the same result.
     output_format
@@ -149,6 +154,7 @@ def upscale_command(
         quality=quality,
         strip=strip,
         max_pixels=DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels,
+        map=map,
     )
 
     if dtype == "bfloat16":
@@ -161,13 +167,20 @@ def upscale_command(
         loaded = _load(model, blend=blend, blend_with=blend_with, steps=steps)
         require_fidelity(loaded, fidelity)
         require_restoration(loaded, restoration)
-        return Upscaler(
+        upscaler = Upscaler(
             loaded, device=device, dtype=dtype, engine=engine, tile=tile, consistency=consistency, ensemble=ensemble
         )
+        if map == "error":
+            upscaler.load_error_map()  # so that a model without one is refused before any picture is read
+        return upscaler
 
     if STANDARD in inputs or output == STANDARD:
         if dry_run:
             raise SettingError("A --dry-run is for files; leave it out with standard input and output.")
+        if map is not None:
+            raise SettingError(
+                "A --map is written beside a result's file; leave it out with standard input and output."
+            )
         return upscale_through_pipe(inputs, output, request, existing, load_upscaler)
     return _files(inputs, output, request, existing, model, None if dry_run else load_upscaler)
 

@@ -6,7 +6,7 @@ import socket
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
+from deltasr.cli.parameters import REPEATABLE, Flag
 
 
 def web_command(
@@ -14,8 +14,8 @@ def web_command(
     host: str = "127.0.0.1",
     port: int = 7860,
     password_file: Path | None = None,
-    no_password: Annotated[bool, Parameter(negative=())] = False,
-    allow_host: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    no_password: Flag = False,
+    allow_host: Annotated[tuple[str, ...], REPEATABLE] = (),
     model: str = "deltadiff-x4",
     device: str = "auto",
     browser: bool = True,
@@ -25,41 +25,41 @@ def web_command(
     time_limit: float = 3600,
     disk: float = 8,
 ) -> None:
-    """Upscale pictures on a page in the browser, and over HTTP.
+    """Upscale pictures in the browser, and over HTTP.
 
-    Nothing leaves this machine, and only this machine reaches the page unless --host says otherwise. Ctrl-C ends it,
-    and removes the pictures that were uploaded.
+    No picture leaves this machine, and other machines have no access unless --host is given. Ctrl-C ends the server
+    and removes the uploaded pictures.
 
     Parameters
     ----------
     host
-        Address to listen at. Others than this machine's own (127.0.0.1) let other machines in, and need
+        Address to listen at. Any but 127.0.0.1, this machine's own, gives other machines access and needs
         --password-file. 0.0.0.0 is all addresses.
     port
-        Port to listen at; 0 is any that is free.
+        Port to listen at; 0 chooses a free one.
     password_file
-        File whose first line is the password that everybody has to give, with any user name.
+        File whose first line is the password of all users. The user name can be anything.
     no_password
-        Let other machines in without a password all the same.
+        Give other machines access without a password.
     allow_host
-        Name under which people may ask for the page, besides addresses and localhost, such as that of a proxy in front
-        of it. Can be given several times.
+        Further name of this server, such as that of a proxy. Addresses and localhost are always allowed. Can be
+        repeated.
     model
-        The model that is taken unless another is chosen: a name in the catalogue or a file, as for `deltasr upscale`.
+        The default model: a name in the catalogue or a file, as for `deltasr upscale`.
     device
         auto, cpu, cuda or mps.
     browser
-        Open the page in a browser, where there is a screen.
+        Open the page in a browser, if there is a screen.
     max_upload
-        Megabytes of a file at most.
+        Largest file, in megabytes.
     max_pixels
-        Pixels of a picture at most, by the size that its file states.
+        Largest picture, in pixels, by the size in its header.
     queue
-        Pictures that may wait, of all users together; half as many of one user.
+        Largest number of waiting pictures, of all users together; of one user, half as many.
     time_limit
-        Seconds that one picture may be worked on.
+        Seconds after which the work on a picture is cancelled.
     disk
-        Gigabytes of uploads and results at once, in the folder for temporary files.
+        Largest total size of uploads and results, in gigabytes. They are in the folder for temporary files.
     """
     from deltasr.errors import SettingError
 
@@ -90,7 +90,8 @@ def web_command(
         raise SettingError("--password-file and --no-password exclude each other; choose one of them.")
     if not is_loopback(host) and password_file is None and not no_password:
         raise SettingError(
-            f"At {host}, other machines reach this page; give it a password by --password-file, or say --no-password."
+            f"At {host}, other machines have access to this page; set a password with --password-file, or pass "
+            "--no-password."
         )
     password = None if password_file is None else server.read_password(password_file)
     catalogue.facts(model)

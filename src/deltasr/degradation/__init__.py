@@ -2,6 +2,7 @@
 
 from deltasr.degradation.blur_and_noise import BlurAndNoise
 from deltasr.degradation.bsrgan import BSRGAN
+from deltasr.degradation.bsrgan_code import BSRGANCode
 from deltasr.degradation.estimate import Estimate, estimate_strength
 from deltasr.degradation.history import History, Operation
 from deltasr.degradation.kinds import KINDS, Degradation, Kind, degrade, degrade_with_history
@@ -12,6 +13,7 @@ from deltasr.resampling.tensors import downscale, imresize
 __all__ = [
     "BSRGAN",
     "KINDS",
+    "BSRGANCode",
     "BlurAndNoise",
     "Degradation",
     "Estimate",

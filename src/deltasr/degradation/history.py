@@ -13,8 +13,8 @@ class Operation:
     """One operation.
 
     Attributes:
-        name: `blur`, `resize`, `noise` or `jpeg`; `cut` where a border was made for it; `web`, before all others, for
-            the strength of that kind.
+        name: `blur`, `resize`, `noise`, `jpeg` or `sharpen`; `cut` where a border was made for it; `web`, before all
+            others, for the strength of that kind.
         values: what was drawn for it and what follows from that, by name; lengths are in pixels of the picture as
             it was then, angles in radians, noise levels in 8-bit levels.
     """

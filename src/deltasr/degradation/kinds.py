@@ -11,8 +11,10 @@ from torch import Tensor
 
 from deltasr.degradation.blur_and_noise import BlurAndNoise
 from deltasr.degradation.bsrgan import BSRGAN
+from deltasr.degradation.bsrgan_code import BSRGANCode
 from deltasr.degradation.draws import generator_for
 from deltasr.degradation.history import History, resize_to
+from deltasr.degradation.presets import REALESRGAN_X4PLUS, RESSHIFT_CODE, RESSHIFT_TEST_CODE
 from deltasr.degradation.realesrgan import RealESRGAN
 from deltasr.degradation.resizing import Method, resize
 from deltasr.degradation.web import Web
@@ -81,6 +83,26 @@ KINDS: dict[str, Kind] = {
     ),
     "bsrgan": Kind(
         description="blurs, shrinking, noises and JPEG in random order: BSRGAN", degradation=_bsrgan, random=True
+    ),
+    "resshift-code": Kind(
+        description="realesrgan with the kernels and the resizes of ResShift's published training code",
+        degradation=RESSHIFT_CODE,
+        random=True,
+    ),
+    "resshift-test-code": Kind(
+        description="blur, resize, noise and mild JPEG, as ResShift's published code makes its synthetic test set",
+        degradation=RESSHIFT_TEST_CODE,
+        random=True,
+    ),
+    "realesrgan-x4plus": Kind(
+        description="sharpening, then blur, resize, noise and JPEG twice: Real-ESRGAN's published training code",
+        degradation=REALESRGAN_X4PLUS,
+        random=True,
+    ),
+    "bsrgan-code": Kind(
+        description="two blurs, two resizes, noises and JPEG in random order: BSRGAN's published code",
+        degradation=BSRGANCode(),
+        random=True,
     ),
     "web": Kind(
         description="from clean over JPEG to Real-ESRGAN, by a strength from 0 to 1", degradation=Web(), random=True

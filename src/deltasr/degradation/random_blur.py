@@ -46,6 +46,9 @@ class BlurSettings:
     beta_plateau: Range = (1.0, 2.0)
     """Shape of plateau kernels, without unit, above 0; as `beta_generalised`."""
 
+    beta_plateau_one_probability: float = 0.0
+    """That the shape of a plateau kernel is exactly 1 instead, 0 to 1."""
+
     sinc_probability: float = 0.1
     """That the kernel is a sinc filter, 0 to 1."""
 
@@ -59,6 +62,7 @@ class BlurSettings:
         check_range("sigma", self.sigma, least=1e-3, unit="pixels")
         check_range("beta_generalised", self.beta_generalised, least=1e-3)
         check_range("beta_plateau", self.beta_plateau, least=1e-3)
+        check_probability("beta_plateau_one_probability", self.beta_plateau_one_probability)
         check_probability("sinc_probability", self.sinc_probability)
         check_range("sinc_cutoff", self.sinc_cutoff, least=1e-3, most=math.pi, unit="radians per pixel")
 
@@ -111,7 +115,9 @@ def draw_kernel(settings: BlurSettings, generator: torch.Generator) -> Kernel:
     if shape.startswith("generalised"):
         beta = _draw_beta(settings.beta_generalised, generator)
     elif shape.startswith("plateau"):
-        beta = _draw_beta(settings.beta_plateau, generator)
+        is_one = settings.beta_plateau_one_probability
+        if not is_one or not bernoulli(is_one, generator):  # where it is never 1, nothing is drawn for it
+            beta = _draw_beta(settings.beta_plateau, generator)
     return Kernel(shape=shape, side=side, sigma=sigma, angle=angle, beta=beta)
 
 

@@ -15,18 +15,18 @@ from torch import Tensor
 from deltasr.degradation.blur import blur
 from deltasr.degradation.checks import check_probability, check_quality, check_range, check_sides, check_weights
 from deltasr.degradation.draws import Range, bernoulli, choice, uniform, uniform_integer
-from deltasr.degradation.history import History, compression, resize_to
+from deltasr.degradation.history import History, Operation, compression, resize_to
 from deltasr.degradation.jpeg import jpeg
 from deltasr.degradation.random_blur import BlurSettings, Kernel, draw_kernel, draw_sinc
 from deltasr.degradation.random_noise import Noise, NoiseSettings, draw_noise
-from deltasr.degradation.resizing import Method, resize
-
-_RESIZES: tuple[Method, ...] = ("area", "bilinear-aliased", "bicubic-aliased")
+from deltasr.degradation.resizing import METHODS, Method, resize
+from deltasr.degradation.sharpening import SIGMA, THRESHOLD, WEIGHT, sharpened
+from deltasr.errors import SettingError
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResizeSettings:
-    """The distribution of a resize; its method is area, bilinear or bicubic (the last two without anti-aliasing).
+    """The distribution of a resize.
 
     Raises:
         SettingError: a value is out of its range.
@@ -90,6 +90,10 @@ class Parameters:
         sinc: the final sinc filter; None where there is none.
         final_quality: of the last JPEG compression.
         sinc_before_jpeg: resize, sinc, JPEG; else JPEG, resize, sinc.
+        sharpened: the HR picture is sharpened before everything else.
+        clamped_before_noise: the results of both orders' resizes are clamped to [0, 1] before the noise, not only
+            after it.
+        rounded: the LR picture is rounded to 8 bits at the end.
     """
 
     first: Order
@@ -99,6 +103,9 @@ class Parameters:
     sinc: Kernel | None
     final_quality: int
     sinc_before_jpeg: bool
+    sharpened: bool = False
+    clamped_before_noise: bool = True
+    rounded: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +145,18 @@ class RealESRGAN:
     final_jpeg_quality: tuple[int, int] = (30, 95)
     """libjpeg quality at the end, whole, 1 to 100."""
 
+    methods: tuple[Method, ...] = ("area", "bilinear-aliased", "bicubic-aliased")
+    """Of all resizes, each of them as likely as the others."""
+
+    sharpened: bool = False
+    """Sharpen the HR picture before everything else (`sharpening`)."""
+
+    clamped_before_noise: bool = True
+    """Clamp to [0, 1] between resize and noise, beside after the noise."""
+
+    rounded: bool = False
+    """Round the LR picture to 8 bits."""
+
     def __post_init__(self) -> None:
         check_quality("jpeg_quality", self.jpeg_quality)
         check_probability("second_order_probability", self.second_order_probability)
@@ -145,19 +164,26 @@ class RealESRGAN:
         check_sides("final_sinc_sides", self.final_sinc_sides)
         check_range("final_sinc_cutoff", self.final_sinc_cutoff, least=1e-3, most=math.pi, unit="radians per pixel")
         check_quality("final_jpeg_quality", self.final_jpeg_quality)
+        if not self.methods or not set(self.methods) <= set(METHODS):
+            raise SettingError(f"methods is {self.methods}; give one or more of {', '.join(METHODS)}.")
 
     def draw(self, generator: torch.Generator) -> Parameters:
         """The parameters of one picture."""
         return Parameters(
-            first=_draw_order(self.first, generator),
+            first=_draw_order(self.first, self.methods, generator),
             quality=uniform_integer(self.jpeg_quality, generator),
-            second=_draw_order(self.second, generator) if bernoulli(self.second_order_probability, generator) else None,
-            final_method=choice(_RESIZES, generator),
+            second=_draw_order(self.second, self.methods, generator)
+            if bernoulli(self.second_order_probability, generator)
+            else None,
+            final_method=choice(self.methods, generator),
             sinc=draw_sinc(self.final_sinc_sides, self.final_sinc_cutoff, generator)
             if bernoulli(self.final_sinc_probability, generator)
             else None,
             final_quality=uniform_integer(self.final_jpeg_quality, generator),
             sinc_before_jpeg=bernoulli(0.5, generator),
+            sharpened=self.sharpened,
+            clamped_before_noise=self.clamped_before_noise,
+            rounded=self.rounded,
         )
 
     def __call__(self, hr: Tensor, *, scale: int, generator: torch.Generator, history: History | None = None) -> Tensor:
@@ -185,10 +211,15 @@ def degrade_with(
     history = [] if history is None else history
     height, width = hr.shape[-2:]
     final = (height // scale, width // scale)
-    image = _one_order(hr, parameters.first, (height, width), generator, history)
+    image = hr
+    if parameters.sharpened:
+        image = sharpened(image)
+        history.append(Operation("sharpen", {"weight": WEIGHT, "sigma": SIGMA, "threshold": THRESHOLD}))
+    clamped = parameters.clamped_before_noise
+    image = _one_order(image, parameters.first, (height, width), clamped, generator, history)
     image = _compressed(image, parameters.quality, history)
     if parameters.second is not None:
-        image = _one_order(image, parameters.second, final, generator, history)
+        image = _one_order(image, parameters.second, final, clamped, generator, history)
     if not parameters.sinc_before_jpeg:
         image = _compressed(image, parameters.final_quality, history)
     image = resize(image, size=final, method=parameters.final_method)
@@ -197,19 +228,20 @@ def degrade_with(
         image = _blurred(image, parameters.sinc, history)
     if parameters.sinc_before_jpeg:
         image = _compressed(image, parameters.final_quality, history)
-    return image.clamp(0, 1)
+    image = image.clamp(0, 1)
+    return (image * 255).round() / 255 if parameters.rounded else image
 
 
 def _one_order(
-    image: Tensor, order: Order, full: tuple[int, int], generator: torch.Generator, history: History
+    image: Tensor, order: Order, full: tuple[int, int], clamped: bool, generator: torch.Generator, history: History
 ) -> Tensor:
     """Blur, resize to `order.factor` times the size `full`, noise; in [0, 1]."""
     if order.kernel is not None:
         image = _blurred(image, order.kernel, history)
     size = (max(1, int(full[0] * order.factor)), max(1, int(full[1] * order.factor)))
     history += [resize_to(size, order.method, factor=order.factor), order.noise.operation()]
-    image = resize(image, size=size, method=order.method).clamp(0, 1)
-    return order.noise.added_to(image, generator)
+    image = resize(image, size=size, method=order.method)
+    return order.noise.added_to(image.clamp(0, 1) if clamped else image, generator)
 
 
 def _blurred(image: Tensor, kernel: Kernel, history: History) -> Tensor:
@@ -222,13 +254,13 @@ def _compressed(image: Tensor, quality: int, history: History) -> Tensor:
     return jpeg(image, quality=quality)
 
 
-def _draw_order(settings: OrderSettings, generator: torch.Generator) -> Order:
+def _draw_order(settings: OrderSettings, methods: tuple[Method, ...], generator: torch.Generator) -> Order:
     low, high = settings.resize.factor
     bounds = choice(((1.0, high), (low, 1.0), (1.0, 1.0)), generator, weights=settings.resize.probabilities)
     blurred = bernoulli(settings.blur_probability, generator)
     return Order(
         kernel=draw_kernel(settings.blur, generator) if blurred else None,
         factor=uniform(bounds, generator),
-        method=choice(_RESIZES, generator),
+        method=choice(methods, generator),
         noise=draw_noise(settings.noise, generator),
     )

@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,6 +22,7 @@ from deltasr.degradation.realesrgan import OrderSettings, RealESRGAN, degrade_wi
 from deltasr.degradation.resizing import Method
 from deltasr.degradation.shrinking import Shrinking
 from deltasr.errors import SettingError
+from deltasr.resampling.tensors import mirror
 
 JPEG_ALONE = 0.5
 """The largest strength at which a single JPEG compression is the only degradation."""
@@ -146,15 +146,9 @@ def _degrade_further(
     if not bernoulli(_extent(strength), generator):
         parameters = replace(parameters, final_method=smooth, sinc_before_jpeg=True)
     top, left = (uniform_integer((0, _BLOCK - 1), generator) for _ in range(2))
-    larger = _mirrored(_mirrored(hr, scale * left).mT, scale * top).mT
+    larger = mirror(hr, range(-scale * top, hr.shape[-2]), range(-scale * left, hr.shape[-1]))
     lr = degrade_with(parameters, larger, scale=scale, generator=generator, history=history)
     if (top, left) != (0, 0):
         size = (hr.shape[-2] // scale, hr.shape[-1] // scale)
         history.append(Operation("cut", {"rows_above": top, "columns_before": left, "size": f"{size[1]}x{size[0]}"}))
     return lr[..., top:, left:].contiguous()
-
-
-def _mirrored(images: Tensor, count: int) -> Tensor:
-    """The last side prolonged at its beginning by `count` samples, the first one repeated."""
-    places = np.pad(np.arange(images.shape[-1]), (count, 0), mode="symmetric")
-    return images.index_select(-1, torch.from_numpy(places).to(images.device))

@@ -104,7 +104,7 @@ def geometric_schedule(*, steps: int, p: float, kappa: float, eta_1: float, eta_
         SettingError: a value lies outside its range.
     """
     if steps < 1:
-        raise SettingError(f"A schedule needs at least one step; {steps} were asked for.")
+        raise SettingError(f"A schedule needs at least one step, not {steps}.")
     if not 0 < p < math.inf:
         raise SettingError(f"p, the growth exponent of a schedule, must be positive; it is {p}.")
     if not 0 < eta_1 < eta_T <= 1:

@@ -1,4 +1,4 @@
-"""Which program runs a model's network on this machine: torch, or one that gives torch's results sooner."""
+"""Which program runs a model's network on this machine: torch, or one that gives the same results faster."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from deltasr.models.sessions import TITLES
 
 RUNTIMES = tuple(TITLES)
 ENGINES = ("auto", "torch", *RUNTIMES)
-"""What a network can be run by; `auto` is the fastest that is tried and found right."""
+"""The programs that can run a network; `auto` is the fastest whose results were right when it was tried."""
 
 _WORTH_IT = 0.9
-"""Another engine than torch is taken by `auto` where it needs at most this share of torch's time."""
+"""`auto` takes another engine than torch if it needs at most this share of torch's time."""
 
 _FILE = "engines.json"
 _FOLDER = "exported"
@@ -125,13 +125,13 @@ def _fastest(model: Model, dtype: str) -> tuple[Model, str | None]:
     if engine == "torch":
         faults = [f"{TITLES[name]}: {verdict.fault}" for name, verdict in found.items() if verdict.fault]
         return model, "torch runs the network" + (
-            f" ({'; '.join(faults)})" if faults else ", which no other does sooner"
+            f" ({'; '.join(faults)})" if faults else ", which no other engine does faster"
         )
     return _exported_model(model, engine), None
 
 
 def best(found: dict[str, Verdict]) -> str:
-    """The engine that `auto` is, of the verdicts on all."""
+    """The engine that `auto` chooses, by the verdicts on all."""
     right = {name: verdict.seconds for name, verdict in found.items() if verdict.seconds is not None}
     engine = min(right, key=lambda name: right[name])
     return engine if right[engine] <= _WORTH_IT * right["torch"] else "torch"
@@ -161,10 +161,10 @@ def supported(runtime: str) -> tuple[str, ...]:
 
 
 def verdicts(model: Model, *, dtype: str = "float32", refresh: bool = False) -> dict[str, Verdict]:
-    """How torch and the installed runtimes that know a type fare with a model on this machine.
+    """The verdicts on torch and the installed runtimes that compute in a type, for a model on this machine.
 
-    Tried once, which takes some seconds, and remembered: in this process, and for later ones in a file of the user's
-    cache folder, by processor, versions, number of threads, type and model.
+    Each is tried once, which takes some seconds. The verdict is kept in this process, and for later ones in a file of
+    the user's cache folder, by processor, versions, number of threads, type and model.
 
     Raises:
         ModelError: the model cannot be exported.

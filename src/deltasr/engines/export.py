@@ -47,8 +47,8 @@ class Exported:
 
     Attributes:
         content: the file.
-        header: what it says of itself.
-        metadata: all that it says, for people too, by name.
+        header: of the exported file.
+        metadata: the texts in the file by name, for other programs and people too.
     """
 
     content: bytes = field(repr=False)
@@ -127,7 +127,7 @@ def write_openvino(network: Any, metadata: dict[str, str], path: Path) -> None:
 
 
 def header_of(model: Model) -> ExportHeader:
-    """What an exported file says of a model."""
+    """The header of a model's exported file."""
     needs = model.size_requirements
 
     def run(side: int) -> None:
@@ -193,7 +193,7 @@ def by_torch(model: Model, arrays: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def _checkpoint_header(model: Model) -> dict[str, Any] | None:
-    """What a checkpoint of a model says of it; None for models that have none."""
+    """The header that a model's checkpoint has; None for models that have none."""
     if model.architecture not in ARCHITECTURES:
         return None
     return asdict(
@@ -211,7 +211,7 @@ def _metadata(model: Model, header: ExportHeader) -> dict[str, str]:
     dials = {
         "fidelity": "fidelity: (N,), 0 the most natural to 1 the most faithful picture, "
         f"{header.default_fidelity:g} by default",
-        "restoration": "restoration: (N,), how degraded the picture is, 0 clean to 1 ruined",
+        "restoration": "restoration: (N,), how degraded the picture is, 0 clean to 1 strong blur, noise and JPEG",
     }
     inputs = ["lr: (N, 3, h, w), the picture", *(dials[name] for name in dials_of(model))]
     reach = header.receptive_field

@@ -1,4 +1,4 @@
-"""A network in 8-bit integers for OpenVINO: its convolutions, but for those that see the picture itself.
+"""A network in 8-bit integers for OpenVINO: its convolutions, except the first.
 
 Post-training quantisation by NNCF. What loses quality is the first convolution, whose input is the picture, and sums
 along the skips; both stay in floating point, as do the modulations, which take no time.
@@ -35,7 +35,7 @@ def quantise(exported: Exported, crops: Sequence[np.ndarray]) -> tuple[Any, dict
 
     Args:
         exported: the network in floating point.
-        crops: what it will see, LR pictures (1, 3, h, w) in [0, 1], as `crops_of` makes them.
+        crops: typical inputs, LR pictures (1, 3, h, w) in [0, 1], as `crops_of` makes them.
 
     Raises:
         ModelError: OpenVINO or NNCF is not installed.
@@ -45,7 +45,7 @@ def quantise(exported: Exported, crops: Sequence[np.ndarray]) -> tuple[Any, dict
     openvino = require_package("openvino", "Export in 8 bits")
     nncf = require_package("nncf", "Export in 8 bits")
     if not crops:
-        raise SettingError("There are no pictures to find the ranges of 8 bits by; name a folder of photographs.")
+        raise SettingError("There are no pictures to measure the ranges of values on; name a folder of photographs.")
     generator = np.random.default_rng(0)
     dials = dials_of(exported.header)
     items = [{"lr": crop} | {name: _place(name, generator) for name in dials} for crop in crops]

@@ -27,7 +27,7 @@ COMMAND = [sys.executable, "-P", "-m", "deltasr.engines.child"]
 """What a child runs; its arguments follow."""
 
 PATIENCE = 120.0
-"""Seconds after which a child that does not answer counts as hanging."""
+"""Seconds after which a child without output counts as hanging."""
 
 LEVELS = {"float32": 0.5, "bfloat16": 16.0}
 """How far a runtime's results may be from torch's float32, in 8-bit levels: half a level, so that rounded results are
@@ -43,13 +43,13 @@ Inputs = Sequence[dict[str, np.ndarray]]
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """How a runtime fared.
+    """The outcome of a runtime's trial.
 
     Attributes:
         seconds: for one picture of 96x96 pixels, at best; None where it is not to be used.
         levels: how far its results are from torch's float32 at most, in 8-bit levels; None where there are none.
         fault: why it is not to be used, in a few words; empty where nothing is wrong.
-        lasting: whether the next try would end the same way: not where someone ended the child from outside.
+        lasting: whether another trial would end the same way; False if the child was ended from outside.
     """
 
     seconds: float | None = None
@@ -59,7 +59,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def try_all(model: Model, content: bytes, runtimes: Sequence[str], *, dtype: str = "float32") -> dict[str, Verdict]:
-    """How torch and runtimes fare with a model, timed in turns, so that other work on the machine meets all of them.
+    """Try torch and runtimes with a model, timed in turns, so that other work on the machine slows all of them alike.
 
     Args:
         model: the reference, run by torch in this process, in the layout in which an `Upscaler` runs it.

@@ -12,9 +12,9 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from deltasr.errors import CheckpointError, ModelError
+from deltasr.errors import CheckpointError
 from deltasr.models.pytorch_file import read_tensors
-from deltasr.nets.classifiers import STACKS, smallest_side
+from deltasr.nets.classifiers import STACKS, require_comparable, smallest_side
 
 NetName = Literal["alex", "squeeze"]
 NET_NAMES: tuple[NetName, ...] = get_args(NetName)
@@ -96,13 +96,7 @@ class Lpips(nn.Module):
         Raises:
             ModelError: shapes differ, or images are smaller than the network accepts.
         """
-        if sr.shape != hr.shape:
-            raise ModelError(f"LPIPS compares equal shapes, not {tuple(sr.shape)} and {tuple(hr.shape)}.")
-        if min(sr.shape[-2:]) < self.smallest_side:
-            raise ModelError(
-                f"LPIPS-{self.net} needs images of at least {self.smallest_side} pixels on both sides, "
-                f"not {sr.shape[-1]}x{sr.shape[-2]}."
-            )
+        require_comparable(sr, hr, name=f"LPIPS-{self.net}", least=self.smallest_side)
         with torch.autocast(sr.device.type, enabled=False):
             return self._distance(sr.float(), hr.float())
 

@@ -135,7 +135,7 @@ def _pictures(folder: Path) -> list[Path]:
 def _only_lr_folder(folder: Path) -> Path | None:
     found = sorted(path for path in folder.iterdir() if path.is_dir() and path.name.upper().startswith("LR"))
     if len(found) > 1:
-        raise PictureError(f"{folder} holds {_listed(path.name for path in found)}; say which by --lr.")
+        raise PictureError(f"{folder} holds {_listed(path.name for path in found)}; name one with --lr.")
     return found[0] if found else None
 
 

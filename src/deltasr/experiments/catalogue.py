@@ -18,6 +18,7 @@ from deltasr.experiments.resshift import figure_3 as resshift_figure_3
 from deltasr.experiments.resshift import figure_7 as resshift_figure_7
 from deltasr.experiments.resshift import table_1 as resshift_table_1
 from deltasr.experiments.resshift import table_2 as resshift_table_2
+from deltasr.experiments.resshift import table_3 as resshift_table_3
 from deltasr.experiments.tables import to_csv, to_markdown
 from deltasr.files import write_whole
 from deltasr.training.data.cache import find_pictures
@@ -27,6 +28,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     for experiment in (
         resshift_table_1.EXPERIMENT,
         resshift_table_2.EXPERIMENT,
+        resshift_table_3.EXPERIMENT,
         resshift_figure_3.EXPERIMENT,
         resshift_figure_7.EXPERIMENT,
         deltadiff_table_1.EXPERIMENT,

@@ -21,12 +21,14 @@ from deltasr.inference.conditions import Restoration
 from deltasr.inference.upscaler import Upscaler
 from deltasr.models.base import Model
 
-SET, PSNR, SSIM, LPIPS, LR_PSNR, SECONDS = "set", "PSNR-Y", "SSIM-Y", "LPIPS", "LR-PSNR", "s a picture"
+SET, PICTURES = "set", "pictures"
+PSNR, SSIM, LPIPS, LR_PSNR, SECONDS = "PSNR-Y", "SSIM-Y", "LPIPS", "LR-PSNR", "s a picture"
 
 LPIPS_SQUEEZE = "LPIPS-squeeze"
 
 SCORE_COLUMNS = (
     Column(title=SET),
+    Column(title=PICTURES),
     Column(title=PSNR, digits=2),
     Column(title=SSIM, digits=4),
     Column(title=LPIPS, digits=4),
@@ -46,6 +48,7 @@ class Scores:
     """
 
     dataset: str
+    pictures: int
     psnr_y: float
     ssim_y: float
     lpips: float | None
@@ -55,7 +58,14 @@ class Scores:
 
     def cells(self) -> dict[str, Value]:
         """The cells of `SCORE_COLUMNS`, and of the further distances."""
-        return {SET: self.dataset, PSNR: self.psnr_y, SSIM: self.ssim_y, LPIPS: self.lpips, **self.further}
+        return {
+            SET: self.dataset,
+            PICTURES: self.pictures,
+            PSNR: self.psnr_y,
+            SSIM: self.ssim_y,
+            LPIPS: self.lpips,
+            **self.further,
+        }
 
 
 class Meter:
@@ -189,6 +199,7 @@ def means(measured: list[Measurement]) -> Scores:
     seconds = [measurement.seconds for measurement in measured if measurement.seconds is not None]
     return Scores(
         dataset=measured[0].dataset,
+        pictures=len(measured),
         psnr_y=fmean(measurement.psnr_y for measurement in measured),
         ssim_y=fmean(measurement.ssim_y for measurement in measured),
         lpips=perceptual[names[0]] if names else None,

@@ -1,144 +1,166 @@
-"""Numbers of publications, each with its source; what could not be looked up is left out."""
+"""Numbers and settings of the papers and of the report, from `papers.json`, as rows and sentences of experiments."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
 
-from deltasr.experiments.experiment import SCALE, TestSet
-from deltasr.experiments.measuring import LPIPS, PSNR, SET, SSIM
-from deltasr.experiments.tables import Row, Value
+from deltasr.experiments.measuring import LPIPS, PICTURES, PSNR, SET, SSIM
+from deltasr.experiments.tables import Column, Row, Value
 
 RESSHIFT = "ResShift (Yue, Wang and Loy, NeurIPS 2023, arXiv:2307.12348)"
 DELTADIFF = "DeltaDiff (Yang, Fan, Lu and Yang, 2025, arXiv:2502.12567)"
-PAPER = "paper"
 
-RESSHIFT_RESULT: Mapping[str, Value] = {"set": "ImageNet-Test", "PSNR-Y": 25.01, "SSIM-Y": 0.677, "LPIPS": 0.231}
-"""ResShift at T = 15, p = 0.3, kappa = 2."""
-RESSHIFT_RESULT_SOURCE = "paper, as quoted in arXiv:2503.13358, Table 2"
+NUMBERS = Path(__file__).with_name("papers.json")
+"""Every value of the sources' tables as printed, with settings and the oddities of the prints."""
 
-RESSHIFT_SCALE = (
-    "ResShift's paper: 500,000 iterations of 64 crops of 256x256 HR pixels from ImageNet, a Swin U-Net of 118.59 M "
-    "parameters in the codes of a VQ-f4 autoencoder; 3,000 pictures of ImageNet-Test with blur, noise and JPEG."
-)
-DELTADIFF_SCALE = (
-    "DeltaDiff's paper: crops of 256x256 HR pixels in batches of 64, a network of 174 M parameters with its VQ-f4 "
-    "autoencoder, Set14 cut to 256x256."
-)
+DELTADIFF_MILLIONS = "over 100"
+"""Parameters of DeltaDiff's network in millions, as its paper states them."""
 
-DELTADIFF_SET14: Mapping[str, Value] = {"set": "DeltaDiffSet14", "PSNR-Y": 24.58, "SSIM-Y": 0.6766, "LPIPS": 0.2709}
-"""DeltaDiff's row for its Set14 in Table I."""
-DELTADIFF_MILLIONS = "174"
-"""Its parameters in millions, with no more digits than it has."""
+METHOD, MILLIONS, CLIPIQA, MUSIQ, RUNTIME = "method", "parameters (M)", "CLIPIQA", "MUSIQ", "seconds"
+NO_REFERENCE_COLUMNS = (Column(title=CLIPIQA), Column(title=MUSIQ))
+"""Metrics of the papers that need no HR picture; the experiments do not measure them."""
+NOT_MEASURED = "CLIPIQA and MUSIQ are not measured here; `deltasr evaluate --metric` has them."
+
+_TITLES: Mapping[str, str] = {
+    "PSNR": PSNR,
+    "SSIM": SSIM,
+    "LPIPS": LPIPS,
+    "CLIPIQA": CLIPIQA,
+    "MUSIQ": MUSIQ,
+    "Runtime (s)": RUNTIME,
+    "Parameters (M)": MILLIONS,
+}
+"""Columns of the experiments by the names of the metrics in the file."""
+
+_SETS: Mapping[str, tuple[str, int]] = {
+    "ImageNet-Test": ("ImageNet-Test", 3000),
+    "Set14": ("Set14, cut", 14),
+    "BSDS100": ("BSDS100, cut", 100),
+    "Urban100": ("Urban100, cut", 100),
+    "RealSR": ("RealSR", 100),
+    "RealSet65": ("RealSet65", 65),
+    "NTIRE 2017": ("NTIRE 2017, test split", 102),
+}
+"""What the tables call the sources' sets, and the number of pictures; `cut` to 256x256 or 512x512 by DeltaDiff."""
 
 RESSHIFT_COSTS = (
     Row(
-        cells={"method": "ResShift", "steps": 15, "parameters (M)": "174", "seconds": 0.643, "on": "NVIDIA A100"},
+        cells={METHOD: "ResShift", "steps": 15, MILLIONS: "174", RUNTIME: 0.643, "on": "NVIDIA A100"},
         source="arXiv:2503.13358, Table 4",
     ),
     Row(
         cells={
-            "method": "ResShift",
+            METHOD: "ResShift",
             "steps": 15,
-            "parameters (M)": 118.59 + 55.32,
+            MILLIONS: 173.91,
             "GFLOP": 2451.56,
-            "seconds": 0.2134,
+            RUNTIME: 0.2134,
             "on": "RTX 4090",
         },
         source="ProSR (Kim and Kim), Table 11",
     ),
 )
-"""ResShift's costs from 64x64 to 256x256 pixels, as others measured them."""
+"""ResShift's costs from 64x64 to 256x256 pixels, first stage included, as others measured them."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reference:
-    """Another method, measured with this project's protocol: PSNR-Y, SSIM-Y and LPIPS-alex by set."""
-
-    method: str
-    parameters: float
-    scores: Mapping[str, tuple[float, float, float]]
+@cache
+def _numbers() -> dict[str, Any]:
+    numbers: dict[str, Any] = json.loads(NUMBERS.read_text(encoding="utf-8"))
+    return numbers
 
 
-REFERENCE_SOURCE = "docs/evaluation.md, reference values (whole set)"
-REFERENCE_SETS: Mapping[str, tuple[int, int]] = {"Set5": (5, 4), "Set14": (14, 4), "DeltaDiffSet14": (14, 0)}
-"""The number of pictures in each set of the references, and the border left out of their scores."""
-
-REFERENCES = (
-    Reference(
-        method="RLFN",
-        parameters=0.32,
-        scores={
-            "Set5": (32.10, 0.8939, 0.175),
-            "Set14": (28.60, 0.7815, 0.288),
-            "DeltaDiffSet14": (24.59, 0.7159, 0.323),
-        },
-    ),
-    Reference(
-        method="RFDN",
-        parameters=0.43,
-        scores={
-            "Set5": (32.16, 0.8946, 0.175),
-            "Set14": (28.65, 0.7825, 0.287),
-            "DeltaDiffSet14": (24.63, 0.7175, 0.322),
-        },
-    ),
-    Reference(
-        method="IMDN",
-        parameters=0.89,
-        scores={
-            "Set5": (32.25, 0.8959, 0.175),
-            "Set14": (28.70, 0.7840, 0.285),
-            "DeltaDiffSet14": (24.75, 0.7221, 0.316),
-        },
-    ),
-    Reference(
-        method="LWFANet",
-        parameters=0.83,
-        scores={
-            "Set5": (32.34, 0.8967, 0.178),
-            "Set14": (28.75, 0.7849, 0.285),
-            "DeltaDiffSet14": (24.77, 0.7220, 0.321),
-        },
-    ),
-    Reference(
-        method="SRGAN",
-        parameters=0.73,
-        scores={
-            "Set5": (30.70, 0.8633, 0.130),
-            "Set14": (27.77, 0.7554, 0.241),
-            "DeltaDiffSet14": (24.08, 0.6880, 0.284),
-        },
-    ),
-)
-
-DELTADIFF_IMAGES = Reference(
-    method="DeltaDiff's released pictures", parameters=174, scores={"DeltaDiffSet14": (24.19, 0.6796, 0.2065)}
-)
-"""The results that were published with DeltaDiff's set; the paper states other numbers, `DELTADIFF_SET14`."""
-
-
-def reference_scores(
-    sets: Sequence[TestSet], references: Sequence[Reference] = REFERENCES
-) -> Iterator[tuple[Reference, dict[str, Value]]]:
-    """Scores of other people's methods on those of the sets that they were measured on with this project's protocol.
+def published(name: str, *, dataset: str | None = None, settings: Mapping[str, str] | None = None) -> list[Row]:
+    """Every row of a table of the sources, in its order; a row for each set of a table with several.
 
     Args:
-        sets: not shortened for a quick run.
-        references: the methods.
+        name: of the table in the file, such as `resshift-table-1`.
+        dataset: the set of a table with one, a key of `_SETS`.
+        settings: titles of columns by the names of settings in the file, where they differ.
 
-    Yields:
-        The reference, and the cells of `SCORE_COLUMNS`; method by method.
+    Returns:
+        Rows with the cells of `SCORE_COLUMNS` and of the table's further metrics, which are texts with as many digits
+        as the print has, and settings as they are.
     """
-    names = [test_set.benchmark.name for test_set in sets if _has_references(test_set)]
-    for reference in references:
-        for name in names:
-            if name in reference.scores:
-                psnr, ssim, lpips = reference.scores[name]
-                yield reference, {SET: name, PSNR: psnr, SSIM: ssim, LPIPS: lpips}
+    table = _numbers()[name]
+    flat = [row for row in table["rows"] for row in _by_set(row, dataset)]
+    digits = {
+        key: max(_digits(row[key]) for row in flat if key in row) for key in _TITLES if any(key in r for r in flat)
+    }
+    rows = []
+    for row in flat:
+        cells: dict[str, Value] = {}
+        for key, value in row.items():
+            title = _TITLES.get(key) or (settings or {}).get(key, key)
+            cells[title] = f"{value:.{digits[key]}f}" if key in digits else value
+        rows.append(Row(cells=cells, source=table["source"]))
+    return rows
 
 
-def _has_references(test_set: TestSet) -> bool:
-    """Whether the references were measured on the same pictures with the same border."""
-    border = SCALE if test_set.border is None else test_set.border
-    return REFERENCE_SETS.get(test_set.benchmark.name) == (len(test_set.benchmark.pairs), border)
+def _by_set(row: Mapping[str, Any], dataset: str | None) -> Iterator[dict[str, Any]]:
+    """The row, or one for each set whose metrics it holds, with cells that name the set and count its pictures."""
+    alike = {key: value for key, value in row.items() if not isinstance(value, dict)}
+    by_set: Mapping[str | None, Any] = {key: value for key, value in row.items() if isinstance(value, dict)}
+    for name, metrics in (by_set or {dataset: {}}).items():
+        counted = dict(zip((SET, PICTURES), _SETS[name], strict=True)) if name is not None else {}
+        yield {**alike, **counted, **metrics}
+
+
+def _digits(value: float) -> int:
+    return len(str(float(value)).partition(".")[2])
+
+
+def remarks(name: str) -> tuple[str, ...]:
+    """Sentences for the notes: what a table of the sources was measured on, and the oddities of its print."""
+    table = _numbers()[name]
+    facts = [table[key] for key in ("caption", "set", "sizes", "channel", "hardware") if key in table]
+    facts += [f"{dataset}: {about}" for dataset, about in table.get("sets", {}).items()]
+    return (
+        f"{table['source']}, as printed: {'; '.join(facts)}.",
+        *(f"{table['source']}: {oddity}." for oddity in table.get("oddities", ())),
+    )
+
+
+def resshift_scale() -> str:
+    """The paper's training and test, as a sentence."""
+    values = _settings("resshift-settings")
+    (own,) = (row for row in published("resshift-table-2") if row.cells[METHOD] == "ResShift")
+    return (
+        f"ResShift's paper: {values['iterations']:,} iterations of {values['batch']} crops of {_side(values)} HR "
+        f"pixels of {values['training set']}, degraded as by {values['degradation']}; {values['network']} of "
+        f"{own.cells[MILLIONS]} M parameters in the codes of a {values['first stage']}; tested on {values['test']}."
+    )
+
+
+def deltadiff_scale() -> str:
+    """The paper's training and test, as a sentence."""
+    values = _settings("deltadiff-settings")
+    return (
+        f"DeltaDiff's paper: crops of {_side(values)} HR pixels of {values['training set']} in batches of "
+        f"{values['batch']}, {values['parameters']} parameters, first stage: {values['first stage']}; test sets cut to "
+        f"{values['test sizes']}. It states neither its loss nor the length of its training nor its degradation."
+    )
+
+
+def report_scale() -> str:
+    """The report's data and trainings, as a sentence."""
+    values = _settings("report-settings")
+    cnn, gan = values["cnn"], values["gan"]
+    blocks, split = ("/".join(map(str, values[key])) for key in ("rrdb blocks", "split"))
+    return (
+        f"The report: {values['data']}, split {split} by file; RRDB networks of {blocks} blocks, "
+        f"{cnn['epochs']} epochs of {cnn['optimizer']} at {cnn['lr']}, halved after epoch "
+        f"{cnn['lr halved after epoch']}, batches of {cnn['batch']}, early stopping; GANs: {gan['order']}."
+    )
+
+
+def _settings(name: str) -> dict[str, Any]:
+    values: dict[str, Any] = _numbers()[name]["values"]
+    return values
+
+
+def _side(values: Mapping[str, Any]) -> str:
+    return f"{values['HR crop']}x{values['HR crop']}"

@@ -22,7 +22,7 @@ _CLASSIC_LITTLE_ENDIAN = b"II*\0"
 
 
 def read_exif(file: BinaryIO) -> bytes | None:
-    """An EXIF block of what a TIFF file's first directory says about the picture; None if it says nothing.
+    """An EXIF block of the tags about the picture in a TIFF file's first directory; None if there are none.
 
     Raises:
         ValueError: the directory is damaged.

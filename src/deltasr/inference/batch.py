@@ -21,6 +21,7 @@ from deltasr.planning import Existing, Job, Outcome, run_jobs
 
 if TYPE_CHECKING:
     from deltasr.imaging import Picture
+    from deltasr.inference.maps import Map
     from deltasr.inference.upscaler import Upscaler
     from deltasr.models.base import Model
     from deltasr.models.facts import Facts
@@ -42,6 +43,8 @@ class Request:
         restoration: for models that restore, how degraded pictures are, in [0, 1], or `auto`.
         output_format, quality, strip: as `imaging.write_picture` takes them.
         max_pixels: the most pixels that an input may have, as `imaging.read_picture` takes it.
+        map: what is written beside each result: `error` for how wrong its pixels may be, `determined` for the part of
+            it that the input determines and the part that was added; None for nothing (`inference.maps`).
 
     Raises:
         SettingError: a value is out of its range, or two of them exclude each other.
@@ -58,6 +61,7 @@ class Request:
     quality: int | None = None
     strip: bool = False
     max_pixels: int = limits.DEFAULT_MAX_PIXELS
+    map: Map | None = None
 
     def __post_init__(self) -> None:
         sized = self.width is not None or self.height is not None
@@ -127,7 +131,9 @@ def upscale_files(
     Raises:
         SettingError: a setting is wrong for every file.
     """
-    work = partial(upscale_file, upscaler=upscaler, request=request, progress=progress)
+    work = partial(
+        upscale_file, upscaler=upscaler, request=request, progress=progress, replace_maps=existing == "overwrite"
+    )
     return run_jobs(jobs, work, existing=existing)
 
 
@@ -137,6 +143,7 @@ def upscale_file(
     upscaler: Upscaler,
     request: Request,
     progress: Callable[[Job, float], None] = lambda job, share: None,
+    replace_maps: bool = False,
 ) -> Outcome:
     """Upscale the picture of one file into another; the folder of the result is made.
 
@@ -144,6 +151,7 @@ def upscale_file(
         job: the two files.
         upscaler, request: what to upscale with.
         progress: called with the job and the share of it that is finished, in (0, 1].
+        replace_maps: whether files of the result's map may be there already.
 
     Raises:
         PictureError, ModelError, SettingError, OSError, MemoryError: the picture cannot be read, upscaled or written.
@@ -152,6 +160,12 @@ def upscale_file(
     from deltasr.imaging.write import write_picture
 
     started = time.monotonic()
+    if request.map is not None:
+        from deltasr.inference import maps
+
+        taken = [file for file in maps.files_of(job.target, request.map) if file.exists() and not replace_maps]
+        if taken:
+            raise PictureError(f"{taken[0]} already exists; choose --overwrite, or another output.")
     picture = read_picture(job.source, max_pixels=request.max_pixels)
     result = upscale_picture(
         picture,
@@ -161,6 +175,10 @@ def upscale_file(
         progress=partial(progress, job),
     )
     job.target.parent.mkdir(parents=True, exist_ok=True)
+    if request.map is not None:
+        scale = upscaler.model.scale
+        shown = maps.pictures_of(picture, result, request.map, scale=scale, tile=upscaler.tile)
+        maps.write_maps(shown, job.target, request.map)
     lost = write_picture(result, job.target, format=request.output_format, quality=request.quality, strip=request.strip)
     return Outcome(
         source=job.source,
@@ -201,6 +219,7 @@ def upscale_picture(
         seed=request.seed,
         fidelity=request.fidelity,
         restoration=request.restoration,
+        error_map=request.map == "error",
         progress=progress,
     )
 
@@ -227,7 +246,7 @@ def _result_size(model: Model | Facts, picture: Picture, request: Request, forma
     """The (height, width) of a picture's result.
 
     Raises:
-        PictureError: the format cannot hold it, or the size that was asked for is not possible for this picture.
+        PictureError: the format cannot hold it, or the requested size is not possible for this picture.
         SettingError: the factor is not possible with this model.
     """
     asked = request.size_of(picture.height, picture.width)

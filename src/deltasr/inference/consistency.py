@@ -1,10 +1,8 @@
 """Projection onto the pictures that, downscaled again, are the input.
 
-With D the anti-aliased bicubic downscaling (`resampling`), y the input and x a result, the classic iteration is
-`x <- x + U(y - D(x))`. For D of bicubic type, U = s^2 D^T *is* bicubic upsampling, mirrored borders included, and the
-iteration shrinks what is wrong by a factor of 0 to 3/4 per step, by frequency. Its limit is reached in one step with
-the pseudo-inverse U (D U)^-1, which is used here. What remains to iterate is the clamp to [0, 1], which pulls saturated
-edges off again: alternating projections onto two convex sets, sped up by momentum.
+docs/upscaling.md has the formulas (section Consistency): D, the anti-aliased bicubic downscaling of `resampling`; its
+back-projection U; and the pseudo-inverse of D, which takes a result to the nearest such picture in one step. Only the
+clamp to [0, 1] has to be iterated: alternating projections onto two convex sets, with momentum.
 
 Both operators are the same at every place, and apply to one axis after the other. Each is therefore one small matrix,
 from a window of samples to the block in its middle, which multiplies all windows at once. The result is held with
@@ -30,8 +28,8 @@ dB before, then 40, 42, 46, 50, 53 dB; most pictures come back without a single 
 on."""
 
 REACH = 8
-"""How far the projection sees, in LR pixels. The pseudo-inverse decays by a factor of 0.3 a pixel: what lies
-beyond changes a result by 0.004 8-bit levels at most on a photograph, and 0.24 on black and white noise."""
+"""How far the projection reaches, in LR pixels. The pseudo-inverse decays by a factor of 0.3 per pixel: values farther
+away change a result by 0.004 8-bit levels at most on a photograph, and 0.24 on black and white noise."""
 
 _MOMENTUM = 0.9
 _CLOSE_ENOUGH = 1e-4
@@ -39,10 +37,13 @@ _BLOCK = 8
 """LR pixels along one axis that a window is for."""
 
 _INVERSE_REACH = 16
-"""How far (D U)^-1 is followed, in LR pixels; there less than 3e-8 is left of it."""
+"""Where (D U)^-1 is cut off, in LR pixels; beyond it is below 3e-8."""
+
+DETERMINED_REACH = _INVERSE_REACH + UPSAMPLING_REACH + _BLOCK
+"""How far `determined` sees, in LR pixels, wherever its blocks begin."""
 
 _NO_LONGER = 0.1
-"""The restoration from which on nothing is projected: the input's faults, which nobody wants back, outweigh it."""
+"""From this restoration on nothing is projected, since it would bring back the faults of the input."""
 
 
 def share_at(restoration: Tensor) -> Tensor:
@@ -83,13 +84,33 @@ def project(sr: Tensor, lr: Tensor, *, iterations: int = ITERATIONS, share: Tens
     return projected if share is None or share.min() == 1 else torch.lerp(sr, projected, share[:, None, None, None])
 
 
+@torch.no_grad()
+def determined(lr: Tensor, scale: int) -> Tensor:
+    """U (D U)^-1 y: of all pictures that downscale to the input the one of least norm, which the input determines.
+
+    What any other one of them has besides downscales to 0.
+
+    Args:
+        lr: (N, C, h, w), floating point.
+        scale: a whole factor.
+
+    Returns:
+        (N, C, s h, s w), not clamped.
+    """
+    batch, channels, height, width = lr.shape
+    rows, columns = _Axis.of(height, scale), _Axis.of(width, scale)
+    planes = mirror(lr.reshape(batch * channels, height, width), rows.lr, columns.lr)
+    result = _pseudo_inverse(planes, scale)[:, rows.inside, columns.inside]
+    return result.reshape(batch, channels, scale * height, scale * width)
+
+
 @dataclass(frozen=True)
 class _Axis:
     """What is held of one side, by places that lie in the picture or in its mirrored borders.
 
     Attributes:
         hr: places of the result: whole blocks, at least two LR pixels beyond the picture's ends.
-        lr: places of the residual, in LR pixels: all that the pseudo-inverse looks at for `hr`.
+        lr: places of the residual, in LR pixels: all that the pseudo-inverse needs for `hr`.
         inside: where in `hr` the picture is.
     """
 

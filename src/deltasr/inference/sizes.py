@@ -1,4 +1,4 @@
-"""The sizes that a picture has on its way: one for each pass of the model, the last one as asked for."""
+"""The sizes of a picture after each pass of the model, the last of which is the result's."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LONGEST_SIDE = 1_000_000_000
 
 
 def require_possible(scale: float | None, size: Size | None) -> None:
-    """Make sure that a factor or a size can be asked for, of whatever picture.
+    """Make sure that a factor or a size is possible for any picture at all.
 
     Args:
         scale: above 0, up to 1,000,000; or None.
@@ -29,7 +29,7 @@ def require_possible(scale: float | None, size: Size | None) -> None:
         SettingError: one of them is something else, or both are given.
     """
     if scale is not None and size is not None:
-        raise SettingError("A scale and a size cannot both be asked for; leave one of them out.")
+        raise SettingError("A scale and a size cannot both be given; leave one of them out.")
     if scale is not None and not (is_number(scale) and 0 < scale <= _LARGEST_SCALE):
         raise SettingError(
             f"A picture cannot be scaled by {shown(scale)}; give a factor above 0, up to {_LARGEST_SCALE:,}."
@@ -43,9 +43,9 @@ def require_possible(scale: float | None, size: Size | None) -> None:
 def sizes_of_passes(
     model: Model | Facts, picture: Size, *, scale: float | None = None, size: Size | None = None
 ) -> list[Size]:
-    """The sizes after each pass of a model over a picture; all but the last are its own factor, again and again.
+    """The sizes after each pass of a model over a picture; each pass but the last multiplies by its own factor.
 
-    The last pass is resized where the model's factor does not lead to what was asked for.
+    The last pass is resized if the model's factor does not lead to the wanted size.
 
     Args:
         model: any model, or what is known of it.

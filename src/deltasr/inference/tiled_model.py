@@ -21,6 +21,7 @@ from deltasr.inference.sizes import Size
 from deltasr.inference.tiling import FADE, Axis, Span
 from deltasr.live_bytes import bytes_per_pixel
 from deltasr.models.base import Model
+from deltasr.models.error_map import STEPS_PER_LEVEL, ErrorMap
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -30,25 +31,32 @@ UNBOUNDED_OVERLAP = 32
 
 @dataclass(frozen=True)
 class Planes:
-    """Colour, (H, W, 1 or 3), and alpha, (H, W), of one picture; both uint8 or both uint16."""
+    """Colour, (H, W, 1 or 3), and alpha, (H, W), of one picture; both uint8 or both uint16.
+
+    A result that shall have an error map has room for it: (H, W) uint16, as `Picture.error_map`.
+    """
 
     pixels: Pixels
     alpha: Pixels | None
+    error_map: NDArray[np.uint16] | None = None
 
     @property
     def size(self) -> Size:
         """(height, width) in pixels."""
         return self.pixels.shape[0], self.pixels.shape[1]
 
-    def empty(self, size: Size, dtype: np.dtype) -> Planes:
+    def empty(self, size: Size, dtype: np.dtype, *, mapped: bool = False) -> Planes:
         """Planes of another size and type, with as many channels and with alpha where there is one; not initialised.
+
+        With `mapped`, there is room for an error map.
 
         Raises:
             PictureError: they do not fit into memory.
         """
         try:
             pixels = np.empty((*size, self.pixels.shape[2]), dtype)
-            return Planes(pixels, None if self.alpha is None else np.empty(size, dtype))
+            error_map = np.empty(size, np.uint16) if mapped else None
+            return Planes(pixels, None if self.alpha is None else np.empty(size, dtype), error_map)
         except (MemoryError, ValueError) as error:
             raise memory.result_too_large(size) from error
 
@@ -90,7 +98,15 @@ class TiledModel:
         return max(reach, alpha.REACH) + (consistency.REACH if self.consistent else 0)
 
     @torch.inference_mode()
-    def run(self, source: Planes, result: Planes, *, conditions: Conditions, progress: Callable[[float], None]) -> None:
+    def run(
+        self,
+        source: Planes,
+        result: Planes,
+        *,
+        conditions: Conditions,
+        progress: Callable[[float], None],
+        error_map: ErrorMap | None = None,
+    ) -> None:
         """Run the model once over a picture; its output is resized where `result` has another size.
 
         Args:
@@ -98,19 +114,27 @@ class TiledModel:
             result: where the result is written, of the size that it should have.
             conditions: of the whole picture.
             progress: called after every tile with the share of the picture that is finished, in (0, 1].
+            error_map: makes the error map, if `result` has room for one.
 
         Raises:
             ModelError: not even small tiles fit into memory, or the whole picture for a model that needs all of it;
                 or the model's values are not finite.
         """
         try:
-            self._run(source, result, conditions, progress)
+            self._run(source, result, conditions, progress, error_map)
         except (MemoryError, RuntimeError) as error:
             if memory.is_out_of_memory(error):
                 raise ModelError(self._too_large(source)) from error
             raise
 
-    def _run(self, source: Planes, result: Planes, conditions: Conditions, progress: Callable[[float], None]) -> None:
+    def _run(
+        self,
+        source: Planes,
+        result: Planes,
+        conditions: Conditions,
+        progress: Callable[[float], None],
+        error_map: ErrorMap | None,
+    ) -> None:
         channels = source.pixels.shape[2]
         tile = self._first_tile(source, result)
         bounded = self.model.receptive_field is not None
@@ -131,10 +155,12 @@ class TiledModel:
             result.pixels[row, column] = levels[..., :channels]
             if result.alpha is not None:
                 result.alpha[row, column] = levels[..., channels]
+            if result.error_map is not None:
+                result.error_map[row, column] = _quantised(values[-1:], result.error_map.dtype)[..., 0]
 
-        planes = channels + (source.alpha is not None)
+        planes = channels + (source.alpha is not None) + (error_map is not None)
         run_tiles(
-            lambda row, column: self._tile_result(source, rows, row, columns, column, conditions),
+            lambda row, column: self._tile_result(source, rows, row, columns, column, conditions, error_map),
             rows,
             columns,
             tile=tile,
@@ -145,9 +171,16 @@ class TiledModel:
         )
 
     def _tile_result(
-        self, source: Planes, rows: Axis, row: Span, columns: Axis, column: Span, conditions: Conditions
+        self,
+        source: Planes,
+        rows: Axis,
+        row: Span,
+        columns: Axis,
+        column: Span,
+        conditions: Conditions,
+        error_map: ErrorMap | None,
     ) -> Tensor:
-        """One tile of the result, (K, rows, columns) in [0, 1]: colour, then alpha."""
+        """One tile of the result, (K, rows, columns) in [0, 1]: colour, then alpha, then the error map."""
         pixels = self._as_input(source.pixels[row.window, column.window])
         grey = source.pixels.shape[2] == 1
         batch = [pixels]
@@ -155,7 +188,7 @@ class TiledModel:
         flat = opacity is None or bool(opacity.min() == opacity.max())
         if opacity is not None and not flat:
             batch.append(self._as_input(opacity[..., None]))
-        sr = self._window_result(torch.cat(batch), conditions.at(row.window.start, column.window.start))
+        sr = self._window_result(torch.cat(batch), conditions.at(row.window.start, column.window.start), error_map)
         if not flat:
             sr[1] = alpha.keep_flat(sr[1], batch[1][0])
         sr = sr[..., rows.crop(row), columns.crop(column)]
@@ -169,24 +202,36 @@ class TiledModel:
         if opacity is not None:
             level = float(opacity[0, 0]) / np.iinfo(opacity.dtype).max
             planes.append(torch.full_like(planes[0][:1], level) if flat else sr[1].mean(dim=0, keepdim=True))
+        if error_map is not None:
+            planes.append(sr[-1][:1])
         return torch.cat(planes)
 
-    def _window_result(self, lr: Tensor, conditions: Conditions) -> Tensor:
-        """(1 or 2, 3, h, w), colour and perhaps alpha, to (1 or 2, 3, scale * h, scale * w), float32 in [0, 1]."""
+    def _window_result(self, lr: Tensor, conditions: Conditions, error_map: ErrorMap | None = None) -> Tensor:
+        """(1 or 2, 3, h, w), colour and perhaps alpha, to (1 or 2, 3, scale * h, scale * w), float32 in [0, 1].
+
+        With an error map, that of the colour is one more of them, with 1 for its largest value.
+        """
         restoration = lr.new_zeros(len(lr))  # alpha is never restored
         restoration[0] = conditions.restoration
         conditions = replace(conditions, restoration=restoration)
         with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32):
             ordered = lr.contiguous(memory_format=torch.channels_last)
-            sr = run_padded(self.model, ordered, conditions=conditions, ensemble=self.ensemble).float()
+            if error_map is None:
+                sr = run_padded(self.model, ordered, conditions=conditions, ensemble=self.ensemble).float()
+            else:
+                run = error_map.run(ordered, conditions.fidelity, restoration)
+                sr = run.result
         if not torch.isfinite(sr.sum()):
             raise ModelError(
                 f"The model {self.model.name} gave values that are not finite; choose dtype float32 or another model."
             )
-        if not self.consistent:
+        if self.consistent:
+            share = None if self.always_consistent else consistency.share_at(restoration)
+            sr = consistency.project(sr, lr, share=share)
+        if error_map is None:
             return sr
-        share = None if self.always_consistent else consistency.share_at(restoration)
-        return consistency.project(sr, lr, share=share)
+        stored = error_map(run.first(), sr[:1]) * STEPS_PER_LEVEL / np.iinfo(np.uint16).max
+        return torch.cat([sr, stored.clamp(max=1).expand(-1, 3, -1, -1)])
 
     def _as_input(self, levels: Pixels) -> Tensor:
         """(h, w, 1 or 3) integers to (1, 3, h, w) in [0, 1] on the device."""

@@ -2,11 +2,11 @@
 
 Everything is planned for one axis at a time; a tile is a pair of spans. Along each axis a span says which
 result pixels it makes, which pixels of the model's own output these need, and which LR pixels the model must
-see for that: the tile with an overlap on either side, cut off at the picture's borders, where the model then
-does what it does at any border.
+have for that: the tile with an overlap on either side, cut off at the picture's borders, so that borders are as
+without tiles.
 
-Models whose result pixels see a bounded part of the picture get an overlap of at least that much and are
-cropped: tiled is then what untiled would be. All others are cross-faded linearly where tiles meet
+The results of models with a bounded receptive field, whose overlap is at least as large, are cropped: tiled
+then equals untiled. Those of all others are cross-faded linearly where tiles meet
 (`inference.blending`).
 """
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypeGuard, cast, overload
 
 import numpy as np
@@ -31,6 +32,8 @@ from deltasr.inference.conditions import (
 from deltasr.inference.sizes import Size, require_possible, sizes_of_passes
 from deltasr.inference.tiled_model import Planes, TiledModel
 from deltasr.models.base import Model
+from deltasr.models.error_map import ErrorMap
+from deltasr.models.error_map import load as load_error_map
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -55,7 +58,7 @@ class Upscaler:
         model: the model, on the device and in evaluation mode.
         device: where the network computes; pictures stay in main memory.
         dtype: what the network computes in.
-        note: a sentence if the device cannot compute in the type that was asked for, or `auto` found no engine to use,
+        note: a sentence if the device cannot compute in the requested type, or `auto` found no engine to use,
             else None.
         tile: LR pixels per side of a tile; 0 for whole pictures, None for what fits into the free memory.
         consistent: whether results are projected so that they downscale to the input.
@@ -72,6 +75,7 @@ class Upscaler:
         consistency: bool | None = None,
         ensemble: bool = False,
         engine: str = "torch",
+        map_file: str | os.PathLike[str] | None = None,
     ) -> None:
         """Take a model.
 
@@ -84,12 +88,14 @@ class Upscaler:
                 fits into the free memory, and the whole picture for models that need all of it. If memory runs out,
                 the tile is halved, except for those models.
             consistency: whether results are projected so that they downscale to the input; None for the model's own
-                default, whose projection gets weaker the more a picture is restored.
+                default, with which the projection gets weaker the more a picture is restored.
             ensemble: whether each tile is the mean over its eight orientations, which takes eight times as long and
                 is slightly more accurate (`inference.ensemble`); for models without noise.
             engine: what runs the network: `torch`; `onnxruntime` or `openvino`, on the CPU, within one 8-bit level of
                 torch's float32; or `auto`, the fastest that is installed and was tried on this machine
                 (`engines.choice`), torch on other devices than the CPU.
+            map_file: the file of the model's error map, which is read when a map is first asked for; None for the one
+                that comes with the model.
 
         Raises:
             SettingError: `model` is not a model, this machine does not have the device, or another setting has a
@@ -125,6 +131,8 @@ class Upscaler:
         self.tile = tile
         self.consistent = model.consistent if consistency is None else consistency
         self.ensemble = ensemble
+        self._map_file = None if map_file is None else Path(map_file)
+        self._error_map: ErrorMap | None = None
         self._tiled = TiledModel(
             self.model,
             device=self.device,
@@ -150,6 +158,7 @@ class Upscaler:
         seed: int = 0,
         fidelity: float | None = None,
         restoration: Restoration = "auto",
+        error_map: bool = False,
         progress: Progress | None = None,
     ) -> Picture: ...
 
@@ -163,6 +172,7 @@ class Upscaler:
         seed: int = 0,
         fidelity: float | None = None,
         restoration: Restoration = "auto",
+        error_map: bool = False,
         progress: Progress | None = None,
     ) -> Iterator[Picture]: ...
 
@@ -175,6 +185,7 @@ class Upscaler:
         seed: int = 0,
         fidelity: float | None = None,
         restoration: Restoration = "auto",
+        error_map: bool = False,
         progress: Progress | None = None,
     ) -> Picture | Iterator[Picture]:
         """Upscale one picture or many; grey, alpha, 16 bits and metadata are kept.
@@ -196,6 +207,8 @@ class Upscaler:
             restoration: for models that restore, how degraded the picture is, from 0 (clean: the result is projected)
                 to 1 (`degradation.web`); `auto` estimates it from the file and the pixels. Unless it is 0,
                 `Picture.notes` and the text metadata of the result say which value was used.
+            error_map: whether the result has an `error_map`, which says how wrong each pixel may be. It changes no
+                pixel of the result, and is for factors up to the model's own.
             progress: called after every tile with the share of the picture that is finished, in (0, 1].
 
         Returns:
@@ -206,18 +219,37 @@ class Upscaler:
         Raises:
             PictureError: the source is not a picture, or the result does not fit into memory.
             ModelError: not even small tiles fit into memory, or the whole picture for a model that needs all of it;
-                or the model's values are not finite.
+                the model's values are not finite; or it has no error map.
             SettingError: the factor, the size, the seed, the fidelity or the restoration is not possible, both a factor
-                and a size are given, or the model has no such setting.
+                and a size are given, the model has no such setting, or an error map is not possible with the others.
         """
         require_possible(scale, size)
         require_fidelity(self.model, fidelity)
         require_restoration(self.model, restoration)
         conditions = Conditions(noise=NoiseField(seed=seed), fidelity=fidelity)
         upscaled = partial(
-            self._upscaled, scale=scale, size=size, conditions=conditions, restoration=restoration, progress=progress
+            self._upscaled,
+            scale=scale,
+            size=size,
+            conditions=conditions,
+            restoration=restoration,
+            error_map=self.load_error_map() if error_map else None,
+            progress=progress,
         )
         return map(upscaled, source) if _are_several(source) else upscaled(source)
+
+    def load_error_map(self) -> ErrorMap:
+        """The model's error map, from its file the first time.
+
+        Raises:
+            ModelError: the model has none, or the file cannot be read or belongs to other weights.
+            SettingError: this upscaler takes the mean over orientations, which has no map.
+        """
+        if self.ensemble:
+            raise SettingError("An error map is for single results, not for an ensemble; leave one of them out.")
+        if self._error_map is None:
+            self._error_map = load_error_map(self.model, self._map_file)
+        return self._error_map
 
     def result_size(self, picture: Picture, scale: float | None = None, *, size: Size | None = None) -> Size:
         """The (height, width) in pixels of what `upscale` returns for a picture.
@@ -235,24 +267,37 @@ class Upscaler:
         size: Size | None,
         conditions: Conditions,
         restoration: Restoration,
+        error_map: ErrorMap | None,
         progress: Progress | None,
     ) -> Picture:
         with _CPU:  # whatever torch's default device is; tensors for another device are put there explicitly
             picture = picture_from(cast(Any, source))
             sizes = sizes_of_passes(self.model, (picture.height, picture.width), scale=scale, size=size)
+            if error_map is not None and len(sizes) > 1:
+                raise SettingError(
+                    f"An error map is for factors up to {self.model.scale}, the model's own; choose a smaller one, or "
+                    "leave the map out."
+                )
             memory.require_room(picture, sizes)
             pixels = picture.pixels if picture.alpha is None else fill_transparent(picture.pixels, picture.alpha)
             if self.model.restoring:
                 strength, why = decided_restoration(replace(picture, pixels=pixels), restoration)
                 conditions = replace(conditions, restoration=strength)
                 picture = with_restoration_noted(picture, strength, why)
-            final = self._passes(Planes(pixels, picture.alpha), sizes, conditions, progress)
-        return replace(picture, pixels=final.pixels, alpha=final.alpha, compression=None)
+            final = self._passes(Planes(pixels, picture.alpha), sizes, conditions, error_map, progress)
+        return replace(picture, pixels=final.pixels, alpha=final.alpha, compression=None, error_map=final.error_map)
 
-    def _passes(self, source: Planes, sizes: list[Size], conditions: Conditions, progress: Progress | None) -> Planes:
+    def _passes(
+        self,
+        source: Planes,
+        sizes: list[Size],
+        conditions: Conditions,
+        error_map: ErrorMap | None,
+        progress: Progress | None,
+    ) -> Planes:
         """Run the model over a picture, and again over its own results, which have 16 bits between passes."""
         work = [height * width for height, width in [source.size, *sizes[:-1]]]
-        final = source.empty(sizes[-1], source.pixels.dtype)
+        final = source.empty(sizes[-1], source.pixels.dtype, mapped=error_map is not None)
         for number, size in enumerate(sizes):
             last = number == len(sizes) - 1
             result = final if last else source.empty(size, np.dtype(np.uint16))
@@ -261,7 +306,7 @@ class Upscaler:
                 if progress is not None:
                     progress((sum(work[:number]) + share * work[number]) / sum(work))
 
-            self._tiled.run(source, result, conditions=conditions, progress=report)
+            self._tiled.run(source, result, conditions=conditions, progress=report, error_map=error_map)
             source, conditions = result, replace(conditions, restoration=0.0)  # the model's own result is clean
         return final
 

@@ -1,4 +1,4 @@
-"""What every model promises, whatever is inside it."""
+"""The interface of every model."""
 
 from __future__ import annotations
 
@@ -39,18 +39,18 @@ class Model(nn.Module):
         scale: the factor from LR to HR.
         size_requirements: the LR sizes it accepts.
         receptive_field: how far, in LR pixels, one result pixel can see; None where it is not bounded or not known.
-        tiled: whether its results may be made tile by tile; where not, an `Upscaler` shows it whole pictures unless
-            told otherwise.
+        tiled: whether its results may be made tile by tile; if not, an `Upscaler` runs it on whole pictures, unless a
+            tile is set.
         dtypes: the types that it computes in, of `float32`, `bfloat16` and `float16`; those of 16 bits by autocast.
         stochastic: whether results depend on noise, and `forward` also takes `noise`: a `diffusion.noise.NoiseField`,
             which lies over the whole picture. All other models are deterministic.
-        dial: whether results depend on how faithful they shall be, and `forward` also takes `fidelity`: None, a number
+        dial: whether results depend on a fidelity, and `forward` also takes `fidelity`: None, a number
             in [0, 1], from the most natural picture to the most faithful one, or a tensor (N,) of such numbers.
         default_fidelity: what a model with a dial takes where `fidelity` is None.
         restoring: whether results depend on how degraded the LR picture is, and `forward` also takes `restoration`:
             None for a clean one, a number in [0, 1] (`degradation.web`), or a tensor (N,) of such numbers.
-        consistent: whether an `Upscaler` projects its results onto the pictures that downscale to the input, unless
-            told otherwise (`inference.consistency`).
+        consistent: whether an `Upscaler` projects its results onto the pictures that downscale to the input
+            (`inference.consistency`), unless it is set otherwise.
         hidden_bytes_per_pixel: what a run takes for each LR pixel besides torch's tensors, where torch does not run it.
     """
 
@@ -103,7 +103,7 @@ class Model(nn.Module):
         return self.current_config().shape()
 
     def adopt(self, other: Model) -> bool:
-        """Take over the weights of a model of the same networks, and say whether it is one."""
+        """Take over the weights of a model of the same networks, and return whether it is one."""
         if type(other) is not type(self) or other.net_arguments() != self.net_arguments():
             return False
         self.load_state_dict(other.state_dict())

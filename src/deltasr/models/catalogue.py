@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from deltasr.arguments import is_path, shown
 from deltasr.errors import CheckpointError, ModelError
+from deltasr.models import hub
 from deltasr.models.facts import Facts, facts_of
 from deltasr.models.header import is_foreign, read_header
 from deltasr.models.methods import METHODS
@@ -28,7 +29,7 @@ DEFAULT = "deltadiff-x4"
 
 BUNDLED: dict[str, str] = {
     "deltadiff-x4": "DeltaDiff x4, tiny: four deterministic steps on the LR grid, for clean pictures and for JPEGs",
-    "deltadiff-photo-x4": "DeltaDiff x4, tiny, for pictures off the web: JPEG blocks, blur, noise",
+    "deltadiff-photo-x4": "DeltaDiff x4, tiny, for pictures from the web: JPEG blocks, blur, noise",
     "rrdb-x4": "RRDB x4, 2 blocks: one pass, trained for fidelity",
     "rrdb-gan-x4": "RRDB x4, 2 blocks: one pass, trained further for realism, with a discriminator and LPIPS",
 }
@@ -99,7 +100,7 @@ _CATALOGUE = _entries()
 
 
 def names() -> list[str]:
-    """The names that `load` knows, the default first."""
+    """The names that `load` takes, the default first."""
     return list(_CATALOGUE)
 
 
@@ -128,10 +129,10 @@ def dials() -> dict[str, float]:
 
 
 def facts(name_or_path: str | os.PathLike[str]) -> Facts | None:
-    """What is known of a model without loading it, or torch; None where only loading it tells.
+    """What is known of a model without loading it, or torch; None where it has to be loaded for that.
 
     Raises:
-        ModelError, CheckpointError: as `load`, as far as it can be told without loading.
+        ModelError, CheckpointError: as `load`, as far as it is found without loading.
     """
     place = _place(name_or_path)
     if isinstance(place, Path):
@@ -145,11 +146,11 @@ def facts(name_or_path: str | os.PathLike[str]) -> Facts | None:
 
 
 def load(name_or_path: str | os.PathLike[str] = DEFAULT, *, device: str | torch.device = "cpu") -> Model:
-    """A model by its name in the catalogue or by the path of a checkpoint, in evaluation mode.
+    """A model by its name in the catalogue or on the Hub, or by the path of a checkpoint, in evaluation mode.
 
     Args:
         name_or_path: one of `names()`, a checkpoint, the folder of a training run, any other weights file that
-            spandrel recognises, or the folder of a latent diffusion pipeline.
+            spandrel recognises, the folder of a latent diffusion pipeline, or `hf://owner/name` (`models.hub`).
         device: where to put it.
 
     Raises:
@@ -191,6 +192,8 @@ def _place(name_or_path: str | os.PathLike[str]) -> Entry | Path:
     if not is_path(name_or_path):
         raise ModelError(f"{shown(name_or_path)} is no model's name and no path; give one of {', '.join(_CATALOGUE)}.")
     name = os.fspath(name_or_path)
+    if name.startswith(hub.PREFIX):
+        return hub.fetch(name)
     path = Path(name)
     if name in _CATALOGUE or not (path.suffix or path.exists()):
         return describe(name)

@@ -45,7 +45,7 @@ class ChainModel(Model):
 
         Args:
             lr: (N, 3, h, w) in [0, 1].
-            fidelity: how faithful results shall be. Of no effect without a dial.
+            fidelity: from 0 (most natural) to 1 (most faithful). Of no effect without a dial.
             restoration: how degraded the pictures are; None for not at all. Of no effect on a model that does not
                 restore.
             schedule: the shifting sequence that `t` counts in; None for the model's own.
@@ -72,7 +72,8 @@ class ChainModel(Model):
 
         Args:
             lr: the LR pictures, or windows of them, of sizes that `size_requirements` allow.
-            callback: sees (t, x_t, prediction of x_0) at each step, both as codes; `decode` turns them into pictures.
+            callback: called at each step with (t, x_t, prediction of x_0), both as codes; `decode` turns them into
+                pictures.
             fidelity, restoration: those of `predictor`.
             noise: the picture's noise as seen from the window's position; by default that of seed 0. Of no effect at
                 kappa = 0.

@@ -67,7 +67,8 @@ def build(header: Header, source: str) -> Model:
     """
     if header.architecture not in ARCHITECTURES:
         raise CheckpointError(
-            f"{source} holds a '{shown(header.architecture)}' model, which this deltasr does not know; update deltasr."
+            f"{source} holds a '{shown(header.architecture)}' model, which this version of deltasr does not have; "
+            "update deltasr."
         )
     kind = ARCHITECTURES[header.architecture]
     try:

@@ -1,8 +1,8 @@
 """The options of every architecture: names, types, bounds, defaults and what they mean. Nothing here loads torch.
 
 A model is built from its config, a checkpoint's header holds it, and the recipe that trains the model has its options
-as keys. Bounds lie far beyond every model that exists, and far below what takes a machine's memory: the header of
-somebody else's file may say anything.
+as keys. Bounds are far above every existing model, and far below what would fill a machine's memory: the header of
+a downloaded file can hold any value.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Options that decide what is computed, but no shape: models that differ in them can exchange weights."""
 
     of_use: ClassVar[frozenset[str]] = frozenset()
-    """Options that only say what is done where a user asks for nothing: attributes of the model, which can be set."""
+    """Options that are only defaults of an upscale: attributes of the model, which can be set."""
 
     def arguments(self) -> dict[str, Any]:
         """All options as JSON values, without those that are None."""
@@ -69,7 +69,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def scale_and_reach(self, shapes: Shapes) -> tuple[int, int | None] | None:
         """The model's scale and receptive field (`models.base.Model`), from its options and its weights' shapes.
 
-        None, the default, where only the built model tells.
+        None, the default, where the model has to be built for that.
         """
         return None
 
@@ -96,12 +96,9 @@ class DeltaDiffConfig(ShiftingConfig, frozen=True, kw_only=True, forbid_unknown_
     Attributes:
         size: the network, a name in `models.deltadiff.SIZES`.
         scale: the factor from LR to HR.
-        dial: whether results depend on the fidelity that is asked for, in [0, 1].
-        default_fidelity: what is asked for where nothing is said.
-        restoring: whether results depend on how degraded the LR picture is said to be.
-        consistent: whether results are projected onto the pictures that downscale to the input unless told otherwise,
-            which is right for pictures that were made small by clean downscaling.
-        block: what the network is stacked of, a name in `nets.blocks.BLOCKS`.
+        dial, default_fidelity, restoring, consistent: attributes of the model, see `models.base.Model`. `consistent` is
+            right for pictures that were made small by clean downscaling.
+        block: the network's blocks, a name in `nets.blocks.BLOCKS`.
         shared: whether all steps have the same blocks; else each has a body of its own, between a first and a last
             layer that all have in common.
         features: `once`, from the LR picture alone, or `every-step`, from the LR picture and the state.
@@ -135,7 +132,7 @@ class DeltaDiffConfig(ShiftingConfig, frozen=True, kw_only=True, forbid_unknown_
         return {name: value for name, value in super().shape().items() if name != "shared"} | {"bodies": self.bodies}
 
     def scale_and_reach(self, shapes: Shapes) -> tuple[int, int]:
-        """Its convolutions are one behind the other: each sees half of its kernel further, the body's at each step."""
+        """Each convolution in the sequence adds half of its kernel to the reach, those of the body at each step."""
         encoder = _reach(shapes, r"net\.(head|encoder|encoder_out)\.")
         body = _reach(shapes, r"net\.body\.") // self.bodies + _reach(shapes, r"net\.tail\.")
         state = body + (encoder - 1 if self.features == "every-step" else 0)
@@ -143,7 +140,7 @@ class DeltaDiffConfig(ShiftingConfig, frozen=True, kw_only=True, forbid_unknown_
 
 
 def _reach(shapes: Shapes, names: str) -> int:
-    """How far the convolutions of such names see, one behind the other."""
+    """The reach of the convolutions whose names match, one after the other."""
     kernels = [shape for name, shape in shapes.items() if re.match(names, name) and len(shape) == 4]
     return sum(shape[-1] // 2 for shape in kernels)
 

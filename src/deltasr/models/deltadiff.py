@@ -3,8 +3,8 @@
 The process is residual shifting at kappa = 0 (DeltaDiff eq. 5, 7; ResShift eq. 7, 10), in an exact pixel-unshuffle
 first stage. With kappa = 0 the state holds `x_t - y_0 = (1 - eta_t) r`, where `r` is a mixture of the residuals
 predicted so far (their weights sum to a little less than 1, since the chain starts at `y_0` itself though
-`eta_T < 1`). The network sees `r` and predicts a correction to it, so every step refines the one before, and an
-untrained network returns the bicubic upsampling.
+`eta_T < 1`). From `r` the network predicts a correction to it, so every step refines the one before, and an untrained
+network returns the bicubic upsampling.
 
 The paper's own configuration, a Swin U-Net in the codes of a VQ-f4 autoencoder, is `models.resshift.ResShift` with the
 schedule `diffusion.schedule.PRESETS["deltadiff"]`.
@@ -93,10 +93,10 @@ class DeltaDiff(ChainModel):
         self.receptive_field = first_step + (config.steps - 1) * self.net.state_reach
 
     def adopt(self, other: Model) -> bool:
-        """Take over the weights of a model of the same network, and say whether it is one.
+        """Take over the weights of a model of the same network, and return whether it is one.
 
-        It may lack dials that this one has: wherever those stand, results are its own until training parts them. Or
-        it may have dials while this one has none, which is then what the other is at fidelity 1 and restoration 0.
+        It may lack dials that this one has: the results are then its own, at every value of those dials. Or it may
+        have dials while this one has none: the results are then its own at fidelity 1 and restoration 0.
         """
         if not isinstance(other, DeltaDiff) or self._dials() == other._dials():
             return super().adopt(other)
@@ -104,7 +104,7 @@ class DeltaDiff(ChainModel):
         if other.net_arguments() | dials != self.net_arguments():
             return False
         if not self._dials():
-            self.net.become(other.net, asked=list(other._dials().values()))
+            self.net.become(other.net, dial_values=list(other._dials().values()))
         elif other._dials().keys() <= self._dials().keys():
             order = list(self._dials())
             self.net.adopt(other.net.state_dict(), places=[order.index(name) for name in other._dials()])
@@ -113,34 +113,46 @@ class DeltaDiff(ChainModel):
         return True
 
     def _dials(self) -> dict[str, float]:
-        """The dials in their order, each with its most faithful place for a clean picture."""
+        """The dials in their order, each with its most faithful value for a clean picture."""
         dials = {"fidelity": 1.0} if self.dial else {}
         return dials | ({"restoration": 0.0} if self.restoring else {})
 
+    def features(self, lr: Tensor, fidelity: Condition = None, restoration: Condition = None) -> Tensor:
+        """The encoder's features (N, width, h, w) of LR pictures, for models that encode nothing else."""
+        return self.net.encode(lr - _CENTRE, self._dial_values(lr, fidelity, restoration))
+
     def predictor(
-        self, lr: Tensor, fidelity: Condition = None, restoration: Condition = None, schedule: Schedule | None = None
+        self,
+        lr: Tensor,
+        fidelity: Condition = None,
+        restoration: Condition = None,
+        schedule: Schedule | None = None,
+        *,
+        features: Tensor | None = None,
     ) -> tuple[Tensor, Callable[[Tensor, int | Tensor], Tensor]]:
         """As for every `ChainModel`: `y_0` is the code of the bicubic upsampling.
 
-        Features of the LR pictures are computed once, unless every step has its own. Where steps have bodies of their
-        own, `t` is the same for all pictures.
+        Features of the LR pictures are computed once, unless every step has its own, or they are given. Where steps
+        have bodies of their own, `t` is the same for all pictures.
         """
         sequence = self.schedule if schedule is None else schedule
         y_0 = self.upsample(lr)
-        asked = self._asked(lr, fidelity, restoration)
+        dial_values = self._dial_values(lr, fidelity, restoration)
         centred = lr - _CENTRE
-        once = self.net.encode(centred, asked) if self._encodes_once else None
+        once = features
+        if once is None and self._encodes_once:
+            once = self.net.encode(centred, dial_values)
 
         def predict(x_t: Tensor, t: int | Tensor) -> Tensor:
             eta = per_picture(sequence.eta, torch.as_tensor(t).view(-1), y_0)
             residual = torch.where(eta < 1, (x_t - y_0) / (1 - eta), 0.0)
-            features = self.net.encode(centred, asked, residual) if once is None else once
-            return y_0 + residual + self.net(residual, features, eta.flatten(), asked, self._body(t))
+            features = self.net.encode(centred, dial_values, residual) if once is None else once
+            return y_0 + residual + self.net(residual, features, eta.flatten(), dial_values, self._body(t))
 
         return y_0, predict
 
-    def _asked(self, lr: Tensor, fidelity: Condition, restoration: Condition) -> Tensor | None:
-        """Where the dials stand, (N or 1, dials); None for a model without."""
+    def _dial_values(self, lr: Tensor, fidelity: Condition, restoration: Condition) -> Tensor | None:
+        """The values of the dials, (N or 1, dials); None for a model without dials."""
         fidelity = self.default_fidelity if fidelity is None else fidelity
         places = [fidelity] * self.dial + [0.0 if restoration is None else restoration] * self.restoring
         if not places:

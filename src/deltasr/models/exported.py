@@ -1,7 +1,7 @@
 """Models of deltasr in ONNX's or OpenVINO's files, as `engines.export` writes them: the same promises without torch.
 
-The header of such a file says what its network leaves unsaid, so that it tiles, pads and heeds its dials as the model
-does that it came from.
+The header of such a file holds the attributes of the model that it was made from, so that tiles, padding and dials are
+the same.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _Pixels = Annotated[int, Meta(ge=1, le=4096)]
 
 
 class ExportHeader(msgspec.Struct, frozen=True, kw_only=True):
-    """What an exported file says of its model; `models.base.Model` says what the attributes of the same names mean.
+    """The attributes of the model in an exported file; `models.base.Model` describes those of the same names.
 
     Attributes:
         minimum, multiple_of, square: the size requirements.
@@ -66,7 +66,7 @@ class ExportedModel(Model):
 
     Args:
         content: the file, in ONNX's format or OpenVINO's XML.
-        header: what the file says of itself.
+        header: that of the file.
         runtime: `onnxruntime` or `openvino`.
         source: what the file is called in messages.
         weights: the second file of OpenVINO's format; empty for ONNX's.

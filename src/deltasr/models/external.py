@@ -75,7 +75,7 @@ def load(path: str | os.PathLike[str], *, device: str | torch.device = "cpu") ->
     """The model of a weights file, in evaluation mode.
 
     Args:
-        path: a safetensors or PyTorch file; which of them it is, is told by its content.
+        path: a safetensors or PyTorch file, recognised by its content.
         device: where to put the model.
 
     Raises:
@@ -93,7 +93,7 @@ def load(path: str | os.PathLike[str], *, device: str | torch.device = "cpu") ->
     except spandrel.UnsupportedModelError as error:
         _refuse_published(file)
         raise CheckpointError(
-            f"spandrel {spandrel.__version__} knows no architecture with the entries of {file}, "
+            f"spandrel {spandrel.__version__} recognises no architecture with the entries of {file}, "
             f"which begin with '{_first_name(state)}'."
         ) from error
     except Exception as error:  # every architecture has its own way of failing on weights that do not fit
@@ -134,7 +134,7 @@ def _spandrel(file: Path) -> ModuleType:
 
 
 def _refuse_published(file: Path) -> None:
-    """Nothing, unless a file is half of a published model: then the sentence that says what to do with it."""
+    """Refuse a file that is half of a published model, with a sentence on how to import it."""
     if part := published.part_of(file):
         raise CheckpointError(
             f"{file} is the {part} of a ResShift or DeltaDiff model as published; make one checkpoint of its two files "

@@ -1,6 +1,6 @@
-"""What can be told of a checkpoint's model without building it, from its header and the shapes of its weights.
+"""Facts about a checkpoint's model without building it, from its header and the shapes of its weights.
 
-Building needs torch, which takes longer to load than all that these facts are asked for.
+Building needs torch, which takes seconds to load.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What is known of a model; `models.base.Model` says what the attributes of the same names mean.
+    """What is known of a model; `models.base.Model` describes the attributes of the same names.
 
     Attributes:
         parameters: how many numbers its weights are.
@@ -39,7 +39,7 @@ class Facts:
 
 
 def facts_of(path: str | os.PathLike[str]) -> Facts | None:
-    """What is known of a checkpoint's model; None where only building it tells, as for an unknown architecture.
+    """What is known of a checkpoint's model; None where it has to be built for that, as for an unknown architecture.
 
     Raises:
         CheckpointError: the file is missing, or is no checkpoint that this deltasr reads.
@@ -68,7 +68,7 @@ def facts_of(path: str | os.PathLike[str]) -> Facts | None:
 
 
 def told_by(model: Model) -> Facts:
-    """What a model that had to be loaded says of itself."""
+    """The facts of a model that had to be loaded."""
     return Facts(
         name=model.name,
         description=model.description,

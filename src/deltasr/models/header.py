@@ -1,4 +1,4 @@
-"""What a checkpoint says of itself, read from the head of its file without torch and without its weights.
+"""A checkpoint's header, read from the head of its file without torch and without its weights.
 
 A safetensors file begins with the length of its head, eight bytes with the low one first, and the head, a JSON object
 of tensors' types, shapes and places in the file. Its `__metadata__` maps texts to texts, of which one is ours.
@@ -33,7 +33,7 @@ _BITS = {"BOOL": 8, "BF16": 16} | {f"{kind}{bits}": bits for kind in "FIU" for b
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """What a checkpoint says of itself.
+    """The header of a checkpoint.
 
     Attributes:
         architecture: a name in `configs.ARCHITECTURES`.
@@ -59,7 +59,7 @@ class _Version(msgspec.Struct):
 
 
 class _Tensor(msgspec.Struct):
-    """What the head of the file says of one tensor."""
+    """One tensor's entry in the head of the file."""
 
     dtype: str
     shape: list[int]

@@ -1,6 +1,6 @@
 """Latent diffusion for super-resolution (LDM-SR, Rombach et al. 2022, arXiv:2112.10752), from a diffusers folder.
 
-The folder is one of diffusers' `LDMSuperResolutionPipeline`: a U-Net that sees a noisy code beside the LR picture, a VQ
+The folder is one of diffusers' `LDMSuperResolutionPipeline`: a U-Net on a noisy code and the LR picture, a VQ
 autoencoder whose codes have the LR picture's size, and the noise schedule. Its parts are run here and not by the
 pipeline, which resizes pictures to multiples of 32 and draws noise of its own for every call: here the noise lies over
 the whole picture, so that tiles see parts of the same. Sampling is DDIM's (arXiv:2010.02502) with eta = 0, which draws
@@ -44,7 +44,7 @@ _LevelTypes = Annotated[list[str], Meta(min_length=1, max_length=8)]
 
 
 class _ConfigLimits(TypedDict, total=False):
-    """What the parts' configurations may say."""
+    """The values that the parts' configurations may have."""
 
     in_channels: Channels
     out_channels: Channels
@@ -162,7 +162,7 @@ def load(
 
 
 def _check_index(folder: Path) -> None:
-    """Nothing, where the folder says of itself that it is such a pipeline, made of the parts that are run here."""
+    """Make sure that the folder is such a pipeline, made of the parts that are run here."""
     file = folder / "model_index.json"
     try:
         index = _read_json(file)

@@ -1,4 +1,4 @@
-"""Bounds on what files say of their models, checked before anything is built of it or takes memory."""
+"""Bounds on the values that files state of their models, checked before anything is built from them."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Method(NamedTuple):
-    """How far a result pixel sees, in LR pixels, and what the method is."""
+    """The receptive field in LR pixels, and a description."""
 
     reach: int
     description: str

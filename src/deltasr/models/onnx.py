@@ -1,4 +1,4 @@
-"""Upscalers in ONNX files, whoever trained them, run by ONNX Runtime (extra `onnx`).
+"""Other people's upscalers in ONNX files, run by ONNX Runtime (extra `onnx`).
 
 A file has to hold one picture-to-picture network: one input and one output (N, 3, height, width), RGB in [0, 1]. The
 factor and the sizes that it takes are not written in such a file, so they are found by running it on small pictures.

@@ -67,6 +67,45 @@ PUBLISHED: dict[str, Published] = {
 }
 """By the names that `deltasr import --as` takes. `docs/published-checkpoints.md` says which files they are made of."""
 
+_RELEASED_DENOISERS: dict[str, str | None] = {
+    "resshift_realsrx4_s15_v1": "resshift-realsr-x4-s15",
+    "resshift_realsrx4_s15_v2": "resshift-realsr-x4-s15",
+    "resshift_sr_s15_k2_p03": "resshift-realsr-x4-s15",
+    "resshift_realsrx4_s4_v3": "resshift-realsr-x4-s4",
+    "resshift_bicsrx4_s4": "resshift-bicubic-x4-s4",
+    "resshift_inpainting_imagenet_s4": None,
+    "resshift_inpainting_face_s4": None,
+    "resshift_faceir_s4": None,
+}
+"""How the file names of ResShift's released denoisers begin, to the one of `PUBLISHED`; None if it is none of them."""
+
+_OTHER_AUTOENCODERS = ("celeba256_vq_f4_dim3_face", "ffhq512_vq_f8_dim8_face")
+"""How the file names of the released autoencoders begin that are not for any of `PUBLISHED`."""
+
+
+def doubtful_names(files: Sequence[str | os.PathLike[str]], name: str) -> list[str]:
+    """A sentence for each file that is named like the released file of another model than `name`.
+
+    The networks of several released models have the same shapes and differ in the schedule alone, so that the contents
+    of a file do not tell which model it is of. A file under any other name is not doubted.
+    """
+    doubts = []
+    for file in map(Path, files):
+        own = file.name.lower()
+        for released, model in _RELEASED_DENOISERS.items():
+            if own.startswith(released) and model != name:
+                right = "which cannot be imported yet" if model is None else f"import it with --as {model}"
+                doubts.append(
+                    f"{file} is named like ResShift's {released}, which is not {name}; if it is that file, results "
+                    f"will be wrong: {right}."
+                )
+        if any(own.startswith(other) for other in _OTHER_AUTOENCODERS):
+            doubts.append(
+                f"{file} is named like an autoencoder of faces, which {name} was not trained with; if it is that "
+                "file, results will be wrong: use autoencoder_vq_f4.pth."
+            )
+    return doubts
+
 
 def import_published(
     files: Sequence[str | os.PathLike[str]], output: str | os.PathLike[str], *, name: str, half: bool = False

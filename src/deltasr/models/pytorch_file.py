@@ -23,8 +23,8 @@ _SMALL = 1 << 24
 def read_tensors(file: Path) -> Any:
     """What a weights file holds, on the CPU: tensors, and plain values and containers around them.
 
-    Whether it is safetensors or what `torch.save` wrote is told by its content. Nothing else is unpickled, and programs
-    (TorchScript) are not loaded at all.
+    Whether it is safetensors or what `torch.save` wrote is recognised by its content. Nothing else is unpickled, and
+    programs (TorchScript) are not loaded at all.
 
     Raises:
         CheckpointError: there is no such file, it is damaged, or it holds anything else.

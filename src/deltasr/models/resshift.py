@@ -2,8 +2,8 @@
 
 With kappa = 0 the same system is DeltaDiff as its paper has it (`models.deltadiff` has ours, without the autoencoder).
 Conventions are those of the released code, whose weights need them: `y_0` is the code of the LR picture upsampled by
-bicubic interpolation without anti-aliasing; the network sees `x_t / sqrt(kappa^2 eta_t + 1)`, steps counted from 0, and
-the LR picture itself; pictures have values in [-1, 1].
+bicubic interpolation without anti-aliasing; the network's inputs are `x_t / sqrt(kappa^2 eta_t + 1)`, steps counted
+from 0, and the LR picture itself; pictures have values in [-1, 1].
 
 Pixel-unshuffle costs nothing and loses nothing, which makes models of two cores' size possible. There the network's
 output is added to `y_0`, so that an untrained one predicts the bicubic upsampling and not nothing.

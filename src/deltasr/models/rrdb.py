@@ -14,11 +14,11 @@ from deltasr.nets.rrdb import RrdbNet
 class Rrdb(OnePassModel, RrdbNet):
     """Super-resolution x4 by the RRDB generator of ESRGAN (arXiv:1809.00219).
 
-    It is its network and does not hold one: so the entries of a checkpoint bear ESRGAN's names without a prefix, and
-    programs that know ESRGAN read the file as it is.
+    It inherits from its network, so that the entries of a checkpoint have ESRGAN's names without a prefix and other
+    programs that read ESRGAN's files can read it.
 
-    Results are not projected onto the input unless asked (`consistent`): adversarial weights move away from what
-    bicubic downscaling asks for, and weights for real pictures were trained against other degradations.
+    Results are not projected onto the input by default (`consistent`): those of adversarial weights do not downscale to
+    it exactly, and weights for real pictures were trained against other degradations.
 
     Args:
         config: what to build; None for the defaults.

@@ -50,7 +50,7 @@ class OnnxRuntimeSession:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 4  # what it says of failures stands in its exceptions too
+        options.log_severity_level = 4  # its exceptions have the same messages
         self._source = source
         try:
             self.session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
@@ -68,8 +68,8 @@ class OnnxRuntimeSession:
 class OpenvinoSession:
     """A network in ONNX's format or OpenVINO's own, run by OpenVINO.
 
-    OpenVINO computes in bfloat16 of its own accord where the processor has instructions for it, which is several 8-bit
-    levels off; it is told the type.
+    By default OpenVINO computes in bfloat16 where the processor has instructions for it, which is several 8-bit levels
+    off; here the type is always set.
 
     Args:
         content: the file, ONNX or XML.

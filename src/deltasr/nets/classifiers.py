@@ -11,6 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from deltasr.errors import ModelError
 from deltasr.nets.classifier_layers import ClassifierName
 
 
@@ -99,3 +100,23 @@ def smallest_side(stack: nn.Sequential) -> int:
             assert isinstance(step, int), "stacks have square poolings"
             side = (side - 2) * step + window + 1 if layer.ceil_mode else (side - 1) * step + window
     return side
+
+
+def require_comparable(sr: Tensor, hr: Tensor, *, name: str, least: int) -> None:
+    """Make sure that the features of two batches of pictures can be compared.
+
+    Args:
+        sr, hr: (N, 3, H, W).
+        name: of the loss or metric, for messages.
+        least: the smallest height and width of which it has features.
+
+    Raises:
+        ModelError: shapes differ, or a side is smaller.
+    """
+    if sr.shape != hr.shape:
+        raise ModelError(f"{name} compares equal shapes, not {tuple(sr.shape)} and {tuple(hr.shape)}.")
+    if min(sr.shape[-2:]) < least:
+        raise ModelError(
+            f"{name} needs pictures of at least {least} pixels on both sides, not {sr.shape[-1]}x{sr.shape[-2]}; give "
+            "larger ones."
+        )

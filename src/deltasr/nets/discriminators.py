@@ -1,7 +1,7 @@
 """Discriminators: RGB pictures (N, 3, H, W) in [0, 1], of any size, to logits that are above zero for real ones.
 
 None of them uses statistics of a batch: a picture's logits do not depend on the other pictures, and real batches cannot
-be told from generated ones by their mean.
+be distinguished from generated ones by their mean.
 """
 
 from __future__ import annotations

@@ -33,9 +33,9 @@ def _waves(values: Tensor, count: int) -> Tensor:
     return torch.cat([angles.cos(), angles.sin()], dim=1)
 
 
-def _dial_waves(asked: Tensor) -> Tensor:
+def _dial_waves(dial_values: Tensor) -> Tensor:
     """Values of the dials, (N, dials) in [0, 1], to waves (N, 2 dials frequencies)."""
-    return _waves(asked.flatten(), _DIAL_FREQUENCIES).view(len(asked), -1)
+    return _waves(dial_values.flatten(), _DIAL_FREQUENCIES).view(len(dial_values), -1)
 
 
 _OF_DIALS = ("time.hidden.weight", "fidelity.hidden.weight")
@@ -96,24 +96,24 @@ class ResidualNet(nn.Module):
         self.state_reach = self.body_reach + (self.encoder_reach - 1 if encodes_state else 0)
         """The same in the state, which passes through the encoder too, except its first layer, if `encodes_state`."""
         self._blocks_of_a_body = body_blocks
-        time, asked = 2 * _TIME_FREQUENCIES, 2 * _DIAL_FREQUENCIES * dials
+        time, dial_values = 2 * _TIME_FREQUENCIES, 2 * _DIAL_FREQUENCIES * dials
         self.head = _conv(3, width)
         self.encoder = nn.ModuleList(of_kind(width) for _ in range(encoder_blocks))
         self.encoder_out = _conv(width, width)
-        self.time = Modulation(inputs=time + asked, width=width, blocks=bodies * body_blocks)
+        self.time = Modulation(inputs=time + dial_values, width=width, blocks=bodies * body_blocks)
         self.state = nn.Conv2d(code_channels, width, 1)
         self.body = nn.ModuleList(of_kind(width) for _ in range(bodies * body_blocks))
         self.tail = _conv(width, code_channels)
         nn.init.zeros_(self.tail.weight)
         nn.init.zeros_(self.tail.bias)  # type: ignore[arg-type]
         # named for the first of the dials, as released checkpoints have it
-        self.fidelity = Modulation(inputs=asked, width=width, blocks=encoder_blocks) if dials else None
+        self.fidelity = Modulation(inputs=dial_values, width=width, blocks=encoder_blocks) if dials else None
         self.encoder_state = nn.Conv2d(code_channels, width, 1) if encodes_state else None
 
-    def encode(self, lr: Tensor, asked: Tensor | None = None, state: Tensor | None = None) -> Tensor:
+    def encode(self, lr: Tensor, dial_values: Tensor | None = None, state: Tensor | None = None) -> Tensor:
         """Features (N, width, h, w) of the LR picture (N, 3, h, w), values centred on zero.
 
-        `asked`, (N or 1, dials) in [0, 1], are the values of the dials, for networks with dials; `state`,
+        `dial_values`, (N or 1, dials) in [0, 1], are the values of the dials, for networks with dials; `state`,
         (N, code_channels, h, w), is for networks that encode it.
         """
         first = self.head(lr)
@@ -121,14 +121,14 @@ class ResidualNet(nn.Module):
             first = first + self.encoder_state(state)
         x = first
         modulations: Iterable[Tensor | None] = repeat(None, len(self.encoder))
-        if self.fidelity is not None and asked is not None:
-            modulations = self.fidelity(_dial_waves(asked))
+        if self.fidelity is not None and dial_values is not None:
+            modulations = self.fidelity(_dial_waves(dial_values))
         for block, modulation in zip(self.encoder, modulations, strict=True):
             x = block(x, modulation)
         return first + self.encoder_out(x)
 
     def forward(
-        self, state: Tensor, features: Tensor, eta: Tensor, asked: Tensor | None = None, body: int = 0
+        self, state: Tensor, features: Tensor, eta: Tensor, dial_values: Tensor | None = None, body: int = 0
     ) -> Tensor:
         """The correction (N, code_channels, h, w).
 
@@ -136,13 +136,13 @@ class ResidualNet(nn.Module):
             state: the sum of what the chain has added to `y_0`, (N, code_channels, h, w).
             features: from `encode`, (N, width, h, w).
             eta: `eta_t` of each picture, (N,) or (1,).
-            asked: values of the dials in [0, 1], (N or 1, dials), for networks with dials.
+            dial_values: values of the dials in [0, 1], (N or 1, dials), for networks with dials.
             body: index of the body to run, from 0.
         """
         x = features + self.state(state)
         waves = _waves(eta.sqrt(), _TIME_FREQUENCIES)  # the shifting sequence is geometric in sqrt(eta)
-        if asked is not None:
-            both = (waves, _dial_waves(asked))
+        if dial_values is not None:
+            both = (waves, _dial_waves(dial_values))
             waves = torch.cat([part.expand(max(map(len, both)), -1) for part in both], dim=1)
         own = slice(body * self._blocks_of_a_body, (body + 1) * self._blocks_of_a_body)
         for block, modulation in zip(self.body[own], self.time(waves)[own], strict=True):
@@ -150,10 +150,10 @@ class ResidualNet(nn.Module):
         return self.tail(x)
 
     @torch.no_grad()
-    def become(self, other: ResidualNet, *, asked: Sequence[float]) -> None:
+    def become(self, other: ResidualNet, *, dial_values: Sequence[float]) -> None:
         """Take the function of a network with dials at fixed values of them in [0, 1], for a network without dials."""
         assert other.fidelity is not None
-        waves = _dial_waves(torch.tensor([asked], dtype=torch.float32))
+        waves = _dial_waves(torch.tensor([dial_values], dtype=torch.float32))
         weights = dict(other.state_dict())
         time, rest = weights["time.hidden.weight"].tensor_split([2 * _TIME_FREQUENCIES], dim=1)
         weights["time.hidden.weight"] = time

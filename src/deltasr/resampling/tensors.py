@@ -91,7 +91,7 @@ def imresize(
     else:
         assert size is not None
         if min(size) < 1:
-            raise SettingError(f"imresize was asked for {size[0]}x{size[1]} pixels; both sides must be at least 1.")
+            raise SettingError(f"imresize cannot make {size[0]}x{size[1]} pixels; both sides must be at least 1.")
         scales = (size[0] / height, size[1] / width)
     factors = Fraction(size[0], height), Fraction(size[1], width)
     if scales == (float(factors[0]), float(factors[1])) and _interpolation_is_exact(image, factors, antialias):

@@ -1,4 +1,4 @@
-"""Adversarial training: a model and the discriminator that tells its results from real pictures."""
+"""Adversarial training: a model and a discriminator that separates its results from real pictures."""
 
 from __future__ import annotations
 
@@ -96,13 +96,15 @@ class AdversarialLearner(Learner):
         return watched
 
     def warnings(self, watched: dict[str, float]) -> list[str]:
-        """A sentence when the discriminator has stopped contributing, once each time that it does."""
+        """A sentence when the discriminator no longer contributes, once until that changes."""
         real, fake = watched["d_real"], watched["d_fake"]
         reason = ""
         if real - fake > _CERTAIN:
-            reason = "tells every result from a real picture, so its gradient says little; lower its learning rate"
+            reason = (
+                "separates all results from real pictures, so its gradient is of little use; lower its learning rate"
+            )
         elif abs(real - fake) < _CLUELESS and self.images > self.recipe.images // 20:
-            reason = "cannot tell results from real pictures; raise its learning rate or its width"
+            reason = "does not separate results from real pictures; raise its learning rate or its width"
         news = reason and reason != self._warned
         self._warned = reason
         return [f"the discriminator {reason} (D(real) = {real:.3f}, D(fake) = {fake:.3f})"] if news else []

@@ -88,7 +88,7 @@ class Learner:
         return step
 
     def warnings(self, watched: dict[str, float]) -> list[str]:
-        """What a person should know of the steps since the last look, whose watched means are given."""
+        """Sentences for the user about the steps since the last log entry, whose watched means are given."""
         return []
 
     def _loss(self, lr: Tensor, hr: Tensor, target: Tensor | None, restoration: Tensor | None) -> Loss:
@@ -136,10 +136,10 @@ class Learner:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Become what `state` was taken from.
+        """Take over what `state` returned.
 
         Raises:
-            TrainingError: it was taken from something else.
+            TrainingError: it does not fit the recipe.
         """
         try:
             self._restore(state)

@@ -175,6 +175,7 @@ class Run:
             teacher=self.recipe.teacher,
             drawn=self.pictures.drawn,
             graphics=self.recipe.graphics,
+            rescale_gt=self.recipe.rescale_gt,
         )
         loader = DataLoader(
             crops,

@@ -19,7 +19,7 @@ from deltasr.training.saved_state import count
 
 
 class Stopping:
-    """Says when a run should stop: after a time from its creation, or on a signal while it is entered.
+    """Decides when a run should stop: after a time from its creation, or on a signal while it is entered.
 
     After the first SIGINT or SIGTERM the run stops at the end of the current step; a second one has its usual effect.
     Only the main thread can handle signals; in another thread the run stops only after the time.

@@ -89,7 +89,7 @@ def train(recipe: Recipe, options: Options, display: Display) -> Path:
 
 @contextmanager
 def _failures_explained(folder: RunFolder) -> Iterator[None]:
-    """Raise an error that says what to do when memory runs out or a process that prepares crops dies."""
+    """Raise an error with advice when memory runs out or a process that prepares crops dies."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:

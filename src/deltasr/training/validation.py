@@ -25,10 +25,10 @@ class Validation:
     Attributes:
         bicubic: of bicubic interpolation.
         steps: of each step's prediction, first step first; the last is the model's result, and the only one of models
-            without steps. A model with a dial is asked for fidelity 1.
+            without steps. A model with a dial is run at fidelity 1.
         natural: of the result of a model with a dial at fidelity 0; None for other models.
         degraded: of the result of a model that restores, on degraded LR pictures whose strengths (`degradation.web`)
-            are evenly spaced from 0 to 1 and told to it; None for other models.
+            are evenly spaced from 0 to 1 and are its `restoration`; None for other models.
     """
 
     bicubic: float
@@ -90,11 +90,10 @@ def validate(
 ) -> Validation:
     """PSNR-Y of every step, on the middle of each picture (at most 96x96 LR pixels), `scale` border pixels left out.
 
-    The LR side is made by `degradation`, a name in `degradation.kinds.KINDS`; what chance decides in it depends on a
-    picture's place among them alone. For models that restore it is `bicubic`, and there is a mean over degraded
-    pictures besides. A picture counts 100 dB at the most: a flat one, which comes out exactly, would
-    make the mean infinite. An autoencoder's is between the picture and what it gives back. Noise, where a model needs
-    it, is that of seed 0.
+    The LR side is made by `degradation`, a name in `degradation.kinds.KINDS`; its random values depend only on the
+    picture's position in `pictures`. For models that restore, it is `bicubic`, and a second mean is over pictures
+    degraded by `degradation`. A picture counts at most 100 dB, since a flat one, which is exact, would make the mean
+    infinite. An autoencoder's PSNR is between the picture and its reconstruction. Noise is that of seed 0.
     """
     bicubic = BicubicCode(scale=scale)
     rows = []
@@ -103,8 +102,8 @@ def validate(
         padded = _results(model, lr.to(device), hr.to(device))
         if model.restoring:
             strength = (place + 0.5) / len(pictures)
-            ruined, _ = _centre(picture, scale, degradation, place, strength)
-            padded.append(model(pad(ruined.to(device), model.size_requirements), restoration=strength))
+            worse, _ = _centre(picture, scale, degradation, place, strength)
+            padded.append(model(pad(worse.to(device), model.size_requirements), restoration=strength))
         results = [result[..., : hr.shape[-2], : hr.shape[-1]] for result in padded]
         levels = [to_8_bit_levels(result.float().cpu()) for result in (decode(bicubic(lr), scale), *results)]
         rows.append([min(_LARGEST_PSNR, float(psnr_y(level, hr, border=scale))) for level in levels])

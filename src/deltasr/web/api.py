@@ -72,7 +72,7 @@ async def upscale(request: Request) -> Response:
 
 
 def result_headers(output: work.Output) -> dict[str, str]:
-    """What a response with a result says of it."""
+    """The headers of a response with a result."""
     headers = {
         "Content-Disposition": attachment(output.name),
         "Deltasr-Model": output.model,
@@ -90,12 +90,12 @@ def result_headers(output: work.Output) -> dict[str, str]:
 
 
 async def models(request: Request) -> Response:
-    """`GET /v1/models`: what there is."""
+    """`GET /v1/models`: the models that the server offers."""
     return JSONResponse({"models": await run_in_threadpool(state_of(request).models.listed)})
 
 
 async def health(request: Request) -> Response:
-    """`GET /healthz`: whether the server answers and its worker lives."""
+    """`GET /healthz`: whether the server and its worker are running."""
     queue = state_of(request).queue
     alive = queue.alive
     body = {"status": "ok" if alive else "failing", "waiting": len(queue), "version": __version__}

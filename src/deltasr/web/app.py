@@ -26,7 +26,10 @@ from deltasr.web.storage import Storage
 
 _DECODED_AT_ONCE = 2
 _LONGEST_BETWEEN_LOOKS = 30.0
-_SENTENCES = {404: "There is nothing here; /api says what there is.", 405: "This cannot be done here; /api says how."}
+_SENTENCES = {
+    404: "There is no such address; /api lists those of the API.",
+    405: "This address does not take this method; /api lists those of the API.",
+}
 
 
 def create_app(
@@ -85,7 +88,7 @@ def create_app(
 
 
 async def _tidy(sessions: Sessions, limits: Limits) -> None:
-    """Look now and then for sessions that nobody uses any more."""
+    """Remove unused sessions at intervals."""
     while True:
         await asyncio.sleep(min(limits.session_seconds / 4, _LONGEST_BETWEEN_LOOKS))
         await run_in_threadpool(sessions.close_idle)

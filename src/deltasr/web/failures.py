@@ -5,7 +5,7 @@ from __future__ import annotations
 from deltasr.errors import DeltasrError, PictureTooLargeError
 
 CLIENT_CLOSED_REQUEST = 499
-"""Nobody is there to read it; the status that nginx logs in this case."""
+"""The client has disconnected; the status that nginx logs in this case."""
 
 
 class WebError(DeltasrError):
@@ -30,7 +30,7 @@ class CancelledError(WebError):
 
 
 def as_web_error(error: BaseException) -> WebError:
-    """The response to any exception; what is not meant for people becomes a 500 that says nothing of it."""
+    """The response to any exception; one without a message for users becomes a 500 without details."""
     if isinstance(error, WebError):
         return error
     if isinstance(error, PictureTooLargeError):
@@ -43,4 +43,4 @@ def as_web_error(error: BaseException) -> WebError:
             "The server has not enough memory for this picture now; try again later, or give a smaller one.",
             headers={"Retry-After": "30"},
         )
-    return WebError(500, "Something went wrong inside the server; its log says what.")
+    return WebError(500, "An internal error occurred; the server's log has the details.")

@@ -1,4 +1,4 @@
-"""What every request has to pass, and what every response carries: host, origin, password, size, time, headers."""
+"""The checks of every request (host, origin, password, size, time) and the headers of every response."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _HEADERS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
 _OPEN = frozenset({"/healthz"})
-"""Paths that need no password: they say nothing of anybody."""
+"""Paths that need no password, since they show nothing of any user."""
 
 _SAFE = ("GET", "HEAD")
 _WRONG_PASSWORD_SECONDS = 1.0
@@ -44,9 +44,9 @@ class Guard:
     Args:
         app: what it guards.
         limits: of an upload.
-        hosts: the names under which the server may be asked for; addresses and localhost always may. A page of
-            somebody else's that has its own name point here (DNS rebinding) sends that name.
-        password: that everybody has to give, by HTTP Basic, with any user name; None for none.
+        hosts: names of the server that requests may have; addresses and localhost are always allowed. A foreign page
+            whose own name points to this server (DNS rebinding) sends that name.
+        password: of all users, by HTTP Basic with any user name; None for none.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Guard:
         await self._app(scope, _Bounded(receive, self._limits), send_guarded)
 
     def _require_host(self, headers: Headers) -> None:
-        """Raises: WebError: the server was not asked for by a name of its own."""
+        """Raises: WebError: the request's host is not a name of this server."""
         name = _name_of(headers.get("host", ""))
         if name == "localhost" or name in self._hosts or _is_address(name):
             return
@@ -124,7 +124,7 @@ class Guard:
         )
 
     def _require_length(self, headers: Headers) -> None:
-        """Raises: WebError: the request says that it is too long."""
+        """Raises: WebError: the length that the request states is over the limit."""
         stated = headers.get("content-length", "0")
         if not re.fullmatch(r"\d{1,18}", stated) or int(stated) > self._limits.upload_bytes:
             raise _too_long(self._limits)

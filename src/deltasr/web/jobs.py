@@ -34,7 +34,7 @@ class Job:
         place: its turn and the number of its arrival, by which jobs run.
         urgent: whether it goes before those that are not.
         share: of the work, in [0, 1], that is done.
-        future: its result, or the `WebError` that says why there is none.
+        future: its result, or the `WebError` with the reason why there is none.
     """
 
     def __init__(self, work: Work, *, owner: str, place: tuple[int, int] = (0, 0), urgent: bool = False) -> None:
@@ -60,7 +60,7 @@ class Job:
 
     @property
     def error(self) -> str:
-        """The sentence that says why it failed, if it did."""
+        """The reason why it failed, if it did, as a sentence."""
         return str(self.future.exception() or "") if self.future.done() else ""
 
     def ask_to_end(self, reason: CancelledError) -> None:
@@ -197,7 +197,7 @@ class Queue:
 
     @property
     def alive(self) -> bool:
-        """Whether the worker lives."""
+        """Whether the worker is running."""
         return self._thread.is_alive()
 
     def __len__(self) -> int:

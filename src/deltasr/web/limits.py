@@ -21,7 +21,7 @@ class Limits:
         waiting: jobs in the queue, of all users together.
         waiting_per_user: jobs of one user among them.
         job_seconds: that one picture may be worked on.
-        session_seconds: after which a session that nobody uses is forgotten, with its files.
+        session_seconds: after which an unused session is removed, with its files.
         sessions: at once.
         disk_bytes: of all uploads and results together.
         session_bytes: of the uploads and results of one session.

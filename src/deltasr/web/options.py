@@ -38,13 +38,13 @@ class Option:
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What was asked for: a model of the server, and the rest."""
+    """The options of a request: a model of the server, and the settings of the upscale."""
 
     model: str
     request: Request
 
 
-def _truth(text: str) -> bool:
+def _boolean(text: str) -> bool:
     if text.lower() in ("true", "1", "yes", "on", ""):
         return True
     if text.lower() in ("false", "0", "no", "off"):
@@ -135,7 +135,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="strip",
         field="strip",
-        read=_truth,
+        read=_boolean,
         kind="true or false",
         schema={"type": "boolean", "default": False},
         text="Leave out profile, EXIF, XMP and text.",

@@ -49,7 +49,7 @@ def address_of(bound: socket.socket) -> str:
 
 
 def serve(app: Starlette, bound: socket.socket, *, open_browser: bool) -> None:
-    """Serve until Ctrl-C, or until the process is told to end.
+    """Serve until Ctrl-C or SIGTERM.
 
     Raises:
         KeyboardInterrupt: Ctrl-C was pressed.

@@ -34,7 +34,7 @@ class Upload:
     notes: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """What the page knows of it."""
+        """What the page receives of it, as JSON values."""
         return {
             "id": self.id,
             "name": self.name,
@@ -63,7 +63,7 @@ class Run:
         return self.job.future.result() if self.job.state == "done" else None
 
     def as_json(self, queue: Queue) -> dict[str, Any]:
-        """What the page knows of it."""
+        """What the page receives of it, as JSON values."""
         output = self.output
         known: dict[str, Any] = {
             "id": self.id,
@@ -194,7 +194,7 @@ class Sessions:
             self.remove_upload(session, identifier)
 
     def close_idle(self) -> None:
-        """End the sessions that nobody has used for a while."""
+        """End the sessions that have not been used for a while."""
         earliest = self._clock() - self._limits.session_seconds
         for session in list(self._sessions.values()):
             if session.seen < earliest and not session.busy:
@@ -209,6 +209,6 @@ class Sessions:
             del self._sessions[oldest.token]
 
     def _settle(self, session: Session, run: Run) -> None:
-        """Remove the files of a result that nobody can reach any more."""
+        """Remove the files of a result that its session no longer holds."""
         if run.id not in session.runs and (output := run.output) is not None:
             output.delete()

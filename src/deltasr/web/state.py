@@ -38,7 +38,7 @@ def state_of(request: Request) -> State:
 
 
 async def result_of(job: Job, request: Request) -> Any:
-    """Wait for a job, which ends when nobody waits for it any more.
+    """Wait for a job. It is cancelled if the client disconnects.
 
     Raises:
         WebError: it failed, or the client has gone.

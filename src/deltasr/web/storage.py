@@ -97,7 +97,7 @@ class StoredFile:
 
 
 class Storage:
-    """The private folder: nobody else can read it, and it is gone when the server ends."""
+    """The private folder: no other user of the machine can read it, and it is removed when the server ends."""
 
     def __init__(self, limit: int) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="deltasr-web-"))

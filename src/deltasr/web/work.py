@@ -1,4 +1,4 @@
-"""What the worker does: a whole picture, or the part of it that somebody looks at."""
+"""The worker's tasks: upscale a whole picture, or the part of it that the page shows."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Output:
 
     Attributes:
         file: what `deltasr upscale` would have written.
-        pixels: the same for views, if they were asked for.
+        pixels: the same for views, if they were requested.
         name: to offer the file under.
         format: of the file, as `imaging.formats.FORMATS` names it.
         width, height: of the result.
@@ -127,10 +127,10 @@ def upscale(
     """Upscale an uploaded picture into a file, which is what `deltasr upscale` writes with the same options.
 
     Args:
-        progress: told the share that is done.
+        progress: called with the share that is done.
         content: the upload.
         name: what its user calls it.
-        options: what is asked for.
+        options: of the request.
         models, storage: of the server.
         space: that the result counts for.
         max_result_pixels: of the result.
@@ -192,8 +192,8 @@ def preview(
 ) -> bytes:
     """A part of a result at the model's own scale, as PNG, without the rest: the pixels that the whole will have there.
 
-    The model sees as much around the part as it does in the whole picture. For a model without a bounded receptive
-    field, and for one that draws noise, they are similar pixels only.
+    The model's input includes as much around the part as in the whole picture. For a model without a bounded
+    receptive field, and for one that draws noise, the pixels are only similar.
 
     Args:
         pixels: of the source, as `views.keep` wrote them.
@@ -266,5 +266,5 @@ def _fidelity(facts: Facts, options: Options) -> float | None:
 
 
 def _restoration(result: Picture) -> float:
-    """What was decided: a result says it in its text, unless it is nothing."""
+    """The restoration that was used, from the result's text metadata; without such a text it is 0."""
     return float(result.metadata.text.get(f"{OWN_TEXT}restoration", "0").partition(",")[0])

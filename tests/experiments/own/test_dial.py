@@ -57,7 +57,7 @@ def test_a_row_and_a_point_for_each_setting(given: Settings, monkeypatch: pytest
         ("mine", fidelity, "Tiny") for fidelity in fidelities
     ]
     titles = [column.title for column in result.table.columns]
-    assert titles == ["model", "fidelity", "set", "PSNR-Y", "SSIM-Y", "LPIPS", "LPIPS-squeeze", "LR-PSNR"]
+    assert titles == ["model", "fidelity", "set", "pictures", "PSNR-Y", "SSIM-Y", "LPIPS", "LPIPS-squeeze", "LR-PSNR"]
     assert len({cells["PSNR-Y"] for cells in rows}) == len(fidelities)
     assert all(cells["LPIPS"] != cells["LPIPS-squeeze"] for cells in rows)
     assert "mine: 0.75 is its default." in result.notes
@@ -92,7 +92,7 @@ def test_a_note_says_how_the_numbers_move(
     def scores(self: Meter, label: str, model: object, *, fidelity: float) -> list[Scores]:
         y, distance = numbers[fidelity]
         facts = {"ssim_y": 0.5, "lr_psnr": 50.0, "seconds": 1.0, "further": {"LPIPS-squeeze": 0.5}}
-        return [Scores(dataset="Tiny", psnr_y=y, lpips=distance, **facts)]
+        return [Scores(dataset="Tiny", pictures=1, psnr_y=y, lpips=distance, **facts)]
 
     monkeypatch.setattr(Meter, "measure", scores)
     (sentence,) = [note for note in dial.EXPERIMENT.run(given).notes if "monotonic" in note]
@@ -106,7 +106,10 @@ def test_other_methods_stand_beside_the_sets_that_they_were_measured_on(
     (test_set,) = given.sets
     benchmark = replace(test_set.benchmark, name="DeltaDiffSet14", pairs=test_set.benchmark.pairs * 14)
     monkeypatch.setattr(dial, "FIDELITIES", (0.0, 1.0))
-    result = dial.EXPERIMENT.run(replace(given, sets=(replace(test_set, benchmark=benchmark),)))
+    whole = replace(given, sets=(replace(test_set, benchmark=benchmark),))
+    quick = dial.EXPERIMENT.run(whole)
+    assert all(row.source == THIS_RUN for row in quick.table.rows), "a quick run measures three pictures"
+    result = dial.EXPERIMENT.run(replace(whole, quick=False))
     others = {row.cells["model"]: row for row in result.table.rows if row.source != THIS_RUN}
     assert others.keys() == {"RLFN", "RFDN", "IMDN", "LWFANet", "SRGAN", "DeltaDiff's released pictures"}
     published = others["DeltaDiff's released pictures"].cells

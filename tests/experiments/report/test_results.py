@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from deltasr.evaluation.lpips import NET_NAMES, Lpips
 from deltasr.evaluation.sets import find_set
 from deltasr.experiments import catalogue
 from deltasr.experiments.experiment import Settings, TestSet
+from deltasr.experiments.report import cnn
 from deltasr.experiments.report.results import held_out_sets
 from deltasr.experiments.runs import Run
 from deltasr.models import checkpoint
@@ -83,7 +86,10 @@ def test_report_3_from_pictures_to_plots(settings: Settings):
     assert all(float(row["PSNR-Y"]) > 0 and float(row["LPIPS"]) > 0 for row in rows[: len(ours)])
     assert len({row["PSNR-Y"] + row["SSIM-Y"] + row["LPIPS"] for row in rows[:4]}) == 4
     assert all(float(row["LPIPS-squeeze"]) not in (0, float(row["LPIPS"])) for row in rows[: len(ours)])
-    assert [(row["model"], row["PSNR-Y"]) for row in rows[len(ours) :]] == [("CNN", ""), ("GAN, by turns", "")]
+    assert [(row["model"], row["PSNR-Y"], row["pictures"]) for row in rows[len(ours) :]] == [
+        ("CNN (2 blocks and L1 loss)", "27.63", "102"),
+        ("GAN", "23.20", "102"),
+    ]
     text = (folder / "table.md").read_text(encoding="utf-8")
     for fact in ("not available", "alex at conv5 in place of VGG19", "24 images (12x12 LR crops", "by /4"):
         assert fact in text
@@ -98,6 +104,15 @@ def test_a_second_experiment_trains_only_what_is_new(settings: Settings):
     catalogue.run("report-4", settings)
     new = {path.name for path in (settings.output / "runs").iterdir()} - before
     assert [name.rsplit("-", 1)[0] for name in new] == ["rrdb-gan-dual"]
+
+
+@pytest.mark.parametrize("name", [f"report-{n}" for n in range(1, 6)])
+def test_every_value_of_the_report_is_shown(
+    name: str, settings: Settings, monkeypatch: pytest.MonkeyPatch, left_out: Callable[..., list[dict[str, Any]]]
+):
+    monkeypatch.setattr(cnn, "_BLOCKS", (2,))
+    result = catalogue.EXPERIMENTS[name].run(settings)
+    assert left_out(name, result.table.rows) == []
 
 
 def test_the_test_split_is_what_the_run_kept_halved(settings: Settings, tmp_path: Path):

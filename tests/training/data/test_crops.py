@@ -242,3 +242,51 @@ def test_strengths_are_drawn_as_they_are_described():
     assert abs(((drawn > 0) & (drawn <= 0.5)).mean() - 0.45) < 0.01
     assert drawn.max() < 1
     assert abs(drawn[drawn > 0.5].mean() - 0.75) < 0.01
+
+
+@pytest.fixture
+def oblong(tmp_path: Path) -> CachedPicture:
+    """A picture of 48x80 pixels whose red grows to the right and whose green grows downwards; LR is not used."""
+    rows, columns = np.mgrid[:48, :80].astype(np.uint8)
+    np.save(tmp_path / "hr.npy", np.stack([columns * 3, rows * 3, rows * 0], axis=2))
+    np.save(tmp_path / "lr.npy", np.zeros((12, 20, 3), np.uint8))
+    return CachedPicture(Path("x.png"), tmp_path / "hr.npy", tmp_path / "lr.npy", 48, 80)
+
+
+def test_a_rescaled_crop_is_a_square_over_the_short_side_resized_by_area(oblong: CachedPicture):
+    crops = Crops([oblong], scale=4, crop=6, seed=3, rescale_gt=True)
+    assert crops.epoch_length == 1
+    picture = oblong.arrays()[0].astype(float)
+    lefts, mirrored = set(), 0
+    for position in range(200):
+        crop = crops[position]
+        assert (crop.hr.shape, crop.lr.shape) == ((3, 24, 24), (3, 6, 6))
+        red = crop.hr[0, 0].int()
+        is_mirrored = bool(red[0] > red[-1])
+        mirrored += is_mirrored
+        left = round((min(red.tolist()) - 1.5) / 3)
+        square = picture[:, left : left + 48]
+        means = square.reshape(24, 2, 24, 2, 3).mean(axis=(1, 3))
+        expected = (means[:, ::-1] if is_mirrored else means).transpose(2, 0, 1)
+        assert np.abs(crop.hr.numpy() - expected).max() <= 0.5
+        made = degrade_pictures(crop.hr[None].float() / 255, kind="bicubic", scale=4)[0]
+        assert torch.equal(crop.lr, (made * 255).round().to(torch.uint8))
+        lefts.add(left)
+    assert lefts == set(range(33))
+    assert 80 < mirrored < 120
+
+
+def test_rescaled_crops_have_one_of_each_picture_in_an_epoch(cached: list[CachedPicture]):
+    crops = Crops(cached, scale=4, crop=8, seed=0, degradation="resshift-code", rescale_gt=True)
+    assert sorted(crops.picture_at(position) for position in range(crops.epoch_length)) == list(range(len(cached)))
+    assert _fingerprints(crops, range(6)) == _fingerprints(crops, range(5, -1, -1))[::-1]
+    assert _fingerprints(crops, range(6)) != _fingerprints(_crops(cached, degradation="resshift-code"), range(6))
+
+
+def test_a_teacher_s_rescaled_crop_is_that_of_the_picture(taught: list[CachedPicture]):
+    crops = Crops(taught, scale=4, crop=8, seed=0, teacher=1.0, rescale_gt=True)
+    for position in range(crops.epoch_length):
+        crop = crops[position]
+        has_teacher = crops.picture_at(position) < len(taught) - 1
+        expected = 255 - crop.hr.int() if has_teacher else crop.hr.int()
+        assert (crop.target.int() - expected).abs().max() <= 1

@@ -375,7 +375,14 @@ def test_the_first_part_of_a_run_has_fewer_steps(model: DeltaDiff, batch: tuple[
     assert late[0] > 0
 
 
-@pytest.mark.parametrize("changes", [{"early_steps": 5}, {"early_steps": 2, "shared": False}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"early_steps": 5},
+        {"early_steps": 2, "shared": False},
+        {"early_steps": 2, "step_weights": (1.0, 2.0, 0.0, 0.0)},
+    ],
+)
 def test_a_first_part_that_cannot_be_is_refused(changes: dict[str, Any]):
     with pytest.raises(ValueError, match="early_steps"):
         _recipe(**changes)

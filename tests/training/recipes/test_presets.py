@@ -12,6 +12,7 @@ import msgspec
 import msgspec.inspect
 import pytest
 
+from deltasr.degradation.kinds import KINDS as DEGRADATIONS
 from deltasr.errors import SettingError
 from deltasr.models.configs import Config, DeltaDiffConfig, RrdbConfig, ShiftingConfig, VQConfig
 from deltasr.training.recipes.editing import (
@@ -28,6 +29,7 @@ from deltasr.training.recipes.types import (
     AnyRecipe,
     AutoencoderRecipe,
     ChainRecipe,
+    DegradationKind,
     DeltaDiffRecipe,
     Recipe,
     RrdbRecipe,
@@ -153,6 +155,7 @@ def test_assignments_read_numbers_booleans_and_lists():
         ("step_weights = [1, 1]", "step_weights has 2 values for 4 steps"),
         ("step_weights = [0, 0, 0, 0]", "step_weights are all zero"),
         ("step_weights = [1, 1, 1, -1]", "'step_weights'"),
+        ("step_weights = [1, 1, 0, 0]\nearly_steps = 2", "step_weights are zero for the last steps"),
         ("betas = [0.9]", "'betas'"),
         ("betas = [0.9, 1.0]", "'betas'"),
         ("betas = 0.9", "'betas'"),
@@ -354,3 +357,7 @@ def test_the_grid_is_that_of_pixels():
 def test_patience_cannot_end_a_run_while_its_model_rests():
     with pytest.raises(SettingError, match="patience would end a run by phases while the model rests"):
         from_assignments(RECIPES["rrdb-gan"], ["alternation=phases", "patience=3"])
+
+
+def test_recipes_take_every_kind_of_degradation():
+    assert set(get_args(DegradationKind)) == set(DEGRADATIONS)

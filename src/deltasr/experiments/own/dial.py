@@ -18,8 +18,8 @@ from deltasr.experiments.measuring import (
     perception_panels,
     squeeze_lpips,
 )
-from deltasr.experiments.papers import DELTADIFF_IMAGES, REFERENCE_SOURCE, REFERENCES, reference_scores
 from deltasr.experiments.plots import draw_panels
+from deltasr.experiments.references import DELTADIFF_IMAGES, REFERENCE_SOURCE, REFERENCES, reference_scores
 from deltasr.experiments.runs import machine
 from deltasr.experiments.tables import Column, Row, Table, Value
 from deltasr.models import catalogue
@@ -40,7 +40,7 @@ def _run(settings: Settings) -> Result:
     ours = [row for name, model in models.items() for row in _rows(name, model, meter)]
     others = [
         Row(cells={_MODEL: reference.method, _FIDELITY: "", **scores}, source=REFERENCE_SOURCE)
-        for reference, scores in reference_scores(settings.sets, (*REFERENCES, DELTADIFF_IMAGES))
+        for reference, scores in reference_scores(meter.sets, (*REFERENCES, DELTADIFF_IMAGES))
     ]
     names = [test_set.benchmark.name for test_set in meter.sets]
     rows = sorted([*ours, *others], key=lambda row: names.index(str(row.cells[SET])))

@@ -11,13 +11,12 @@ from deltasr.experiments.measuring import SCORE_COLUMNS, SECONDS, Meter, percept
 from deltasr.experiments.papers import (
     DELTADIFF,
     DELTADIFF_MILLIONS,
-    DELTADIFF_SCALE,
-    DELTADIFF_SET14,
-    PAPER,
+    METHOD,
+    MILLIONS,
     RESSHIFT,
-    RESSHIFT_RESULT,
-    RESSHIFT_RESULT_SOURCE,
-    RESSHIFT_SCALE,
+    deltadiff_scale,
+    published,
+    resshift_scale,
 )
 from deltasr.experiments.plots import draw_panels
 from deltasr.experiments.runs import Run, budgeted, machine, scale_of, trained
@@ -33,12 +32,12 @@ _PASSES = 4
 """Passes of the network per image where every step is run on it; a teacher-forced training has one."""
 _BASELINE = "bicubic"
 
-_MODEL, _STEPS, _MILLIONS = "model", "steps", "parameters (M)"
+_MODEL, _STEPS = "model", "steps"
 _IMAGES_SEEN, _TRAINING = "images seen", "s of training"
 _COLUMNS = (
     Column(title=_MODEL),
     Column(title=_STEPS),
-    Column(title=_MILLIONS, digits=2),
+    Column(title=MILLIONS, digits=2),
     Column(title=_IMAGES_SEEN),
     Column(title=_TRAINING, digits=0),
     *SCORE_COLUMNS,
@@ -62,11 +61,11 @@ def _run(settings: Settings) -> Result:
     trainings = (
         (scale_of(runs, on),) if runs else (f"This run: checkpoints that were given, measured on {machine(on)}.",)
     )
-    panels = perception_panels([*rows, *_PUBLISHED], label=_MODEL)
+    panels = perception_panels(rows, label=_MODEL)
     return Result(
-        table=Table(columns=_COLUMNS, rows=(*rows, *_PUBLISHED)),
+        table=Table(columns=_COLUMNS, rows=(*rows, *_published())),
         plots=(draw_panels(panels, title="Small models"),) if panels else (),
-        scale=(*trainings, meter.scale(), RESSHIFT_SCALE, DELTADIFF_SCALE),
+        scale=(*trainings, meter.scale(), resshift_scale(), deltadiff_scale()),
         notes=(
             *meter.notes(),
             *(_BUDGET if runs else ()),
@@ -81,10 +80,22 @@ _BUDGET = (
     "table.",
     f"{_OURS} has another network, and sees as many images as {_TEACHER_FORCED}.",
 )
-_PUBLISHED = (
-    Row(cells={_MODEL: "ResShift", _STEPS: 15, _MILLIONS: 118.59, **RESSHIFT_RESULT}, source=RESSHIFT_RESULT_SOURCE),
-    Row(cells={_MODEL: "DeltaDiff", _STEPS: 4, _MILLIONS: DELTADIFF_MILLIONS, **DELTADIFF_SET14}, source=PAPER),
-)
+
+
+def _published() -> list[Row]:
+    """The papers' own models on their sets."""
+    (resshift,) = (r for r in published("resshift-table-3", dataset="ImageNet-Test") if r.cells[METHOD] == "ResShift")
+    (cost,) = (r for r in published("resshift-table-2") if r.cells[METHOD] == "ResShift")
+    deltadiff = [r for r in published("deltadiff-table-1") if str(r.cells[METHOD]).startswith("DeltaDiff")]
+    return [
+        _published_row("ResShift", 15, cost.cells[MILLIONS], resshift),
+        *(_published_row("DeltaDiff", 4, DELTADIFF_MILLIONS, row) for row in deltadiff),
+    ]
+
+
+def _published_row(model: str, steps: int, millions: Value, row: Row) -> Row:
+    scores = {column.title: row.cells[column.title] for column in SCORE_COLUMNS}
+    return replace(row, cells={_MODEL: model, _STEPS: steps, MILLIONS: millions, **scores})
 
 
 def _trained(name: str, settings: Settings) -> Run:
@@ -99,7 +110,7 @@ def _rows(name: str, model: Model, facts: dict[str, Value], meter: Meter) -> lis
     cells: dict[str, Value] = {
         _MODEL: name,
         _STEPS: model.steps,
-        _MILLIONS: parameters_of(model) / 1e6 or None,
+        MILLIONS: parameters_of(model) / 1e6 or None,
         **facts,
     }
     return [Row(cells={**cells, **scores.cells(), SECONDS: scores.seconds}) for scores in meter.measure(name, model)]

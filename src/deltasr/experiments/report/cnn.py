@@ -11,11 +11,10 @@ from deltasr.experiments.plots import Panel, Series, draw_panels
 from deltasr.experiments.report.results import MODEL, REPORT, compare
 from deltasr.experiments.report.trainings import TRAINING_NOTE, train_cnn
 from deltasr.experiments.runs import Run
-from deltasr.experiments.tables import Row
+from deltasr.experiments.tables import THIS_RUN, Row
 
 _BLOCKS = (2, 10, 15)
-_REPORTED_BASELINES = ("nearest", "bilinear")
-_BASELINES = (*_REPORTED_BASELINES, "bicubic")
+_BASELINES = ("nearest", "bilinear", "bicubic")
 
 
 def _label(blocks: int) -> str:
@@ -32,7 +31,7 @@ def _run_depths(settings: Settings) -> Result:
         settings,
         title="Depth",
         baselines=_BASELINES,
-        reported=(*_REPORTED_BASELINES, *map(_label, _BLOCKS)),
+        reported="report-1",
         notes=(
             TRAINING_NOTE,
             "Networks of all depths see the same number of images, which takes deeper ones more time. A short training "
@@ -43,7 +42,8 @@ def _run_depths(settings: Settings) -> Result:
 
 
 def _plot_depths(rows: Sequence[Row]) -> bytes:
-    psnr = {(row.cells.get(SET), row.cells[MODEL]): float(row.cells.get(PSNR) or 0) for row in rows}
+    ours = [row for row in rows if row.source == THIS_RUN]
+    psnr = {(row.cells[SET], row.cells[MODEL]): float(row.cells[PSNR] or 0) for row in ours}
     panels = [
         Panel(
             title=str(name),
@@ -54,7 +54,7 @@ def _plot_depths(rows: Sequence[Row]) -> bytes:
                 *(Series(label=b, x=[_BLOCKS[0], _BLOCKS[-1]], y=[psnr[name, b]] * 2) for b in _BASELINES),
             ],
         )
-        for name in dict.fromkeys(row.cells[SET] for row in rows if SET in row.cells)
+        for name in dict.fromkeys(row.cells[SET] for row in ours)
     ]
     return draw_panels(panels, title="Depth against interpolation, after the same number of images")
 
@@ -64,9 +64,7 @@ def _train_losses(settings: Settings) -> Mapping[str, Run]:
 
 
 def _run_losses(settings: Settings) -> Result:
-    return compare(
-        _train_losses, settings, title="L1 against L2", reported=("CNN, L1", "CNN, L2"), notes=(TRAINING_NOTE,)
-    )
+    return compare(_train_losses, settings, title="L1 against L2", reported="report-2", notes=(TRAINING_NOTE,))
 
 
 CNN_EXPERIMENTS = (

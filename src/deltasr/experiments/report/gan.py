@@ -52,7 +52,6 @@ def _experiment(
     train: Callable[[Settings, Run, Features], Mapping[str, Run]],
     *,
     plot_title: str,
-    reported: tuple[str, str],
     note: str,
 ) -> Experiment:
     """An experiment that trains GANs from the weights of one CNN.
@@ -61,7 +60,6 @@ def _experiment(
         name, title: of the experiment.
         train: makes the runs by the names of their rows, from the CNN's run.
         plot_title: of the plot of scores.
-        reported: the rows that the report has.
         note: on what is compared.
     """
 
@@ -71,7 +69,7 @@ def _experiment(
             lambda settings: train(settings, train_cnn(settings), features),
             settings,
             title=plot_title,
-            reported=reported,
+            reported=name,
             notes=(TRAINING_NOTE, GAN_NOTE, note, features.note()),
             further=features.other_lpips(),
         )
@@ -85,7 +83,6 @@ GAN_EXPERIMENTS = (
         "The CNN against the GAN",
         _training_schemes,
         plot_title="CNN against GAN",
-        reported=(_CNN, _ALTERNATING),
         note=(
             f"{_ALTERNATING}: the discriminator alone, then generator and discriminator in turns, twice, as in the "
             "report, so that the generator learns from two fifths of the images. Jointly, which the report proposes "
@@ -97,7 +94,6 @@ GAN_EXPERIMENTS = (
         "The GAN's loss: dual against triad",
         _loss_terms,
         plot_title="Dual against triad loss",
-        reported=(_DUAL, _TRIAD),
         note="Dual: perceptual and adversarial loss. Triad: these and L1, weighted as in the recipe rrdb-gan.",
     ),
     _experiment(
@@ -105,7 +101,6 @@ GAN_EXPERIMENTS = (
         "The perceptual loss: features before against after activation",
         _activations,
         plot_title="Features before against after activation",
-        reported=(_BEFORE, _AFTER),
         note=(
             "The weight of the perceptual loss is the same in both. After the activation, which cuts off negative "
             "values, differences of features are smaller, and so is the term."

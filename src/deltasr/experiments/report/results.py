@@ -13,6 +13,7 @@ from deltasr.evaluation.sets import BenchmarkSet, Pair
 from deltasr.experiments.costs import parameters_of
 from deltasr.experiments.experiment import Result, Settings, TestSet
 from deltasr.experiments.measuring import SCORE_COLUMNS, SET, Meter, perception_panels
+from deltasr.experiments.papers import METHOD, MILLIONS, published, remarks, report_scale
 from deltasr.experiments.plots import draw_panels
 from deltasr.experiments.report.curves import loss_plots
 from deltasr.experiments.runs import Run, scale_of
@@ -25,17 +26,13 @@ from deltasr.training.run_folder import RunFolder
 REPORT = "A course report on an RRDB super-resolution CNN and GAN"
 MODEL = "model"
 
-_MILLIONS, _IMAGES, _SECONDS = "parameters (M)", "images", "s of training"
+_IMAGES, _SECONDS = "images", "s of training"
 _COLUMNS = (
     Column(title=MODEL),
-    Column(title=_MILLIONS, digits=2),
+    Column(title=MILLIONS, digits=2),
     Column(title=_IMAGES),
     Column(title=_SECONDS, digits=0),
     *SCORE_COLUMNS,
-)
-_REPORT_SCALE = (
-    "The report: RRDB networks of up to 15 blocks, pictures halved first, LR by /4, 80/10/10 by file, Adam at 1e-4 "
-    "halved half-way, batches of 16, early stopping."
 )
 _TEST_SPLIT = "test split"
 
@@ -46,7 +43,7 @@ def compare(
     *,
     title: str,
     baselines: Sequence[str] = ("bicubic",),
-    reported: Sequence[str],
+    reported: str,
     notes: Sequence[str],
     further: Mapping[str, nn.Module] | None = None,
 ) -> Result:
@@ -57,7 +54,7 @@ def compare(
         settings: of the experiment.
         title: of the plot of scores.
         baselines: models of the catalogue to measure first.
-        reported: the rows that the report has.
+        reported: name of the table of the report that stands below.
         notes: on how to read the numbers, besides how they were measured.
         further: more perceptual metrics than LPIPS, by the titles of their columns.
 
@@ -72,23 +69,30 @@ def compare(
     rows = [row for name in baselines for row in meter.rows(name, catalogue.load(name), {MODEL: name})]
     for label, run in runs.items():
         model = run.model()
-        cells = {_MILLIONS: parameters_of(model) / 1e6, _IMAGES: run.recipe.images, _SECONDS: run.seconds}
+        cells = {MILLIONS: parameters_of(model) / 1e6, _IMAGES: run.recipe.images, _SECONDS: run.seconds}
         rows += meter.rows(label, model, {MODEL: label, **cells})
     columns = (*_COLUMNS, *(Column(title=name, digits=4) for name in further or {}))
-    published = [Row(cells={MODEL: label}, source="report") for label in reported]
     panels = perception_panels(rows, label=MODEL)
     scores = [draw_panels(panels, title=f"{title}: better is to the right and below")] if panels else []
     return Result(
-        table=Table(columns=columns, rows=(*sorted(rows, key=lambda row: _place(row, meter)), *published)),
+        table=Table(columns=columns, rows=(*sorted(rows, key=lambda row: _place(row, meter)), *_published(reported))),
         plots=(*scores, *loss_plots(runs)),
-        scale=(scale_of(list(runs.values()), settings.device), meter.scale(), _REPORT_SCALE),
+        scale=(scale_of(list(runs.values()), settings.device), meter.scale(), report_scale()),
         notes=(
             *meter.notes(),
             f"The {_TEST_SPLIT}: a tenth of the training folder's pictures, halved, which no training saw.",
             *notes,
-            "The report's numbers were not available.",
+            *remarks(reported),
         ),
     )
+
+
+def _published(name: str) -> list[Row]:
+    rows = published(name, dataset="NTIRE 2017")
+    return [
+        replace(row, cells={MODEL if title == METHOD else title: value for title, value in row.cells.items()})
+        for row in rows
+    ]
 
 
 def held_out_sets(run: Run, settings: Settings) -> tuple[TestSet, ...]:

@@ -6,7 +6,7 @@ import math
 
 from deltasr.diffusion.schedule import Schedule, geometric_schedule, resshift_paper
 from deltasr.experiments.experiment import Experiment, Result, Settings
-from deltasr.experiments.papers import PAPER, RESSHIFT
+from deltasr.experiments.papers import RESSHIFT
 from deltasr.experiments.plots import Panel, Series, draw_panels
 from deltasr.experiments.tables import Column, Row, Table, Value
 
@@ -51,7 +51,7 @@ def _paper_row(kappa: float) -> Row:
         "kappa sqrt(eta_1)": kappa * first,
         "kappa sqrt(eta_T)": kappa * last,
     }
-    return Row(cells=cells, source=PAPER)
+    return Row(cells=cells, source="paper")
 
 
 def _run(settings: Settings) -> Result:

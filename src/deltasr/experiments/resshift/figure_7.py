@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from deltasr.errors import SettingError
 from deltasr.experiments.experiment import Experiment, Result, Settings
 from deltasr.experiments.measuring import SCORE_COLUMNS, Meter, Scores
-from deltasr.experiments.papers import RESSHIFT, RESSHIFT_RESULT, RESSHIFT_RESULT_SOURCE, RESSHIFT_SCALE
+from deltasr.experiments.papers import RESSHIFT, published, remarks, resshift_scale
 from deltasr.experiments.plots import Panel, Series, draw_panels
-from deltasr.experiments.resshift.grid import CHOSEN, Point, over_kappa, over_steps, train_point
+from deltasr.experiments.resshift.grid import CHOSEN, Point, over_kappa, over_steps, point_of, train_point
 from deltasr.experiments.runs import scale_of
 from deltasr.experiments.tables import Column, Row, Table
 from deltasr.models import catalogue
@@ -23,23 +24,36 @@ def _run(settings: Settings) -> Result:
     meter = Meter(settings)
     if not meter.perceptual:
         raise SettingError("A perception-distortion curve needs LPIPS; give its weights by --lpips FILE.")
-    steps, kappas = over_steps(settings), over_kappa(settings)
+    steps, kappas = steps_of(settings), over_kappa(settings)
     points = list(dict.fromkeys([*steps, *kappas]))
     runs = {point: train_point(point, settings) for point in points}
     scores = {str(point): meter.measure(str(point), run.model()) for point, run in runs.items()}
     scores |= {name: meter.measure(name, catalogue.load(name)) for name in _BESIDE}
     rows = [Row(cells={_MODEL: label, **of.cells()}) for label, of_sets in scores.items() for of in of_sets]
-    published = Row(cells={_MODEL: f"ResShift, {CHOSEN}", **RESSHIFT_RESULT}, source=RESSHIFT_RESULT_SOURCE)
+    papers = [_papers_row(row) for row in published("resshift-table-1", dataset="ImageNet-Test")]
     return Result(
-        table=Table(columns=_COLUMNS, rows=(*rows, published)),
+        table=Table(columns=_COLUMNS, rows=(*rows, *papers)),
         plots=(_plot(steps, kappas, scores),),
-        scale=(scale_of(list(runs.values()), settings.device), meter.scale(), RESSHIFT_SCALE),
+        scale=(scale_of(list(runs.values()), settings.device), meter.scale(), resshift_scale()),
         notes=(
             *meter.notes(),
             "Better is to the right and below. The paper has the mean squared error in place of PSNR-Y, and T = 10, "
-            "15, 20, 30, 40 and 50; its figure has no numbers.",
+            "15, 20, 30, 40 and 50, of ResShift and LDM; its figure has no numbers. Those in the table are of "
+            "its Table 1.",
+            *remarks("resshift-table-1"),
         ),
     )
+
+
+def steps_of(settings: Settings) -> list[Point]:
+    """The steps of Table 1, and 20, which only the figure has."""
+    steps = {point.steps for point in over_steps(settings)} | (set() if settings.quick else {20})
+    return [replace(CHOSEN, steps=count) for count in sorted(steps)]
+
+
+def _papers_row(row: Row) -> Row:
+    cells = {column.title: row.cells[column.title] for column in SCORE_COLUMNS}
+    return replace(row, cells={_MODEL: f"ResShift, {point_of(row)}", **cells})
 
 
 def _plot(steps: Sequence[Point], kappas: Sequence[Point], scores: Mapping[str, Sequence[Scores]]) -> bytes:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from deltasr.experiments.experiment import Settings
 from deltasr.experiments.resshift.figure_3 import paper_schedule
 from deltasr.experiments.runs import Run, budgeted, trained
+from deltasr.experiments.tables import Row
 
 _IMAGES = 16_000
 
@@ -26,9 +27,15 @@ class Point:
 CHOSEN = Point()
 
 
+def point_of(row: Row) -> Point:
+    """The setting in a row with the columns T, p and kappa."""
+    steps, p, kappa = (float(row.cells[title] or 0) for title in ("T", "p", "kappa"))
+    return Point(steps=int(steps), p=p, kappa=kappa)
+
+
 def over_steps(settings: Settings) -> list[Point]:
-    """The chosen setting, with other numbers of steps."""
-    return [replace(CHOSEN, steps=steps) for steps in ((4, 15) if settings.quick else (4, 10, 15, 30, 50))]
+    """The chosen setting, with other numbers of steps: those of Table 1, and the released four."""
+    return [replace(CHOSEN, steps=steps) for steps in ((4, 15) if settings.quick else (4, 10, 15, 30, 40, 50))]
 
 
 def over_p(settings: Settings) -> list[Point]:

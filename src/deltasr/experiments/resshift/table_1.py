@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from deltasr.experiments.experiment import Experiment, Result, Settings
 from deltasr.experiments.measuring import LPIPS, PSNR, SCORE_COLUMNS, SET, Meter
-from deltasr.experiments.papers import RESSHIFT, RESSHIFT_RESULT, RESSHIFT_RESULT_SOURCE, RESSHIFT_SCALE
+from deltasr.experiments.papers import NO_REFERENCE_COLUMNS, NOT_MEASURED, RESSHIFT, published, remarks, resshift_scale
 from deltasr.experiments.plots import Panel, Series, draw_panels
-from deltasr.experiments.resshift.grid import CHOSEN, Point, over_kappa, over_p, over_steps, train_point
+from deltasr.experiments.resshift.grid import CHOSEN, Point, over_kappa, over_p, over_steps, point_of, train_point
 from deltasr.experiments.runs import scale_of
 from deltasr.experiments.tables import Column, Row, Table, Value
 
@@ -17,7 +17,9 @@ _COLUMNS = (
     Column(title="p", digits=1),
     Column(title="kappa", digits=1),
     *SCORE_COLUMNS,
+    *NO_REFERENCE_COLUMNS,
 )
+_TABLE = "resshift-table-1"
 
 
 def _cells(point: Point) -> dict[str, Value]:
@@ -30,17 +32,23 @@ def _run(settings: Settings) -> Result:
     points = list(dict.fromkeys(point for values in axes.values() for point in values))
     runs = {point: train_point(point, settings) for point in points}
     rows = {point: meter.rows(str(point), run.model(), _cells(point)) for point, run in runs.items()}
-    published = Row(cells={**_cells(CHOSEN), **RESSHIFT_RESULT}, source=RESSHIFT_RESULT_SOURCE)
+    papers = {point_of(row): row for row in published(_TABLE, dataset="ImageNet-Test")}
+    ordered = sorted({*points, *papers}, key=lambda point: (point.p, point.kappa, point.steps))
+    together = [
+        row for point in ordered for row in (*rows.get(point, ()), *([papers[point]] if point in papers else []))
+    ]
     measured = [PSNR, *([LPIPS] if meter.perceptual else [])]
     return Result(
-        table=Table(columns=_COLUMNS, rows=(*(row for point in points for row in rows[point]), published)),
+        table=Table(columns=_COLUMNS, rows=tuple(together)),
         plots=tuple(_plot(title, axes, rows) for title in measured),
-        scale=(scale_of(list(runs.values()), settings.device), meter.scale(), RESSHIFT_SCALE),
+        scale=(scale_of(list(runs.values()), settings.device), meter.scale(), resshift_scale()),
         notes=(
             *meter.notes(),
             "The paper finds that a larger p improves PSNR and SSIM at the cost of realism (CLIPIQA, MUSIQ), "
             "that fewer steps cost realism, and that kappa from 1 to 2 is the most realistic; it takes T = 15, p = 0.3 "
-            "and kappa = 2. Its numbers for the other settings were not available.",
+            "and kappa = 2.",
+            *remarks(_TABLE),
+            NOT_MEASURED,
             "Results depend on noise; this run draws that of seed 0.",
         ),
     )
@@ -75,7 +83,7 @@ def _plot(title: str, axes: Mapping[str, Sequence[Point]], rows: Mapping[Point, 
 
 
 EXPERIMENT = Experiment(
-    name="resshift-table-1",
+    name=_TABLE,
     title="Steps, growth exponent and noise strength",
     source=f"{RESSHIFT}, Table 1.",
     run=_run,

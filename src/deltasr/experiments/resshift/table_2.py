@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 import torch
@@ -14,24 +14,28 @@ from deltasr.devices import find_device
 from deltasr.diffusion.schedule import PRESETS
 from deltasr.experiments.costs import count_operations, parameters_of
 from deltasr.experiments.experiment import Experiment, Result, Settings
-from deltasr.experiments.papers import RESSHIFT, RESSHIFT_COSTS
+from deltasr.experiments.measuring import LPIPS, PICTURES, PSNR, SET
+from deltasr.experiments.papers import CLIPIQA, METHOD, MILLIONS, RESSHIFT, RESSHIFT_COSTS, RUNTIME, published, remarks
 from deltasr.experiments.plots import Panel, Series, draw_panels
 from deltasr.experiments.runs import machine
-from deltasr.experiments.tables import Column, Row, Table
+from deltasr.experiments.tables import Column, Row, Table, Value
 from deltasr.models import catalogue
 from deltasr.models.resshift import ResShift
 
 _SIDE = 64
 _REPETITIONS = 3
 
-_METHOD, _STEPS, _MILLIONS, _GFLOP, _SECONDS, _ON = "method", "steps", "parameters (M)", "GFLOP", "seconds", "on"
+_STEPS, _GFLOP, _ON = "steps", "GFLOP", "on"
+_TABLE = "resshift-table-2"
 _COLUMNS = (
-    Column(title=_METHOD),
+    Column(title=METHOD),
     Column(title=_STEPS),
-    Column(title=_MILLIONS, digits=2),
+    Column(title=MILLIONS, digits=2),
     Column(title=_GFLOP, digits=1),
-    Column(title=_SECONDS, digits=3),
+    Column(title=RUNTIME, digits=3),
     Column(title=_ON),
+    *(Column(title=title) for title in (SET, PICTURES, PSNR, LPIPS)),
+    Column(title=CLIPIQA),
 )
 
 
@@ -120,19 +124,26 @@ def _run(settings: Settings) -> Result:
     )
     timed = [row for row in rows if row.cells[_STEPS]]
     return Result(
-        table=Table(columns=_COLUMNS, rows=(*rows, *RESSHIFT_COSTS)),
+        table=Table(columns=_COLUMNS, rows=(*rows, *_published(), *RESSHIFT_COSTS)),
         plots=(_plot(timed, on),),
         scale=(
             f"This run: one {_SIDE}x{_SIDE} picture to {4 * _SIDE}x{4 * _SIDE}, float32, {on}; ResShift with random "
             f"weights, {how}; {ours.name} in whole runs, median of {_REPETITIONS}.",
-            "ResShift's paper: the same size, on an accelerator; its own numbers were not available.",
         ),
         notes=(
             "GFLOP: torch.utils.flop_counter, a multiplication and an addition counted as two, without the codebook's "
             "search.",
             "Seconds are of this machine: compare them within this run, not with those of an accelerator.",
+            *remarks(_TABLE),
+            "The paper's PSNR, LPIPS and CLIPIQA are of its own test set; this run measures costs alone.",
+            "Parameters: the paper counts the denoiser alone, this run and the two other sources the first stage too.",
         ),
     )
+
+
+def _published() -> list[Row]:
+    rows = published(_TABLE, dataset="ImageNet-Test")
+    return [replace(row, cells={**row.cells, _ON: "NVIDIA Tesla V100"}) for row in rows]
 
 
 def _first_stage(model: ResShift) -> nn.Module:
@@ -141,16 +152,16 @@ def _first_stage(model: ResShift) -> nn.Module:
 
 
 def _row(method: str, steps: int, network: nn.Module, gflop: float, seconds: float, on: str) -> Row:
-    values = (method, steps, parameters_of(network) / 1e6, gflop, seconds, on)
-    return Row(cells=dict(zip((column.title for column in _COLUMNS), values, strict=True)))
+    cells: dict[str, Value] = {METHOD: method, _STEPS: steps, MILLIONS: parameters_of(network) / 1e6}
+    return Row(cells={**cells, _GFLOP: gflop, RUNTIME: seconds, _ON: on})
 
 
 def _plot(rows: list[Row], on: str) -> bytes:
     points = [
         Series(
-            label=f"{row.cells[_METHOD]}, {row.cells[_STEPS]} step{'s' if row.cells[_STEPS] != 1 else ''}",
+            label=f"{row.cells[METHOD]}, {row.cells[_STEPS]} step{'s' if row.cells[_STEPS] != 1 else ''}",
             x=[float(row.cells[_GFLOP] or 0)],
-            y=[float(row.cells[_SECONDS] or 0)],
+            y=[float(row.cells[RUNTIME] or 0)],
             joined=False,
         )
         for row in rows
@@ -160,7 +171,7 @@ def _plot(rows: list[Row], on: str) -> bytes:
 
 
 EXPERIMENT = Experiment(
-    name="resshift-table-2",
+    name=_TABLE,
     title="Runtime and parameters",
     source=f"{RESSHIFT}, Table 2.",
     run=_run,

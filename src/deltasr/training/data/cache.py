@@ -142,7 +142,7 @@ def _first_names(pictures: list[Path]) -> list[Path]:
 
 
 def _cached(path: Path, name: Path, cache: Path, scale: int, shrink: int) -> CachedPicture | str:
-    """A picture from the cache, or decoded into it; or a sentence that says why it cannot be used.
+    """A picture from the cache, or decoded into it; or a sentence with the reason why it cannot be used.
 
     The name in the cache depends on `name`, the first path of the same file.
     """

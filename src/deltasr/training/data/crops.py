@@ -16,9 +16,12 @@ from torch.utils.data import Dataset, Sampler
 
 from deltasr.degradation.draws import derived_seed
 from deltasr.degradation.kinds import degrade
+from deltasr.degradation.resizing import resize
 from deltasr.training.data.cache import CachedPicture
 
 _ORIENTATIONS = 8
+_MIRRORED = 4
+"""The orientation that is mirrored left to right and not turned."""
 _GRAPHICS, _STRENGTHS = 1, 2
 """Random number streams of a position, beside the one of its place and orientation."""
 _MOST_OPEN = 8_192
@@ -69,6 +72,10 @@ class Crops(Dataset):
     In an epoch the number of crops of a picture is proportional to its area, so that on average each HR pixel is used
     once. Each item is a `Crop`, whose parts are rotated and mirrored together.
 
+    With `rescale_gt` a crop is what ResShift's published code makes instead: a random square over the whole of a
+    picture's short side, resized to the crop by area (`degradation.resizing`, `area-opencv`) and mirrored left to right
+    in half of the cases. An epoch has one crop of each picture then.
+
     Args:
         pictures: from `build_cache`, none smaller than a crop.
         scale: the factor between the two.
@@ -80,6 +87,7 @@ class Crops(Dataset):
             teacher's result the target is HR.
         drawn: pictures from `training.data.graphics`, in the cache like the others.
         graphics: share of crops that are cut from those, in [0, 1].
+        rescale_gt: crops are whole squares of pictures, made smaller (above).
     """
 
     def __init__(
@@ -93,12 +101,16 @@ class Crops(Dataset):
         teacher: float = 0.0,
         drawn: Sequence[CachedPicture] = (),
         graphics: float = 0.0,
+        rescale_gt: bool = False,
     ) -> None:
         self.pictures, self.scale, self.crop, self.seed = [*pictures, *drawn], scale, crop, seed
         self.degradation, self.teacher, self.graphics = degradation, teacher, graphics
+        self.rescale_gt = rescale_gt
         self._photographs = len(pictures)
         crop_area = (scale * crop) ** 2
-        counts = [max(1, round(picture.height * picture.width / crop_area)) for picture in pictures]
+        counts = [
+            1 if rescale_gt else max(1, round(picture.height * picture.width / crop_area)) for picture in pictures
+        ]
         self._slots = np.repeat(np.arange(len(pictures)), counts)
         self._order: tuple[int, np.ndarray] = (-1, self._slots)
         self._arrays: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray | None]] = {}
@@ -133,18 +145,21 @@ class Crops(Dataset):
         hr, lr, taught = self._open(self.picture_at(position))
         epoch, index = divmod(position, self.epoch_length)
         rng = np.random.default_rng((self.seed, epoch, index))
-        top = int(rng.integers(lr.shape[0] - self.crop + 1))
-        left = int(rng.integers(lr.shape[1] - self.crop + 1))
-        orientation = int(rng.integers(_ORIENTATIONS))
-        in_hr = (top * self.scale, left * self.scale, self.crop * self.scale)
-        true = oriented(_window(hr, *in_hr), orientation)
+        step = 1 if self.rescale_gt else self.scale
+        side = min(hr.shape[:2]) if self.rescale_gt else self.crop * self.scale
+        top, left = (int(rng.integers((length - side) // step + 1)) * step for length in hr.shape[:2])
+        orientation = int(rng.integers(2)) * _MIRRORED if self.rescale_gt else int(rng.integers(_ORIENTATIONS))
+
+        def cut(picture: np.ndarray) -> Tensor:
+            return _resized(oriented(_window(picture, top, left, side), orientation), self.crop * self.scale)
+
+        true = cut(hr)
         target = true
         if taught is not None:
-            share = oriented(_window(taught, *in_hr), orientation).float()
-            target = torch.lerp(true.float(), share, self.teacher).round().to(torch.uint8)
+            target = torch.lerp(true.float(), cut(taught).float(), self.teacher).round().to(torch.uint8)
         strength = drawn_strength(self.seed, position) if self.degradation == "web" else 0.0
-        if self.degradation == "bicubic":
-            small = oriented(_window(lr, top, left, self.crop), orientation)
+        if self.degradation == "bicubic" and not self.rescale_gt:
+            small = oriented(_window(lr, top // step, left // step, self.crop), orientation)
         else:
             small = self._degraded(true, position, strength if self.degradation == "web" else None)
         return Crop(small, true, target, torch.tensor(strength))
@@ -165,6 +180,13 @@ def oriented(crop: np.ndarray, orientation: int) -> Tensor:
     turned = np.rot90(crop, orientation % 4)
     mirrored = turned[:, ::-1] if orientation >= 4 else turned
     return torch.from_numpy(np.ascontiguousarray(mirrored.transpose(2, 0, 1)))
+
+
+def _resized(square: Tensor, side: int) -> Tensor:
+    """(3, H, H) uint8 to (3, side, side) uint8, by area."""
+    if square.shape[-1] == side:
+        return square
+    return resize(square[None].float(), size=(side, side), method="area-opencv")[0].round().to(torch.uint8)
 
 
 class Positions(Sampler[int]):

@@ -2,7 +2,7 @@
 
 At kappa = 0 the state `x_t` is an exact mixture of HR and LR, so a network trained on states made from the true HR
 picture (teacher forcing, the papers' way) can solve for `x_0` without learning anything of pictures. On-policy training
-feeds each step the state that the network's own predictions produced, which is all it will ever see.
+gives each step the state that the network's own predictions produced, as at inference. docs/method.md has more.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from deltasr.training.losses.pixel import PIXEL_LOSSES, grid_distance, per_pictu
 from deltasr.training.recipes.types import ChainRecipe
 
 _STRIDE = 8
-"""Pixels between the places that a perceptual network's deeper layers look at."""
+"""Stride of the deepest layers of perceptual networks, in pixels."""
 
 
 def teacher_forced_steps(streams: RngStreams, count: int, steps: int) -> Tensor:
@@ -38,9 +38,9 @@ def drawn_fidelities(streams: RngStreams, count: int) -> Tensor:
 def shifted(pictures: Tensor, streams: RngStreams) -> Tensor:
     """Pictures (N, C, H, W) moved by 0 to 7 pixels in each direction, mirrored at the border, (N, C, H + 8, W + 8).
 
-    Perceptual networks look at every second, fourth and eighth place. On crops that always begin with an LR pixel, a
-    network that makes its pixels in groups learns dots where they do not look (Kettunen et al., E-LPIPS, 2019,
-    arXiv:1906.03973, make distances robust by random transformations). The same `streams` moves alike.
+    Perceptual networks have strides of 2, 4 and 8 pixels. On crops that always begin at an LR pixel, a network that
+    makes its pixels in groups learns dots between those places (Kettunen et al., E-LPIPS, 2019, arXiv:1906.03973,
+    make distances robust by random transformations). The same `streams` give the same shift.
     """
     (generator,) = streams.generators("shift", 1)
     top, left = torch.randint(_STRIDE, (2,), generator=generator).tolist()

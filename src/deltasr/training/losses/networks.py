@@ -39,7 +39,7 @@ def find_loss_networks(recipe: Recipe, source: Path | None) -> LossNetworks:
         smallest = getattr(network, "smallest_side", 1)
         if side < smallest:
             raise SettingError(
-                f"crop is {recipe.crop}, whose HR crops of {side}x{side} are too small for a loss that looks at "
+                f"crop is {recipe.crop}, whose HR crops of {side}x{side} are too small for a loss that uses "
                 f"{smallest}x{smallest} pixels at least; give a larger crop."
             )
     return loss_networks

@@ -1,4 +1,4 @@
-"""The perceptual loss: how far apart two pictures are for a network that was trained to tell what pictures show."""
+"""The perceptual loss: the distance between features that a classification network computes from two pictures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from deltasr.errors import CheckpointError, ModelError
 from deltasr.models.checkpoint import misfit
 from deltasr.models.pytorch_file import read_state_dict
 from deltasr.nets.classifier_layers import ClassifierName, layer_index
-from deltasr.nets.classifiers import STACKS, Fire, smallest_side
+from deltasr.nets.classifiers import STACKS, Fire, require_comparable, smallest_side
 from deltasr.training.losses.pixel import PIXEL_LOSSES
 
 Activation = Literal["before", "after"]
@@ -34,7 +34,7 @@ _IN_TORCHVISION: dict[ClassifierName, str] = {"vgg19": "vgg19", "alex": "alexnet
 
 
 class PerceptualLoss(nn.Module):
-    """The mean distance between one layer's features of a result and of the truth; its weights never change.
+    """The mean distance between one layer's features of a result and of the HR picture; its weights never change.
 
     Features before the activation are ESRGAN's (arXiv:1809.00219, section 3.4), after it SRGAN's (arXiv:1609.04802,
     eq. 5). It computes in float32, whatever autocast says.
@@ -109,11 +109,11 @@ class PerceptualLoss(nn.Module):
         return cls(stack, network=network, layer=layer, activation=activation, distance=distance)
 
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
-        """The distance between results and truths: 0 for equal ones.
+        """The distance between results and HR pictures: 0 for equal ones.
 
         Args:
             sr: (N, 3, H, W), RGB in [0, 1].
-            hr: the truth, same shape; no gradient goes this way.
+            hr: the HR pictures, same shape; no gradient reaches them.
 
         Returns:
             A scalar, float32.
@@ -121,13 +121,7 @@ class PerceptualLoss(nn.Module):
         Raises:
             ModelError: shapes differ, or pictures are too small to have features at this layer.
         """
-        if sr.shape != hr.shape:
-            raise ModelError(f"The perceptual loss compares equal shapes, not {tuple(sr.shape)} and {tuple(hr.shape)}.")
-        if min(sr.shape[-2:]) < self.smallest_side:
-            raise ModelError(
-                f"The perceptual loss at {self.name} needs pictures of at least {self.smallest_side} pixels on both "
-                f"sides, not {sr.shape[-1]}x{sr.shape[-2]}; take larger crops or an earlier layer."
-            )
+        require_comparable(sr, hr, name=f"The perceptual loss at {self.name}", least=self.smallest_side)
         with torch.autocast(sr.device.type, enabled=False):
             with torch.no_grad():
                 target = self._features_of(hr)

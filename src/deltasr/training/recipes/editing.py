@@ -42,7 +42,7 @@ def ignored(recipe: Recipe, *, against_bf16: str | None) -> list[str]:
             recipe.weight_decay and recipe.optimizer == "muon"
         ),
         f"precision is float32: {against_bf16}": recipe.precision == "bf16" and against_bf16,
-        "warmup is not over before the run is: the learning rate stays below its peak": recipe.warmup >= recipe.images,
+        "warmup is not over when the run ends: the learning rate stays below its peak": recipe.warmup >= recipe.images,
         f"the last {recipe.images % recipe.batch} crops are not a whole batch and are left out": (
             recipe.images % recipe.batch
         ),

@@ -34,29 +34,31 @@ Fraction = Annotated[float, Meta(ge=0, lt=1)]
 Share = Annotated[float, Meta(ge=0, le=0.25)]
 DegradationKind = Literal[
     "bicubic", "bicubic-aliased", "bilinear", "bilinear-aliased", "area", "lanczos", "resshift-test", "realesrgan",
-    "bsrgan", "web",
+    "bsrgan", "resshift-code", "resshift-test-code", "realesrgan-x4plus", "bsrgan-code", "web",
 ]  # fmt: skip
 
 
 SYSTEM = "system"
-"""The key that says in files which system a recipe trains."""
+"""The key that names in files the system that a recipe trains."""
 _GROUPS = 32
 """Of the autoencoder's group normalisation."""
 
 
 class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field=SYSTEM):
-    """What recipes of all systems have: how long, on what crops, by what optimizer, against what other networks.
+    """The keys that recipes of all systems have: length, crops, optimizer, and losses through other networks.
 
     Losses through other networks are LPIPS and a discriminator; a weight of 0 leaves one out. Lengths are counted in
     images (crops seen), so that they do not change with the batch.
 
     Attributes:
         scale: factor from LR to HR.
-        degradation: how LR crops come about, a name in `degradation.kinds.KINDS`; `bicubic` is made once per picture.
+        degradation: how LR crops are made, a name in `degradation.kinds.KINDS`; `bicubic` is made once per picture.
         shrink: factor by which pictures are made smaller before anything else; 1 takes them as they are.
         graphics: share of crops that are cut from drawn pictures (`training.data.graphics`) instead of the folder's.
         teacher: share of the target picture that is the teachers', the rest the true HR picture;
             0 learns without teachers. LPIPS and discriminators compare with the HR picture alone.
+        rescale_gt: cut a random square over the whole of a picture's short side, resize it to an HR crop and mirror it
+            half of the time, as ResShift's published code does; else crops are parts of pictures at their own size.
         crop: side of the LR crops in pixels, at least 4; HR crops are `scale` times as large.
         batch: crops in an optimizer step, over all processes together.
         images: length of the run.
@@ -75,12 +77,12 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
         compile: run the network through `torch.compile`.
         workers: processes that prepare batches; 0 prepares them in between steps.
         validation_pictures: pictures held out of the training folder for validation, as a number or, below 1, as a
-            share of all; at most a quarter of them are.
+            share of all; at most a quarter of all.
         test_pictures: the same for pictures that are neither trained nor validated on.
         patience: stop after so many validations without a better one, and release the best weights; 0 goes on.
         validate_every, save_every: images between two validations and two saved states.
-        lpips: weight of LPIPS between the result and the true picture.
-        lpips_network: the network it looks through: `squeeze` or `alex`.
+        lpips: weight of LPIPS between the result and the HR picture.
+        lpips_network: the network whose features it compares: `squeeze` or `alex`.
         adversarial: weight of the loss through the discriminator.
         adversarial_loss: `bce` (non-saturating binary cross-entropy) or `relativistic` (average, ESRGAN).
         discriminator: a name in `nets.discriminators.DISCRIMINATORS`.
@@ -96,6 +98,7 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
     shrink: Annotated[int, Meta(ge=1, le=64)] = 1
     graphics: Fraction = 0.0
     teacher: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    rescale_gt: bool = False
     crop: Annotated[int, Meta(ge=4, le=4_096)] = 24
     batch: Annotated[int, Meta(ge=1, le=65_536)] = 16
     images: Positive = 320_000
@@ -187,7 +190,7 @@ else:
 class ChainRecipe(_ShiftingRecipe, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the recipes of residual shifting have: the shifting sequence and the loss on its steps.
 
-    LPIPS looks at every picture's prediction in teacher-forced training, at the last step's in on-policy training; so
+    LPIPS is of every picture's prediction in teacher-forced training, of the last step's in on-policy training; so
     does a discriminator, in on-policy training only.
 
     Attributes:
@@ -197,7 +200,7 @@ class ChainRecipe(_ShiftingRecipe, frozen=True, kw_only=True, forbid_unknown_fie
         loss: on the prediction of every step, in the first stage's codes: `l1`, `l2` (mean of squares) or
             `charbonnier`.
         step_weights: weight of each step's loss, first step first; empty for equal ones. Normalised to sum 1.
-        grid: weight of what repeats with the LR grid in the picture that LPIPS looks at, but not in the true one
+        grid: weight of patterns that repeat with the LR grid in the picture that LPIPS compares, but not in the HR one
             (`losses.grid_distance`): dots that perceptual losses reward. Of pixel-unshuffled codes only.
     """
 
@@ -272,6 +275,11 @@ class DeltaDiffRecipe(_DeltaDiffRecipe, frozen=True, kw_only=True, forbid_unknow
             raise ValueError(
                 f"early_steps is {self.early_steps}; it needs at least as many steps ({self.steps}), shared true and "
                 "an unrolled chain"
+            )
+        if self.early_steps and self.step_weights and not sum(self.step_weights[-self.early_steps :]):
+            raise ValueError(
+                f"step_weights are zero for the last steps, and with early_steps {self.early_steps} the first part of "
+                "the run has no others"
             )
         if not self.shared and self.unroll == "teacher-forced":
             raise ValueError(
@@ -391,7 +399,7 @@ class AutoencoderRecipe(_VQRecipe, frozen=True, kw_only=True, forbid_unknown_fie
             raise ValueError(f"widths are {list(self.widths)}; each must be a multiple of {_GROUPS}")
 
     def without_effect(self) -> dict[str, object]:
-        return {"degradation has no effect: an autoencoder never sees LR pictures": self.degradation != "bicubic"}
+        return {"degradation has no effect: an autoencoder has no LR pictures": self.degradation != "bicubic"}
 
 
 RECIPE_KINDS: dict[str, type[Recipe]] = {

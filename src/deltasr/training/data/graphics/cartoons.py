@@ -290,11 +290,11 @@ class _Panel:
             if rng.random() < 0.3:
                 points = points[:: rng.choice([8, 8, 4])]
             self.shape(points, colour)
-            chance = rng.random()
-            if chance < 0.3:
+            random_number = rng.random()
+            if random_number < 0.3:
                 inner = [(x + (px - x) * 0.7 - radius * 0.1, y + (py - y) * 0.7 - radius * 0.1) for px, py in points]
                 self.canvas.polygon(inner, self.fill(mixed(colour, (255, 255, 255), 0.35)))
-            elif chance < 0.5 and radius > 30 * self.width:
+            elif random_number < 0.5 and radius > 30 * self.width:
                 for step in range(-4, 5):
                     at = x + radius * step / 8
                     self.canvas.line(

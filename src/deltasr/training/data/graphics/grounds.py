@@ -20,10 +20,10 @@ def pictured(scene: Scene) -> Image.Image:
         picture = photograph(scene, *size)
     else:
         picture = rng.choice([gradient, gradient, blobs, blobs, stripes, dots])(rng, *size)
-    chance = rng.random()
-    if chance < 0.2:
+    random_number = rng.random()
+    if random_number < 0.2:
         picture = ImageEnhance.Brightness(picture).enhance(rng.uniform(0.3, 0.7))
-    elif chance < 0.35:
+    elif random_number < 0.35:
         picture = picture.filter(ImageFilter.BoxBlur(rng.uniform(1, 4) * scene.zoom))
     return picture
 

@@ -95,11 +95,11 @@ def receipt(scene: Scene) -> Image.Image:
     )
     y += 2.5 * size
     while y < scene.height:
-        chance = rng.random()
-        if chance < 0.1:
+        random_number = rng.random()
+        if random_number < 0.1:
             canvas.line([(left, y + size / 2), (right, y + size / 2)], colours.text, width=max(1, zoom), dash=size / 3)
         else:
-            bold = scene.fonts.variant(face, bold=chance > 0.9)
+            bold = scene.fonts.variant(face, bold=random_number > 0.9)
             name, value = writer.words(rng.randint(1, 3)).capitalize(), writer.number()
             room = right - left - canvas.text_width(value, bold, size) - size
             name = canvas.fitting(name, bold, size, room)

@@ -104,12 +104,12 @@ class Writer:
         rng = self.rng
         words = [self.word() for _ in range(rng.randint(4, 14))]
         for place in range(1, len(words)):
-            chance = rng.random()
-            if chance < 0.04:
+            random_number = rng.random()
+            if random_number < 0.04:
                 words[place] = self.number()
-            elif chance < 0.06:
+            elif random_number < 0.06:
                 words[place] = f"({words[place]})"
-            elif chance < 0.12:
+            elif random_number < 0.12:
                 words[place] += ","
         words[0] = words[0][:1].upper() + words[0][1:]
         return " ".join(words).rstrip(",") + rng.choice(_ENDINGS)
@@ -120,10 +120,10 @@ class Writer:
     def title(self, most: int = 5) -> str:
         """One to `most` words; capitalised, or all in capitals."""
         words = self.words(self.rng.randint(1, most))
-        chance = self.rng.random()
-        if chance < 0.2:
+        random_number = self.rng.random()
+        if random_number < 0.2:
             return words.upper()
-        return words.title() if chance < 0.5 else words[:1].upper() + words[1:]
+        return words.title() if random_number < 0.5 else words[:1].upper() + words[1:]
 
     def label(self) -> str:
         """A label of a button or a menu entry."""
