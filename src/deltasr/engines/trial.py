@@ -165,7 +165,8 @@ class _Child:
         except OSError as error:
             self._failure = type(error).__name__
         else:
-            threading.Thread(target=self._read, daemon=True).start()
+            self._reader = threading.Thread(target=self._read, daemon=True)
+            self._reader.start()
 
     def _read(self) -> None:
         assert self._process is not None
@@ -180,9 +181,14 @@ class _Child:
     def __exit__(self, *exception: object) -> None:
         if self._process is None:
             return
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.kill()
-        with suppress(OSError):
-            self._process.communicate()
+        self._reader.join()  # no stream is closed while another thread reads it
+        with suppress(OSError):  # what was not written yet
+            self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.wait()
 
     def results(self) -> list[np.ndarray]:
         """Wait for the results of all inputs.
