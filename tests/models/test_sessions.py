@@ -68,3 +68,28 @@ def test_files_that_are_none_are_told():
 def test_torch_is_not_loaded():
     asked = "import sys, deltasr.engines.child; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+SIGNALLED = """
+import faulthandler, os, signal, sys
+from pathlib import Path
+from deltasr.models.sessions import OpenvinoSession
+
+faulthandler.enable()  # on a stack of its own, which OpenVINO replaces
+content = Path(sys.argv[1]).read_bytes()
+first = OpenvinoSession(content, source="it", threads=1)
+second = OpenvinoSession(content, source="it", threads=1)
+del first
+del second
+signal.signal(signal.SIGUSR1, lambda number, frame: print("handled"))
+os.kill(os.getpid(), signal.SIGUSR1)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot send itself a signal there")
+def test_a_signal_after_the_last_session_of_openvino_is_handled(exported_small_net, tmp_path):
+    pytest.importorskip("openvino")
+    network = tmp_path / "network.onnx"
+    network.write_bytes(exported_small_net.content)
+    done = subprocess.run([sys.executable, "-c", SIGNALLED, network], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "handled\n")

@@ -31,7 +31,7 @@ from deltasr.models.base import Model
 from deltasr.models.configs import ARCHITECTURES
 from deltasr.models.exported import HEADER_KEY, ExportedModel, ExportHeader
 from deltasr.models.header import Header
-from deltasr.models.sessions import OnnxRuntimeSession, require_package
+from deltasr.models.sessions import OnnxRuntimeSession, openvino_core, require_package
 
 OPSET = 20
 
@@ -103,8 +103,7 @@ def write(exported: Exported, path: Path) -> None:
     if path.suffix == ".onnx":
         write_whole(path, exported.content, what="The exported model")
     elif path.suffix == ".xml":
-        openvino = require_package("openvino", str(path))
-        write_openvino(openvino.Core().read_model(exported.content), exported.metadata, path)
+        write_openvino(openvino_core(str(path)).read_model(exported.content), exported.metadata, path)
     else:
         raise ModelError(f"{path} is not named like an exported model; give a name that ends in .onnx or .xml.")
 

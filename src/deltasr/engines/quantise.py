@@ -18,7 +18,7 @@ import torch
 from deltasr.engines.export import Exported, dials_of
 from deltasr.errors import SettingError
 from deltasr.models.exported import HEADER_KEY
-from deltasr.models.sessions import require_package
+from deltasr.models.sessions import openvino_core, require_package
 from deltasr.resampling.tensors import downscale
 
 CALIBRATION_CROPS = 120
@@ -42,14 +42,14 @@ def quantise(exported: Exported, crops: Sequence[np.ndarray]) -> tuple[Any, dict
         SettingError: there are no crops.
     """
     os.environ.setdefault("NNCF_CI", "1")  # else NNCF reports over the network that it is used
-    openvino = require_package("openvino", "Export in 8 bits")
+    core = openvino_core("Export in 8 bits")
     nncf = require_package("nncf", "Export in 8 bits")
     if not crops:
         raise SettingError("There are no pictures to measure the ranges of values on; name a folder of photographs.")
     generator = np.random.default_rng(0)
     dials = dials_of(exported.header)
     items = [{"lr": crop} | {name: _place(name, generator) for name in dials} for crop in crops]
-    network = openvino.Core().read_model(exported.content)
+    network = core.read_model(exported.content)
     nncf.set_log_level(logging.ERROR)
     quantised = nncf.quantize(
         network,

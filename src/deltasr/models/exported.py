@@ -20,7 +20,14 @@ from deltasr.arguments import require_shallow
 from deltasr.errors import CheckpointError, ModelError, SettingError, reason
 from deltasr.models.base import Model, SizeRequirements
 from deltasr.models.configs import Share
-from deltasr.models.sessions import TITLES, OnnxRuntimeSession, OpenvinoSession, Session, require_package
+from deltasr.models.sessions import (
+    TITLES,
+    OnnxRuntimeSession,
+    OpenvinoSession,
+    Session,
+    openvino_core,
+    require_package,
+)
 
 HEADER_KEY = "deltasr"
 SUFFIX = ".xml"
@@ -191,9 +198,9 @@ def from_openvino(path: Path) -> ExportedModel:
         ModelError: OpenVINO is not installed.
     """
     content, weights = _content(path), _content(path.with_suffix(".bin"))
-    openvino = require_package("openvino", str(path))
+    core = openvino_core(str(path))
     try:
-        network = openvino.Core().read_model(content, weights)
+        network = core.read_model(content, weights)
         told = network.get_rt_info([HEADER_KEY, "header"]) if network.has_rt_info([HEADER_KEY, "header"]) else None
     except Exception as error:  # OpenVINO raises RuntimeError, and what pybind makes of other exceptions
         raise CheckpointError(f"OpenVINO cannot load {path} ({reason(error)}).") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 from types import ModuleType
 from typing import Any, Protocol
@@ -86,7 +87,7 @@ class OpenvinoSession:
     def __init__(
         self, content: bytes, *, source: str, threads: int, weights: bytes = b"", dtype: str = "float32"
     ) -> None:
-        runtime = require_package("openvino", source)
+        core = openvino_core(source)
         settings = {
             "INFERENCE_NUM_THREADS": threads,
             "NUM_STREAMS": 1,
@@ -96,7 +97,6 @@ class OpenvinoSession:
         }
         self._source = source
         try:
-            core = runtime.Core()
             network = core.read_model(content, weights)
             self._compiled = core.compile_model(network, "CPU", settings)
         except Exception as error:  # OpenVINO raises RuntimeError, and what pybind makes of other exceptions
@@ -122,6 +122,27 @@ def _failure(source: str, runtime: str, error: Exception) -> Exception:
     why = f"{source} failed in {TITLES[runtime]} ({reason(error)})."
     ran_out = isinstance(error, MemoryError) or any(phrase in str(error).lower() for phrase in _OUT_OF_MEMORY)
     return MemoryError(why) if ran_out else ModelError(why)
+
+
+def openvino_core(purpose: str) -> Any:
+    """OpenVINO's `Core`, one for the whole process, which is kept until its end.
+
+    A core that runs networks on the CPU makes a stack of its own the one on which the thread's signal handlers run,
+    and frees it with the core. Where two cores end in the order in which they began, as in OpenVINO 2026.4, that of the
+    first stays set although it is freed, and the next signal with a handler, such as Ctrl-C, kills the process.
+
+    Args:
+        purpose: what needs it, to begin the message.
+
+    Raises:
+        ModelError: OpenVINO is not installed, or cannot be imported.
+    """
+    return _core(require_package("openvino", purpose))
+
+
+@cache
+def _core(openvino: ModuleType) -> Any:
+    return openvino.Core()
 
 
 def require_package(name: str, purpose: str) -> ModuleType:
