@@ -27,6 +27,7 @@ DOCUMENTS = sorted(
 WIDTH = 100
 WRAPPED = [
     ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
     ROOT / "CHANGELOG.md",
     *sorted(ROOT.glob("docs/*.md")),
     ROOT / "examples" / "README.md",
