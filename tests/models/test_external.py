@@ -223,8 +223,7 @@ def test_half_of_a_published_model_is_sent_to_import(
         monkeypatch.setitem(sys.modules, "spandrel", None)
     part = "autoencoder" if net == "vq_f4_tiny" else "denoiser"
     assert complaint(path) == (
-        f"{path} is the {part} of a ResShift or DeltaDiff model as published; make one checkpoint of its two files "
-        "by deltasr import."
+        f"{path} is {part} as published, and half of a model; make one checkpoint of the two files by deltasr import."
     )
 
 

@@ -368,7 +368,7 @@ if TYPE_CHECKING:
 
 else:
     _RrdbRecipe = with_options(PictureRecipe, RrdbConfig)
-    _VQRecipe = with_options(PictureRecipe, VQConfig)
+    _VQRecipe = with_options(PictureRecipe, VQConfig, without=frozenset({"blocks_by_level"}))
 
 
 class RrdbRecipe(_RrdbRecipe, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="rrdb"):
