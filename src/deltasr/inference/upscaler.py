@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from deltasr.arguments import is_whole, shown
-from deltasr.devices import DTYPES, find_device, usable
+from deltasr.devices import DTYPES, find_device, order_channels_last, usable
 from deltasr.diffusion.noise import NoiseField
 from deltasr.engines import choice
 from deltasr.errors import PictureError, SettingError
@@ -135,7 +135,7 @@ class Upscaler:
         model, kept = choice.run_by(model, engine, device=self.device, dtype="float32" if cannot is not None else dtype)
         self.note = None if cannot is None and kept is None else ". ".join(filter(None, (cannot, kept)))
         self.model = model.to(device=self.device)
-        self.model.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        order_channels_last(self.model.eval())
         self.tile = tile
         self.consistent = model.consistent if consistency is None else consistency
         self.ensemble = ensemble

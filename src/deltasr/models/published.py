@@ -107,7 +107,7 @@ class PublishedDasr:
 
     def weights(self, files: Files, model: Dasr, name: str) -> dict[str, Tensor]:
         """As `Published.weights`."""
-        found = {}
+        found: dict[str, Tensor] = {}
         for part, (file, state) in files.items():
             _check(file, model.net.get_submodule(part).state_dict(), state, f"the {part} of {name}")
             found |= {f"net.{part}.{key}": value for key, value in state.items()}

@@ -68,6 +68,7 @@ class ResShift(ChainModel):
                 f"A first stage of factor {config.factor} and {denoiser.lq_stages} lq_stages do not make a scale of "
                 f"{self.scale}; change one of them."
             )
+        self._lq_stages = denoiser.lq_stages
         self.inpaints = denoiser.lq_channels == 4
         denoiser = replace(
             denoiser,
@@ -110,7 +111,7 @@ class ResShift(ChainModel):
     ) -> Tensor:
         """As for every `ChainModel`; one that inpaints changes the picture only where it is to be filled in."""
         if isinstance(noise, NoiseField):
-            pixels = 2**self.config.denoiser.lq_stages  # of a side of a code
+            pixels = 2**self._lq_stages  # of a side of a code
             noise = noise.at(noise.top // pixels, noise.left // pixels)
         if not self.inpaints:
             return super().forward(lr, callback, fidelity, restoration, noise)
