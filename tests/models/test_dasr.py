@@ -18,7 +18,7 @@ from deltasr.models.published import import_published
 
 
 def entries(
-    *, blocks: int = 16, width: int = 64, experts: int = 5, parameters: int = 33
+    *, blocks: int = 16, width: int = 64, experts: int = 5, degradation_parameters: int = 33
 ) -> dict[str, dict[str, tuple[int, ...]]]:
     """The entries of the two published files with their shapes."""
     convolutions = {"conv_first": (3, width)}
@@ -30,6 +30,7 @@ def entries(
     for name, (inputs, outputs) in convolutions.items():
         generator |= {f"{name}.weight": (experts, outputs, inputs, 3, 3), f"{name}.bias": (experts, outputs)}
     predictor: dict[str, tuple[int, ...]] = {}
+    parameters = degradation_parameters
     sides = [3, *[width] * 5, parameters]
     for number in range(6):
         predictor |= {
@@ -41,7 +42,7 @@ def entries(
     return {"generator": generator, "predictor": predictor}
 
 
-SMALL = {"blocks": 2, "width": 8, "experts": 3, "parameters": 7}
+SMALL = {"blocks": 2, "width": 8, "experts": 3, "degradation_parameters": 7}
 
 
 def states(**sizes: int) -> dict[str, dict[str, Tensor]]:

@@ -171,7 +171,7 @@ class DasrConfig(Config, frozen=True, kw_only=True, forbid_unknown_fields=True):
         blocks: residual blocks.
         width: channels between them.
         experts: sets of weights that are mixed.
-        parameters: numbers by which the predictor describes a degradation.
+        degradation_parameters: numbers by which the predictor describes a degradation.
     """
 
     architecture: ClassVar[str] = "dasr"
@@ -180,7 +180,7 @@ class DasrConfig(Config, frozen=True, kw_only=True, forbid_unknown_fields=True):
     blocks: Blocks = 16
     width: Channels = 64
     experts: Annotated[int, Meta(ge=1, le=64)] = 5
-    parameters: Channels = 33
+    degradation_parameters: Channels = 33
 
     def scale_and_reach(self, shapes: Shapes) -> tuple[int, None]:
         return 4, None

@@ -101,10 +101,10 @@ class DasrNet(nn.Module):
     outer_layers: ClassVar[tuple[str, ...]] = ("predictor.ConvNet.0", "predictor.ConvNet.10")
     """The first and the last layer that is a plain convolution."""
 
-    def __init__(self, *, blocks: int, width: int, experts: int, parameters: int) -> None:
+    def __init__(self, *, blocks: int, width: int, experts: int, degradation_parameters: int) -> None:
         super().__init__()
         self.generator = MixedGenerator(blocks=blocks, width=width, experts=experts)
-        self.predictor = DegradationPredictor(width=width, parameters=parameters, experts=experts)
+        self.predictor = DegradationPredictor(width=width, parameters=degradation_parameters, experts=experts)
 
     def forward(self, lr: Tensor) -> Tensor:
         return self.generator(lr, self.predictor(lr))
