@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from deltasr import processor
-from deltasr.devices import drawback, obstacle, usable
+from deltasr.devices import drawback, obstacle, order_channels_last, usable
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -56,3 +56,11 @@ def test_a_gpu_is_asked_itself(monkeypatch, runs, native, obstacle_, drawback_):
     assert obstacle("bfloat16", CUDA) == obstacle_
     assert drawback("bfloat16", CUDA) == drawback_
     assert usable("float16", CUDA) == (torch.float16, None)
+
+
+def test_weights_of_five_dimensions_keep_their_order():
+    model = torch.nn.Conv2d(4, 4, 3)
+    model.experts = torch.nn.Parameter(torch.zeros(2, 4, 4, 3, 3))
+    order_channels_last(model)
+    assert model.weight.is_contiguous(memory_format=torch.channels_last)
+    assert model.experts.is_contiguous()

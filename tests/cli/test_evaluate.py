@@ -135,17 +135,33 @@ def test_metrics_without_a_reference(run: Run, tiny: Path, monkeypatch: pytest.M
         create_metric=lambda name, *, device: lambda target: target.mean() + len(name), __version__="0.0-stand-in"
     )
     monkeypatch.setitem(sys.modules, "pyiqa", pyiqa)
-    asked = ("--metric", "musiq", "--metric", "niqe", "--csv", tiny / "scores.csv", "--markdown", tiny / "table.md")
+    asked = ("--metric", "musiq", "--metric", "clipiqa", "--csv", tiny / "scores.csv", "--markdown", tiny / "table.md")
     status, table, _ = run("bicubic", "--hr", tiny / "Tiny", *asked)
     assert status == 0
     lines = table.splitlines()
-    assert cells(lines[0])[3:5] == ["MUSIQ", "NIQE"]
-    assert float(cells(lines[2])[3]) == pytest.approx(float(cells(lines[2])[4]) + 1)
+    assert cells(lines[0])[3:5] == ["MUSIQ", "CLIP-IQA"]
+    assert float(cells(lines[2])[3]) == pytest.approx(float(cells(lines[2])[4]) - 2)
     for report in (table, (tiny / "table.md").read_text()):
         assert "MUSIQ: pyiqa 0.0-stand-in, no reference, whole images, higher is better." in report
     rows = list(csv.DictReader((tiny / "scores.csv").read_text().splitlines()))
-    assert {row["niqe_library"] for row in rows} == {"pyiqa 0.0-stand-in"}
+    assert {row["clip_iqa_library"] for row in rows} == {"pyiqa 0.0-stand-in"}
     assert all(5 < float(row["musiq"]) < 6 for row in rows)
+
+
+def test_niqe_needs_no_other_package(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "pyiqa", None)
+    folder = tmp_path / "Noise"
+    folder.mkdir()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (192, 192, 3), np.uint8)).save(folder / "noise.png")
+    np.savez(tmp_path / "others.npz", mu_pris_param=np.zeros((1, 36)), cov_pris_param=np.eye(36))
+    asked = ("bicubic", "--hr", folder, "--metric", "niqe")
+    status, table, _ = run(*asked)
+    assert status == 0
+    assert "NIQE: own parameters, no reference, whole images, lower is better." in table
+    status, other, _ = run(*asked, "--niqe-parameters", tmp_path / "others.npz")
+    assert "NIQE: parameters of others.npz, no reference" in other
+    scores = [float(cells(printed.splitlines()[2])[3]) for printed in (table, other)]
+    assert scores[0] != scores[1]
 
 
 def test_metrics_without_pyiqa_are_refused(run: Run, tiny: Path, monkeypatch: pytest.MonkeyPatch):

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from deltasr.errors import ModelError, PictureError
+from deltasr.errors import ModelError, PictureError, SettingError
 from deltasr.evaluation.benchmark import measure_upscaling
+from deltasr.evaluation.niqe import Niqe
 from deltasr.evaluation.no_reference import NO_REFERENCE_NAMES, TITLES, NoReference, find_no_reference
 from deltasr.evaluation.sets import find_set
 from deltasr.imaging import Picture
@@ -33,7 +35,7 @@ def pyiqa(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
         def score(target: Tensor) -> Tensor:
             seen.append((name, target.dtype, tuple(target.shape)))
             mean = target.mean()
-            return mean if name == "niqe" else mean.reshape(1, 1)
+            return mean if name == "musiq" else mean.reshape(1, 1)
 
         return score
 
@@ -52,17 +54,18 @@ def test_pyiqa_is_not_imported_unless_asked(monkeypatch: pytest.MonkeyPatch):
 
     monkeypatch.setattr(importlib, "import_module", import_module)
     assert find_no_reference([]) == {}
+    assert list(find_no_reference(["niqe"])) == ["NIQE"]
 
 
 def test_metrics_are_made_on_the_cpu_and_score_the_result_alone(pyiqa: Any, capsys: pytest.CaptureFixture[str]):
-    metrics = find_no_reference(NO_REFERENCE_NAMES)
-    assert list(metrics) == ["NIQE", "MUSIQ", "CLIP-IQA"]
-    assert pyiqa.seen == [("niqe", "cpu"), ("musiq", "cpu"), ("clipiqa", "cpu")]
+    metrics = find_no_reference(["musiq", "clipiqa"])
+    assert list(metrics) == ["MUSIQ", "CLIP-IQA"]
+    assert pyiqa.seen == [("musiq", "cpu"), ("clipiqa", "cpu")]
     for metric in metrics.values():
         assert metric.library == "pyiqa 0.0-stand-in"
         score = metric(picture(0.25), picture(0.75))
         assert (score.shape, score.dtype, score.item()) == ((1,), torch.float32, 0.25)
-    assert pyiqa.seen[3:] == [(name, torch.float32, (1, 3, 4, 6)) for name in NO_REFERENCE_NAMES]
+    assert pyiqa.seen[2:] == [(name, torch.float32, (1, 3, 4, 6)) for name in ("musiq", "clipiqa")]
     printed = capsys.readouterr()
     assert printed.out == ""
     assert "Loading pretrained model musiq" in printed.err
@@ -81,12 +84,12 @@ def test_measurements_carry_scores_and_libraries(hr_folder: Path):
         return (sr - hr).abs().mean().reshape(1)
 
     measured = measure_upscaling(
-        enlarged, find_set(hr_folder), model="m", scale=4, perceptual={"L1": distance, **find_no_reference(["niqe"])}
+        enlarged, find_set(hr_folder), model="m", scale=4, perceptual={"L1": distance, **find_no_reference(["musiq"])}
     )
     for m in measured:
-        assert m.libraries == {"NIQE": "pyiqa 0.0-stand-in"}
-        assert set(m.perceptual) == {"L1", "NIQE"}
-        assert 0 < m.perceptual["NIQE"] < 1
+        assert m.libraries == {"MUSIQ": "pyiqa 0.0-stand-in"}
+        assert set(m.perceptual) == {"L1", "MUSIQ"}
+        assert 0 < m.perceptual["MUSIQ"] < 1
 
 
 def fails(error: Exception) -> Callable[..., Any]:
@@ -134,7 +137,7 @@ def test_without_pyiqa_the_sentence_says_how_to_get_it(monkeypatch: pytest.Monke
 def test_a_pyiqa_that_cannot_be_imported_is_told_with_the_reason(error: Exception, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(importlib, "import_module", fails(error))
     with pytest.raises(ModelError) as caught:
-        find_no_reference(["niqe"])
+        find_no_reference(["musiq"])
     assert str(caught.value).startswith(f"pyiqa is installed but cannot be imported ({error}); ")
 
 
@@ -146,6 +149,23 @@ def test_weights_that_cannot_be_had_are_told_with_the_reason(pyiqa: Any, monkeyp
         "pyiqa cannot make CLIP-IQA (<urlopen error no route to host>); it downloads weights when a metric is first "
         "used, so try again with a connection."
     )
+
+
+def test_niqe_is_computed_here_and_says_with_which_parameters(tmp_path: Path):
+    noise = torch.rand(1, 3, 192, 192, generator=torch.Generator().manual_seed(0))
+    own = find_no_reference(["niqe"])["NIQE"]
+    np.savez(tmp_path / "others.npz", mu_pris_param=np.zeros((1, 36)), cov_pris_param=np.eye(36))
+    other = find_no_reference(["niqe"], niqe_parameters=tmp_path / "others.npz")["NIQE"]
+    assert (own.library, other.library) == ("own parameters", "parameters of others.npz")
+    assert own(noise, noise).item() == pytest.approx(Niqe()(noise).item())
+    assert own(noise, noise).item() != other(noise, noise).item()
+    with pytest.raises(ModelError, match=r"^NIQE gives no score for a picture of 6x4 pixels \(NIQE needs two blocks"):
+        own(picture(0.5), picture(0.5))
+
+
+def test_niqe_s_parameters_without_niqe_are_a_mistake(tmp_path: Path):
+    with pytest.raises(SettingError, match="of no use without the metric niqe"):
+        find_no_reference(["musiq"], niqe_parameters=tmp_path / "others.npz")
 
 
 def test_every_metric_has_a_title_of_its_own():

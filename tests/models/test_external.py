@@ -221,10 +221,9 @@ def test_half_of_a_published_model_is_sent_to_import(
     stand_in(None)
     if without:
         monkeypatch.setitem(sys.modules, "spandrel", None)
-    part = "autoencoder" if net == "vq_f4_tiny" else "denoiser"
+    part = "a VQ autoencoder" if net == "vq_f4_tiny" else "a ResShift denoiser"
     assert complaint(path) == (
-        f"{path} is the {part} of a ResShift or DeltaDiff model as published; make one checkpoint of its two files "
-        "by deltasr import."
+        f"{path} is {part} as published, half of a model; make one checkpoint of the two files by deltasr import."
     )
 
 

@@ -17,13 +17,15 @@ from deltasr.nets import swin_unet, vq_autoencoder
 pytest.importorskip("diffusers")
 
 NAME = "resshift-realsr-x4-s4"
+ENLARGING = ["resshift-realsr-x4-s15", NAME, "resshift-bicubic-x4-s4", "deltadiff-paper-x4"]
+AT_OWN_SIZE = ["resshift-inpainting-imagenet-s4", "resshift-inpainting-face-s4", "resshift-face-restoration-s4"]
 
 
 @pytest.fixture
 def tiny(reference, monkeypatch) -> None:
-    """All published models with the networks of the tiny key lists."""
-    for name, entry in PUBLISHED.items():
-        small = dataclasses.replace(entry, denoiser=reference.denoiser, autoencoder=reference.autoencoder)
+    """The published x4 models of ResShift's kind with the networks of the tiny key lists."""
+    for name in ENLARGING:
+        small = dataclasses.replace(PUBLISHED[name], denoiser=reference.denoiser, autoencoder=reference.autoencoder)
         monkeypatch.setitem(PUBLISHED, name, small)
 
 
@@ -40,7 +42,7 @@ def prefixed(prefix: str, state: dict) -> dict:
     return {prefix + name: value for name, value in state.items()}
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("name", ENLARGING)
 @pytest.mark.usefixtures("tiny")
 def test_an_imported_model_is_the_published_networks(reference, files, tmp_path, name):
     import_published(files, tmp_path / "out.safetensors", name=name)
@@ -60,13 +62,16 @@ def test_an_imported_model_is_the_published_networks(reference, files, tmp_path,
 
 
 def test_the_published_schedules_are_those_of_the_released_code():
-    steps = {name: (entry.schedule.steps, entry.schedule.kappa) for name, entry in PUBLISHED.items()}
+    entries = {name: PUBLISHED[name] for name in (*ENLARGING, *AT_OWN_SIZE)}
+    steps = {name: (entry.schedule.steps, entry.schedule.kappa) for name, entry in entries.items()}
     assert steps == {
         "resshift-realsr-x4-s15": (15, 2.0),
         "resshift-realsr-x4-s4": (4, 2.0),
         "resshift-bicubic-x4-s4": (4, 2.0),
         "deltadiff-paper-x4": (4, 0.0),
+        **dict.fromkeys(AT_OWN_SIZE, (4, 2.0)),
     }
+    assert {entries[name].schedule for name in AT_OWN_SIZE} == {entries[NAME].schedule}
     assert PUBLISHED["resshift-realsr-x4-s15"].schedule.eta[1] ** 0.5 == pytest.approx(0.02)
     assert PUBLISHED["resshift-bicubic-x4-s4"].schedule.eta[1] ** 0.5 == pytest.approx(0.1)
     assert PUBLISHED["resshift-bicubic-x4-s4"].schedule.eta[-1] ** 0.5 == pytest.approx(0.99)
@@ -204,13 +209,17 @@ RELEASED = {
     "resshift_sr_s15_k2_p03.pth": "resshift-realsr-x4-s15",
     "resshift_realsrx4_s4_v3.pth": "resshift-realsr-x4-s4",
     "resshift_bicsrx4_s4.pth": "resshift-bicubic-x4-s4",
+    "resshift_inpainting_imagenet_s4.pth": "resshift-inpainting-imagenet-s4",
+    "resshift_inpaint_face_s4.pth": "resshift-inpainting-face-s4",
+    "resshift_inpainting_face_s4.pth": "resshift-inpainting-face-s4",
+    "resshift_faceir_s4.pth": "resshift-face-restoration-s4",
 }
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
 @pytest.mark.parametrize("file", RELEASED)
 def test_a_released_file_is_doubted_as_any_other_model(file, name):
-    doubts = doubtful_names([Path("downloads", file), "autoencoder_vq_f4.pth"], name)
+    doubts = doubtful_names([Path("downloads", file), "autoencoder.pth"], name)
     if RELEASED[file] == name:
         assert doubts == []
     else:
@@ -223,16 +232,181 @@ def test_a_released_file_is_doubted_as_any_other_model(file, name):
 @pytest.mark.parametrize(
     ("file", "words"),
     [
-        ("resshift_faceir_s4.pth", "cannot be imported yet"),
-        ("resshift_inpainting_imagenet_s4.pth", "cannot be imported yet"),
+        ("resshift_faceir_s4.pth", "--as resshift-face-restoration-s4"),
+        ("ffhq512_vq_f8_dim8_face.pth", "use autoencoder_vq_f4.pth"),
         ("celeba256_vq_f4_dim3_face.pth", "use autoencoder_vq_f4.pth"),
         ("ResShift_RealSRx4_s15_v1 (1).PTH", "--as resshift-realsr-x4-s15"),
     ],
 )
-def test_files_of_models_that_are_not_imported_are_doubted(file, words):
+def test_files_of_other_models_are_doubted(file, words):
     (doubt,) = doubtful_names([file], NAME)
     assert words in doubt
 
 
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [
+        (NAME, "autoencoder_vq_f4.pth"),
+        ("resshift-inpainting-imagenet-s4", "autoencoder_vq_f4.pth"),
+        ("resshift-inpainting-face-s4", "celeba256_vq_f4_dim3_face.pth"),
+        ("resshift-face-restoration-s4", "ffhq512_vq_f8_dim8_face.pth"),
+    ],
+)
+def test_each_model_has_its_own_autoencoder(name, right):
+    released = {"autoencoder_vq_f4.pth", "celeba256_vq_f4_dim3_face.pth", "ffhq512_vq_f8_dim8_face.pth"}
+    assert doubtful_names([right], name) == []
+    for other in released - {right}:
+        (doubt,) = doubtful_names([other], name)
+        assert f"use {right}" in doubt
+
+
 def test_files_of_ones_own_are_not_doubted():
     assert doubtful_names(["my-denoiser.pth", "ema_500000.pth", "vq.pth"], NAME) == []
+
+
+def halving(channels: int, stages: int) -> dict[str, tuple[int, ...]]:
+    """The entries that bring a larger LR picture to the state's grid: 16 channels, doubled by each strided layer."""
+    entries, width = {}, 16
+    for stage in range(stages):
+        entries |= {
+            f"feature_extractor.{3 * stage}.weight": (width, channels, 3, 3),
+            f"feature_extractor.{3 * stage}.bias": (width,),
+            f"feature_extractor.{3 * stage + 2}.op.weight": (2 * width, width, 3, 3),
+            f"feature_extractor.{3 * stage + 2}.op.bias": (2 * width,),
+        }
+        channels = width = 2 * width
+    return entries
+
+
+def residual(name: str, inputs: int, outputs: int) -> dict[str, tuple[int, ...]]:
+    entries = {
+        f"{name}.norm1.weight": (inputs,),
+        f"{name}.norm1.bias": (inputs,),
+        f"{name}.conv1.weight": (outputs, inputs, 3, 3),
+        f"{name}.conv1.bias": (outputs,),
+        f"{name}.norm2.weight": (outputs,),
+        f"{name}.norm2.bias": (outputs,),
+        f"{name}.conv2.weight": (outputs, outputs, 3, 3),
+        f"{name}.conv2.bias": (outputs,),
+    }
+    if inputs != outputs:
+        entries |= {f"{name}.nin_shortcut.weight": (outputs, inputs, 1, 1), f"{name}.nin_shortcut.bias": (outputs,)}
+    return entries
+
+
+def convolution(name: str, inputs: int, outputs: int, side: int = 3) -> dict[str, tuple[int, ...]]:
+    return {f"{name}.weight": (outputs, inputs, side, side), f"{name}.bias": (outputs,)}
+
+
+def vq_names(widths: list[int], blocks: list[int], values: int, codes: int) -> dict[str, tuple[int, ...]]:
+    """The entries of latent diffusion's autoencoder with so many blocks at each level, and one more on the way up."""
+    deepest, last = widths[-1], len(widths) - 1
+    entries = convolution("encoder.conv_in", 3, widths[0]) | convolution("decoder.conv_in", values, deepest)
+    width = widths[0]
+    for level, (wide, count) in enumerate(zip(widths, blocks, strict=True)):
+        for block in range(count):
+            entries |= residual(f"encoder.down.{level}.block.{block}", width, wide)
+            width = wide
+        if level < last:
+            entries |= convolution(f"encoder.down.{level}.downsample.conv", wide, wide)
+    for level in range(last, -1, -1):
+        for block in range(blocks[level] + 1):
+            entries |= residual(f"decoder.up.{level}.block.{block}", width, widths[level])
+            width = widths[level]
+        if level:
+            entries |= convolution(f"decoder.up.{level}.upsample.conv", width, width)
+    for part, wide in (("encoder", deepest), ("decoder", deepest)):
+        for block in (1, 2):
+            entries |= residual(f"{part}.mid.block_{block}", wide, wide)
+        entries |= {f"{part}.mid.attn_1.norm.weight": (wide,), f"{part}.mid.attn_1.norm.bias": (wide,)}
+        for layer in ("q", "k", "v", "proj_out"):
+            entries |= convolution(f"{part}.mid.attn_1.{layer}", wide, wide, 1)
+    for part, wide, outputs in (("encoder", deepest, values), ("decoder", widths[0], 3)):
+        entries |= {f"{part}.norm_out.weight": (wide,), f"{part}.norm_out.bias": (wide,)}
+        entries |= convolution(f"{part}.conv_out", wide, outputs)
+    entries |= {"quantize.embedding.weight": (codes, values)}
+    return entries | convolution("quant_conv", values, values, 1) | convolution("post_quant_conv", values, values, 1)
+
+
+def denoiser_names(
+    names: dict[str, tuple[int, ...]], *, values: int, channels: int, stages: int
+) -> dict[str, tuple[int, ...]]:
+    """The entries of a x4 denoiser, as those of one for codes of other values and a larger LR picture."""
+    first = names["input_blocks.0.0.weight"]
+    joined = 16 * 2**stages
+    return {
+        **names,
+        "input_blocks.0.0.weight": (first[0], values + joined, 3, 3),
+        "out.2.weight": (values, *names["out.2.weight"][1:]),
+        "out.2.bias": (values,),
+        **halving(channels, stages),
+    }
+
+
+def test_the_description_of_an_autoencoder_is_right(reference):
+    assert vq_names([128, 256, 512], [2, 2, 2], 3, 8192) == reference.names["vq_f4_paper"]
+
+
+LAYOUTS = {
+    "resshift-inpainting-imagenet-s4": {"values": 3, "channels": 4, "stages": 2},
+    "resshift-inpainting-face-s4": {"values": 3, "channels": 4, "stages": 2},
+    "resshift-face-restoration-s4": {"values": 8, "channels": 3, "stages": 3},
+}
+
+
+@pytest.mark.parametrize("name", AT_OWN_SIZE)
+def test_models_at_the_picture_s_own_size_have_the_released_entries(reference, name):
+    with torch.device("meta"):
+        model = PUBLISHED[name].build()
+
+        def empty(names: dict[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:
+            return {entry: torch.empty(shape) for entry, shape in names.items()}
+
+        denoiser = empty(denoiser_names(reference.names["swin_unet_paper"], **LAYOUTS[name]))
+        faces = name == "resshift-face-restoration-s4"
+        vq = empty(vq_names([64, 128, 256, 512], [1, 2, 3, 4], 8, 4096) if faces else reference.names["vq_f4_paper"])
+    assert model.scale == 1
+    assert model.size_requirements.multiple_of == (512 if faces else 256)
+    assert checkpoint.misfit(model.denoiser.state_dict(), swin_unet.from_published(denoiser)) is None
+    expected = vq_autoencoder.to_published(model.autoencoder.vq.state_dict(), model.autoencoder.levels)
+    assert checkpoint.misfit(expected, vq) is None
+
+
+SMALL = {
+    "inpainting": ("resshift-inpainting-imagenet-s4", {"widths": [32, 32, 32], "blocks": 1, "codes": 4}, [1, 1, 1]),
+    "faces": (
+        "resshift-face-restoration-s4",
+        {"widths": [32, 32, 32, 32], "blocks_by_level": [1, 1, 2, 2], "latent_channels": 8, "codes": 4},
+        [1, 1, 2, 2],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_files_of_models_at_the_picture_s_own_size(reference, monkeypatch, tmp_path, kind):
+    """Their first levels: three of VQ-f4 and four of VQ-f8, whose blocks are uneven."""
+    name, autoencoder, blocks = SMALL[kind]
+    layout = LAYOUTS[name]
+    options = {"lq_channels": layout["channels"], "lq_stages": layout["stages"]}
+    entry = dataclasses.replace(PUBLISHED[name], denoiser=reference.denoiser | options, autoencoder=autoencoder)
+    monkeypatch.setitem(PUBLISHED, name, entry)
+    names = {
+        "denoiser": denoiser_names(reference.names["swin_unet_tiny"], **layout),
+        "autoencoder": vq_names(autoencoder["widths"], blocks, layout["values"], 4),
+    }
+    for part, entries in names.items():
+        monkeypatch.setitem(reference.names, part, entries)
+        torch.save(reference.weights(part), tmp_path / f"{part}.pth")
+    import_published([tmp_path / f"{part}.pth" for part in names], tmp_path / "out.safetensors", name=name)
+    model = catalogue.load(tmp_path / "out.safetensors")
+    facts = catalogue.facts(tmp_path / "out.safetensors")
+    assert (model.name, model.scale, facts.scale, model.inpaints) == (name, 1, 1, kind == "inpainting")
+    stored = model.state_dict()
+    assert torch.equal(
+        stored["denoiser.feature_extractor.2.op.weight"],
+        reference.weights("denoiser")["feature_extractor.2.op.weight"],
+    )
+    if kind == "faces":
+        weights = reference.weights("autoencoder")
+        second = stored["autoencoder.vq.decoder.up_blocks.0.resnets.2.conv1.weight"]
+        assert torch.equal(second, weights["decoder.up.3.block.2.conv1.weight"])

@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from msgspec.structs import asdict
 
 from deltasr.models.configs import DenoiserConfig
@@ -78,6 +79,25 @@ def test_bfloat16_is_close(reference, tiny):
     with torch.autocast("cpu", torch.bfloat16):
         result = tiny(*inputs(reference, "a"))
     assert (result.float() - golden).abs().max() < 0.05 * golden.abs().max()
+
+
+@torch.inference_mode()
+def test_a_larger_picture_is_brought_to_the_state_s_grid():
+    """Two stages of a convolution, SiLU and a strided convolution: to 16, 32, 32 and 64 channels."""
+    torch.manual_seed(0)
+    net = swin_net(
+        model_channels=32, channel_mult=[1], num_res_blocks=[1], swin_embed_dim=32, lq_channels=4, lq_stages=2
+    )
+    x = lq = torch.randn(1, 4, 32, 48)
+    for first, channels in ((0, 16), (3, 32)):
+        stage = dict(net.feature_extractor.named_parameters())
+        x = F.silu(F.conv2d(x, stage[f"{first}.weight"], stage[f"{first}.bias"], padding=1))
+        assert x.shape[1] == channels
+        x = F.conv2d(x, stage[f"{first + 2}.op.weight"], stage[f"{first + 2}.op.bias"], stride=2, padding=1)
+    torch.testing.assert_close(net.feature_extractor(lq), x)
+    assert x.shape == (1, 64, 8, 12)
+    assert net.input_blocks[0][0].in_channels == 3 + 64
+    assert net(torch.randn(1, 3, 8, 16), torch.randn(1, 4, 32, 64), torch.tensor([0])).shape == (1, 3, 8, 16)
 
 
 def test_it_is_one_graph_for_the_compiler():

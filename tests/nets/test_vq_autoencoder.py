@@ -8,7 +8,7 @@ import pytest
 import torch
 from msgspec.structs import asdict
 
-from deltasr.errors import ModelError
+from deltasr.errors import ModelError, SettingError
 from deltasr.models.configs import VQConfig
 from deltasr.nets.vq_autoencoder import VQAutoencoder, from_published, to_published
 
@@ -72,3 +72,19 @@ def test_without_diffusers_the_error_says_what_to_install(reference, monkeypatch
     monkeypatch.setitem(sys.modules, "diffusers", None)
     with pytest.raises(ModelError, match=r"-e '\.\[papers\]'"):
         vq_net(**reference.autoencoder)
+
+
+@torch.inference_mode()
+def test_levels_can_have_different_numbers_of_blocks():
+    """As in the released VQ-f8; levels count from the picture on both sides."""
+    torch.manual_seed(0)
+    net = vq_net(widths=(32, 32, 64, 64), blocks_by_level=(1, 2, 1, 3), latent_channels=8, codes=4)
+    assert [len(level.resnets) for level in net.vq.encoder.down_blocks] == [1, 2, 1, 3]
+    assert [len(level.resnets) for level in net.vq.decoder.up_blocks[::-1]] == [2, 3, 2, 4]
+    code = net.encode(torch.rand(1, 3, 16, 24))
+    assert (net.factor, code.shape, net.decode(code).shape) == (8, (1, 8, 2, 3), (1, 3, 16, 24))
+
+
+def test_one_number_of_blocks_for_each_level():
+    with pytest.raises(SettingError, match="blocks_by_level has 2 numbers for 3 levels; give one for each level"):
+        vq_net(blocks_by_level=(1, 2))

@@ -200,6 +200,13 @@ def test_the_learning_rate_rises_linearly_peaks_and_ends_at_zero():
     assert factors[-1] == pytest.approx(0, abs=1e-12)
 
 
+def test_the_learning_rate_may_end_above_zero():
+    recipe = DeltaDiffRecipe(images=1_000, warmup=200, batch=10, decay_end=0.4)
+    assert learning_rate_factor(200, recipe) == 1
+    assert learning_rate_factor(600, recipe) == pytest.approx(0.7)
+    assert learning_rate_factor(1_000, recipe) == pytest.approx(0.4)
+
+
 def test_without_warm_up_it_begins_at_its_peak():
     assert learning_rate_factor(0, DeltaDiffRecipe(warmup=0)) == 1
 

@@ -26,8 +26,9 @@ def evaluate_command(
     crop: Annotated[list[int] | None, REPEATABLE] = None,
     scale: int | None = None,
     lpips: Path | None = None,
-    lpips_net: Annotated[list[Literal["alex", "squeeze"]] | None, REPEATABLE] = None,
+    lpips_net: Annotated[list[Literal["alex", "squeeze", "vgg"]] | None, REPEATABLE] = None,
     metric: Annotated[list[Literal["niqe", "musiq", "clipiqa"]] | None, REPEATABLE] = None,
+    niqe_parameters: Path | None = None,
     fidelity: Annotated[list[float] | None, REPEATABLE] = None,
     restoration: float | Literal["auto"] = "auto",
     consistency: bool | None = None,
@@ -64,9 +65,12 @@ def evaluate_command(
         LPIPS weights: a file, or a folder that contains lpips_alex_v0.1.pth. By default the environment variable
         DELTASR_LPIPS, else the lpips package if it is installed, else no LPIPS.
     lpips_net
-        Network of LPIPS. Can be repeated for both.
+        Network of LPIPS. Can be repeated for several.
     metric
-        Another column: a no-reference metric, from the pyiqa package. Can be repeated.
+        Another column: a no-reference metric. musiq and clipiqa need the pyiqa package. Can be repeated.
+    niqe_parameters
+        Parameters that NIQE compares with, instead of this package's own: an .npz file with mu_pris_param and
+        cov_pris_param, such as the authors'.
     fidelity
         For models with a dial, from 0 (most natural) to 1 (most faithful to the input). Can be repeated: each value
         has a row, such as deltadiff-x4@0.5. Models without a dial have one row.
@@ -103,7 +107,10 @@ def evaluate_command(
     sets = sets_of(hr, lr)
     borders = borders_of(crop, sets)
     modules, note = find_lpips(lpips, nets=lpips_net)
-    perceptual: dict[str, PerceptualMetric] = {**modules, **find_no_reference(metric or [])}
+    perceptual: dict[str, PerceptualMetric] = {
+        **modules,
+        **find_no_reference(metric or [], niqe_parameters=niqe_parameters),
+    }
     labels = labels_of([*models, *map(str, results)])
     loaded = [(label, catalogue.load(name)) for label, name in zip(labels, models, strict=False)]
     told = restoration_for([model for _, model in loaded], restoration)

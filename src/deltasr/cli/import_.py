@@ -1,4 +1,4 @@
-"""`deltasr import`: convert published checkpoints of ResShift and DeltaDiff."""
+"""`deltasr import`: convert published checkpoints of ResShift, DeltaDiff and DASR."""
 
 from __future__ import annotations
 
@@ -28,10 +28,12 @@ def import_command(
     Parameters
     ----------
     files
-        The .pth files of the denoiser and the autoencoder, in any order. Only tensors are unpickled from them.
+        The .pth files of the denoiser and the autoencoder, in any order; of DASR, net_g.pth and net_p.pth. Only
+        tensors are unpickled from them.
     as_
-        The model that they are from: resshift-realsr-x4-s15, resshift-realsr-x4-s4, resshift-bicubic-x4-s4 or
-        deltadiff-paper-x4.
+        The model that they are from: resshift-realsr-x4-s15, resshift-realsr-x4-s4, resshift-bicubic-x4-s4,
+        resshift-inpainting-imagenet-s4, resshift-inpainting-face-s4, resshift-face-restoration-s4,
+        deltadiff-paper-x4 or dasr-x4.
     output
         The .safetensors file to write.
     half

@@ -43,7 +43,8 @@ def upscale_command(
     consistency: bool | None = None,
     ensemble: Flag = False,
     map: Literal["error", "determined"] | None = None,
-    seed: int = 0,
+    reference: Flag = False,
+    seed: int | None = None,
     output_format: str | None = None,
     quality: int | None = None,
     strip: Flag = False,
@@ -113,8 +114,12 @@ def upscale_command(
         Write two more pictures beside each result. error: photo-x4-map.png, 16 bits, how far each pixel may be from
         the truth with 90 % probability, in 1/256 of a level, and photo-x4-map-overlay.png, the same in colours.
         determined: photo-x4-determined.png, the part that the input determines, and photo-x4-added.png, the rest.
+    reference
+        For imported ResShift checkpoints: pad, cut into tiles and draw noise as ResShift's released program does,
+        which gives its results to one level of 8 bits.
     seed
         Seed of the noise in models that use noise (ResShift, latent diffusion). The same seed gives the same result.
+        0 by default, or 12345, the released program's, with --reference.
     output_format
         png, jpeg, webp, tiff or bmp. By default the input's format, or png if that cannot be written.
     quality
@@ -168,7 +173,14 @@ def upscale_command(
         require_fidelity(loaded, fidelity)
         require_restoration(loaded, restoration)
         upscaler = Upscaler(
-            loaded, device=device, dtype=dtype, engine=engine, tile=tile, consistency=consistency, ensemble=ensemble
+            loaded,
+            device=device,
+            dtype=dtype,
+            engine=engine,
+            tile=tile,
+            consistency=consistency,
+            ensemble=ensemble,
+            reference=reference,
         )
         if map == "error":
             upscaler.load_error_map()  # so that a model without one is refused before any picture is read

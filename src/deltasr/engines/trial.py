@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from deltasr import processor
-from deltasr.devices import usable
+from deltasr.devices import order_channels_last, usable
 from deltasr.engines.export import by_torch, sample
 from deltasr.models.base import Model
 
@@ -67,7 +67,8 @@ def try_all(model: Model, content: bytes, runtimes: Sequence[str], *, dtype: str
         runtimes: of `onnxruntime` and `openvino`.
         dtype: what torch computes in when it is timed, and what runtimes compute in.
     """
-    model = copy.deepcopy(model).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = copy.deepcopy(model).eval()
+    order_channels_last(model)
     inputs = [sample(model, height, width, count=count) for height, width, count in _SIZES]
     verdicts: dict[str, Verdict] = {}
     with tempfile.TemporaryDirectory() as place, ExitStack() as stack:

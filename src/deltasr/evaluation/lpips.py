@@ -6,6 +6,7 @@ channel-normalised features (eq. 1), averaged over places and summed over layers
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -14,10 +15,18 @@ from torch import Tensor, nn
 
 from deltasr.errors import CheckpointError
 from deltasr.models.pytorch_file import read_tensors
-from deltasr.nets.classifiers import STACKS, require_comparable, smallest_side
+from deltasr.nets.classifiers import alexnet, require_comparable, smallest_side, squeezenet, vgg16
 
-NetName = Literal["alex", "squeeze"]
+NetName = Literal["alex", "squeeze", "vgg"]
 NET_NAMES: tuple[NetName, ...] = get_args(NetName)
+
+_STACKS: dict[NetName, Callable[[], nn.Sequential]] = {"alex": alexnet, "squeeze": squeezenet, "vgg": vgg16}
+_TAPS: dict[NetName, dict[int, int]] = {
+    "alex": {1: 64, 4: 192, 7: 384, 9: 256, 11: 256},
+    "squeeze": {1: 64, 4: 128, 7: 256, 9: 384, 10: 384, 11: 512, 12: 512},
+    "vgg": {3: 64, 8: 128, 15: 256, 22: 512, 29: 512},
+}
+"""The layers whose features are compared, each with its channels."""
 
 _SMALLEST_NORM = 1e-10
 
@@ -29,7 +38,7 @@ class Lpips(nn.Module):
     (`features.*`) and one linear head per layer (`lin*.model.1.weight`).
 
     Attributes:
-        net: the network: "alex" (AlexNet) or "squeeze" (SqueezeNet 1.1).
+        net: the network: "alex" (AlexNet), "squeeze" (SqueezeNet 1.1) or "vgg" (VGG16).
         smallest_side: the smallest height and width that the network accepts.
     """
 
@@ -39,10 +48,9 @@ class Lpips(nn.Module):
     def __init__(self, *, net: NetName = "alex") -> None:
         super().__init__()
         self.net = net
-        self.features = STACKS[net]()
-        self._taps = (1, 4, 7, 9, 11) if net == "alex" else (1, 4, 7, 9, 10, 11, 12)
-        widths = (64, 192, 384, 256, 256) if net == "alex" else (64, 128, 256, 384, 384, 512, 512)
-        for index, width in enumerate(widths):
+        self.features = _STACKS[net]()
+        self._taps = _TAPS[net]
+        for index, width in enumerate(self._taps.values()):
             self.add_module(f"lin{index}", _Head(width))
         self.smallest_side = smallest_side(self.features)
         shift, spread = torch.tensor([-0.030, -0.088, -0.188]), torch.tensor([0.458, 0.448, 0.450])
@@ -69,8 +77,8 @@ class Lpips(nn.Module):
         held = _net_of(weights)
         if held is None:
             raise CheckpointError(
-                f"{path} does not hold LPIPS v0.1 for AlexNet or SqueezeNet 1.1; "
-                "give lpips_alex_v0.1.pth or lpips_squeeze_v0.1.pth."
+                f"{path} does not hold LPIPS v0.1 for AlexNet, SqueezeNet 1.1 or VGG16; "
+                "give lpips_alex_v0.1.pth, lpips_squeeze_v0.1.pth or lpips_vgg_v0.1.pth."
             )
         if net is not None and held != net:
             raise CheckpointError(f"{path} holds LPIPS-{held}, not LPIPS-{net}; give lpips_{net}_v0.1.pth.")
@@ -158,4 +166,6 @@ def _net_of(weights: dict[str, Tensor]) -> NetName | None:
         return None
     if "features.3.squeeze.weight" in weights:
         return "squeeze"
+    if "features.28.weight" in weights:
+        return "vgg"
     return "alex" if "features.8.weight" in weights else None

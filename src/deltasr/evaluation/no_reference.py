@@ -1,4 +1,4 @@
-"""No-reference metrics, which need no HR picture: NIQE, MUSIQ and CLIP-IQA, through the `pyiqa` package."""
+"""No-reference metrics, which need no HR picture: NIQE, and MUSIQ and CLIP-IQA through the `pyiqa` package."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ import importlib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
 
-from deltasr.errors import ModelError, reason
+from deltasr.errors import ModelError, SettingError, reason
+from deltasr.evaluation.niqe import NaturalScenes, Niqe
 
 NoReferenceName = Literal["niqe", "musiq", "clipiqa"]
 NO_REFERENCE_NAMES: tuple[NoReferenceName, ...] = get_args(NoReferenceName)
 
 TITLES: dict[NoReferenceName, str] = {"niqe": "NIQE", "musiq": "MUSIQ", "clipiqa": "CLIP-IQA"}
-"""Column names by the names that pyiqa has for the metrics."""
+"""Column names by the names of the metrics; pyiqa has the same ones."""
 
 LOWER_IS_BETTER = frozenset({TITLES["niqe"]})
 """Columns in which lower is better; in the others higher is."""
@@ -31,8 +33,8 @@ class NoReference:
 
     Attributes:
         title: its column's name.
-        library: that computes it, with its version: "pyiqa 0.1.16".
-        network: pyiqa's, on the CPU.
+        library: that computes it, with its version: "pyiqa 0.1.16"; of NIQE the parameters, "own parameters".
+        network: pyiqa's, on the CPU, or a `Niqe`.
     """
 
     title: str
@@ -62,22 +64,33 @@ class NoReference:
         return score
 
 
-def find_no_reference(names: Sequence[NoReferenceName]) -> dict[str, NoReference]:
+def find_no_reference(
+    names: Sequence[NoReferenceName], *, niqe_parameters: Path | None = None
+) -> dict[str, NoReference]:
     """The metrics, ready to use, by their columns' names.
 
-    pyiqa is imported here, and only if there are names. It downloads a metric's weights when that is first made.
+    pyiqa is imported here, and only if there are names besides NIQE. It downloads a metric's weights when that is first
+    made.
 
     Args:
         names: which ones; repeated names count once.
+        niqe_parameters: a file of NIQE's parameters (`niqe.NaturalScenes.from_file`); None for the bundled ones.
 
     Raises:
         ModelError: pyiqa is not installed or cannot be imported, or weights cannot be loaded or downloaded.
+        CheckpointError: the file does not hold NIQE's parameters.
+        SettingError: there is such a file, and NIQE is not one of the metrics.
     """
-    if not names:
-        return {}
+    if niqe_parameters is not None and "niqe" not in names:
+        raise SettingError("NIQE's parameters are of no use without the metric niqe; ask for it, or leave them out.")
     with contextlib.redirect_stdout(sys.stderr):  # tables go to standard output, and pyiqa prints what it loads
-        pyiqa = _pyiqa(TITLES[names[0]])
-        return {TITLES[name]: _made(pyiqa, name) for name in names}
+        return {TITLES[name]: _niqe(niqe_parameters) if name == "niqe" else _made(name) for name in names}
+
+
+def _niqe(parameters: Path | None) -> NoReference:
+    scenes = None if parameters is None else NaturalScenes.from_file(parameters)
+    whose = "own parameters" if parameters is None else f"parameters of {parameters.name}"
+    return NoReference(title=TITLES["niqe"], library=whose, network=Niqe(scenes))
 
 
 def _pyiqa(title: str) -> ModuleType:
@@ -92,7 +105,8 @@ def _pyiqa(title: str) -> ModuleType:
         ) from error
 
 
-def _made(pyiqa: ModuleType, name: NoReferenceName) -> NoReference:
+def _made(name: NoReferenceName) -> NoReference:
+    pyiqa = _pyiqa(TITLES[name])
     try:
         network = pyiqa.create_metric(name, device=torch.device("cpu"))
     except Exception as error:  # downloads, files and networks raise different errors

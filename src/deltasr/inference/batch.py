@@ -38,7 +38,7 @@ class Request:
         width, height: of the result, in pixels. With only one of them the aspect ratio is kept; with both the result
             has exactly that size.
         max_side: the result's longer side in pixels; the aspect ratio is kept.
-        seed: of the noise, for models that use noise.
+        seed: of the noise, for models that use noise; None for the usual one.
         fidelity: for models with a dial, in [0, 1]; None for the model's own.
         restoration: for models that restore, how degraded pictures are, in [0, 1], or `auto`.
         output_format, quality, strip: as `imaging.write_picture` takes them.
@@ -54,7 +54,7 @@ class Request:
     width: int | None = None
     height: int | None = None
     max_side: int | None = None
-    seed: int = 0
+    seed: int | None = None
     fidelity: float | None = None
     restoration: float | Literal["auto"] = "auto"
     output_format: str | None = None

@@ -33,12 +33,14 @@ UNBOUNDED_OVERLAP = 32
 class Planes:
     """Colour, (H, W, 1 or 3), and alpha, (H, W), of one picture; both uint8 or both uint16.
 
-    A result that shall have an error map has room for it: (H, W) uint16, as `Picture.error_map`.
+    A result that shall have an error map has room for it: (H, W) uint16, as `Picture.error_map`. A picture for a model
+    that inpaints has a mask, (H, W) of the type of the others: full where the picture is to be filled in.
     """
 
     pixels: Pixels
     alpha: Pixels | None
     error_map: NDArray[np.uint16] | None = None
+    mask: Pixels | None = None
 
     @property
     def size(self) -> Size:
@@ -151,12 +153,12 @@ class TiledModel:
         )
 
         def emit(row: slice, column: slice, values: Tensor) -> None:
-            levels = _quantised(values, result.pixels.dtype)
+            levels = quantised(values, result.pixels.dtype)
             result.pixels[row, column] = levels[..., :channels]
             if result.alpha is not None:
                 result.alpha[row, column] = levels[..., channels]
             if result.error_map is not None:
-                result.error_map[row, column] = _quantised(values[-1:], result.error_map.dtype)[..., 0]
+                result.error_map[row, column] = quantised(values[-1:], result.error_map.dtype)[..., 0]
 
         planes = channels + (source.alpha is not None) + (error_map is not None)
         run_tiles(
@@ -181,13 +183,13 @@ class TiledModel:
         error_map: ErrorMap | None,
     ) -> Tensor:
         """One tile of the result, (K, rows, columns) in [0, 1]: colour, then alpha, then the error map."""
-        pixels = self._as_input(source.pixels[row.window, column.window])
+        pixels = as_input(source, row.window, column.window, self.device)
         grey = source.pixels.shape[2] == 1
         batch = [pixels]
         opacity = None if source.alpha is None else source.alpha[row.window, column.window]
         flat = opacity is None or bool(opacity.min() == opacity.max())
         if opacity is not None and not flat:
-            batch.append(self._as_input(opacity[..., None]))
+            batch.append(_in_three_channels(opacity[..., None], self.device))
         sr = self._window_result(torch.cat(batch), conditions.at(row.window.start, column.window.start), error_map)
         if not flat:
             sr[1] = alpha.keep_flat(sr[1], batch[1][0])
@@ -227,16 +229,11 @@ class TiledModel:
             )
         if self.consistent:
             share = None if self.always_consistent else consistency.share_at(restoration)
-            sr = consistency.project(sr, lr, share=share)
+            sr = consistency.project(sr, lr[:, :3], share=share)
         if error_map is None:
             return sr
         stored = error_map(run.first(), sr[:1]) * STEPS_PER_LEVEL / np.iinfo(np.uint16).max
         return torch.cat([sr, stored.clamp(max=1).expand(-1, 3, -1, -1)])
-
-    def _as_input(self, levels: Pixels) -> Tensor:
-        """(h, w, 1 or 3) integers to (1, 3, h, w) in [0, 1] on the device."""
-        values = torch.from_numpy(levels.astype(np.float32)).to(self.device) / np.iinfo(levels.dtype).max
-        return values.permute(2, 0, 1)[None].expand(1, 3, -1, -1)
 
     @property
     def _sees_whole_pictures(self) -> bool:
@@ -267,8 +264,9 @@ class TiledModel:
         """Bytes of tensors for each LR pixel of a window, measured once."""
         if self._measured_bytes is None:
             side, _ = padded_size(32, 32, self.model.size_requirements)
+            channels = 4 if self.model.inpaints else 3
             self._measured_bytes = self.model.hidden_bytes_per_pixel + bytes_per_pixel(
-                lambda side: self._window_result(_pattern(side, self.device), Conditions()), side=side
+                lambda side: self._window_result(_pattern(side, channels, self.device), Conditions()), side=side
             )
         return self._measured_bytes
 
@@ -285,7 +283,21 @@ class TiledModel:
         )
 
 
-def _quantised(values: Tensor, dtype: np.dtype) -> Pixels:
+def as_input(source: Planes, rows: slice, columns: slice, device: torch.device) -> Tensor:
+    """A window of a picture as a model takes it: (1, 3, h, w) in [0, 1], with the mask as a fourth channel."""
+    colour = _in_three_channels(source.pixels[rows, columns], device)
+    if source.mask is None:
+        return colour
+    return torch.cat([colour, _in_three_channels(source.mask[rows, columns, None], device)[:, :1]], dim=1)
+
+
+def _in_three_channels(levels: Pixels, device: torch.device) -> Tensor:
+    """(h, w, 1 or 3) integers to (1, 3, h, w) in [0, 1] on the device."""
+    values = torch.from_numpy(levels.astype(np.float32)).to(device) / np.iinfo(levels.dtype).max
+    return values.permute(2, 0, 1)[None].expand(1, 3, -1, -1)
+
+
+def quantised(values: Tensor, dtype: np.dtype) -> Pixels:
     """(K, rows, columns) in [0, 1] to (rows, columns, K), rounded to the nearest level."""
     levels = (values * np.iinfo(dtype).max).round_().permute(1, 2, 0)
     integers = torch.uint8 if dtype == np.uint8 else torch.int32
@@ -293,6 +305,6 @@ def _quantised(values: Tensor, dtype: np.dtype) -> Pixels:
     return result
 
 
-def _pattern(side: int, device: torch.device) -> Tensor:
-    """(1, 3, side, side) in [0, 1]: values that are not all equal."""
-    return (torch.arange(3 * side * side, device=device) % 7 / 6).reshape(1, 3, side, side)
+def _pattern(side: int, channels: int, device: torch.device) -> Tensor:
+    """(1, channels, side, side) in [0, 1]: values that are not all equal."""
+    return (torch.arange(channels * side * side, device=device) % 7 / 6).reshape(1, channels, side, side)

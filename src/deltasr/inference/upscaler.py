@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from deltasr.arguments import is_whole, shown
-from deltasr.devices import DTYPES, find_device, usable
+from deltasr.devices import DTYPES, find_device, order_channels_last, usable
 from deltasr.diffusion.noise import NoiseField
 from deltasr.engines import choice
-from deltasr.errors import SettingError
+from deltasr.errors import PictureError, SettingError
 from deltasr.imaging import Picture, fill_transparent, picture_from
 from deltasr.inference import memory
 from deltasr.inference.conditions import (
@@ -29,6 +29,7 @@ from deltasr.inference.conditions import (
     require_restoration,
     with_restoration_noted,
 )
+from deltasr.inference.reference import SEED, ReferenceRun, require_reference
 from deltasr.inference.sizes import Size, require_possible, sizes_of_passes
 from deltasr.inference.tiled_model import Planes, TiledModel
 from deltasr.models.base import Model
@@ -63,6 +64,7 @@ class Upscaler:
         tile: LR pixels per side of a tile; 0 for whole pictures, None for what fits into the free memory.
         consistent: whether results are projected so that they downscale to the input.
         ensemble: whether each tile is the mean over its eight orientations.
+        reference: whether pictures are run as ResShift's released program runs them.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Upscaler:
         ensemble: bool = False,
         engine: str = "torch",
         map_file: str | os.PathLike[str] | None = None,
+        reference: bool = False,
     ) -> None:
         """Take a model.
 
@@ -96,6 +99,9 @@ class Upscaler:
                 (`engines.choice`), torch on other devices than the CPU.
             map_file: the file of the model's error map, which is read when a map is first asked for; None for the one
                 that comes with the model.
+            reference: whether pictures are run as ResShift's released program runs them, to one 8-bit level: its
+                padding, its tiles and its noise (`inference.reference`), at the model's own factor. For imported
+                ResShift checkpoints.
 
         Raises:
             SettingError: `model` is not a model, this machine does not have the device, or another setting has a
@@ -114,7 +120,7 @@ class Upscaler:
             raise SettingError(
                 f"A tile of {shown(tile)} pixels is not possible; give 1 or more, or 0 for the whole picture."
             )
-        for name, value in (("consistency", consistency), ("ensemble", ensemble)):
+        for name, value in (("consistency", consistency), ("ensemble", ensemble), ("reference", reference)):
             if not isinstance(value, bool | None):
                 raise SettingError(f"The setting {name} is {shown(value)}; give True or False.")
         if ensemble and model.stochastic:
@@ -122,15 +128,18 @@ class Upscaler:
                 f"The model {model.name} uses noise, which an ensemble would average out; leave the ensemble out."
             )
         choice.require_engine(engine)
+        if reference:
+            require_reference(model, tile=tile, consistency=consistency, engine=engine)
         self.device = find_device("cpu" if device == "auto" and engine in choice.RUNTIMES else device)
         self.dtype, cannot = usable(dtype, self.device)
         model, kept = choice.run_by(model, engine, device=self.device, dtype="float32" if cannot is not None else dtype)
         self.note = None if cannot is None and kept is None else ". ".join(filter(None, (cannot, kept)))
         self.model = model.to(device=self.device)
-        self.model.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        order_channels_last(self.model.eval())
         self.tile = tile
         self.consistent = model.consistent if consistency is None else consistency
         self.ensemble = ensemble
+        self.reference = reference
         self._map_file = None if map_file is None else Path(map_file)
         self._error_map: ErrorMap | None = None
         self._tiled = TiledModel(
@@ -155,7 +164,7 @@ class Upscaler:
         *,
         scale: float | None = None,
         size: Size | None = None,
-        seed: int = 0,
+        seed: int | None = None,
         fidelity: float | None = None,
         restoration: Restoration = "auto",
         error_map: bool = False,
@@ -169,7 +178,7 @@ class Upscaler:
         *,
         scale: float | None = None,
         size: Size | None = None,
-        seed: int = 0,
+        seed: int | None = None,
         fidelity: float | None = None,
         restoration: Restoration = "auto",
         error_map: bool = False,
@@ -182,7 +191,7 @@ class Upscaler:
         *,
         scale: float | None = None,
         size: Size | None = None,
-        seed: int = 0,
+        seed: int | None = None,
         fidelity: float | None = None,
         restoration: Restoration = "auto",
         error_map: bool = False,
@@ -200,8 +209,9 @@ class Upscaler:
                 anti-aliasing, for a larger one the model runs again on its own result.
             size: (height, width) of the result in pixels, of any aspect ratio, instead of `scale`; each side is
                 then scaled as above.
-            seed: of the noise, for models that use noise. There is one noise field for the whole picture, so it does
-                not depend on the tiles.
+            seed: of the noise, for models that use noise; None for 0, or for that of the released program in a
+                reference run. There is one noise field for the whole picture, so it does not depend on the tiles,
+                except in a reference run.
             fidelity: for models with a dial, from 0 (most natural) to 1 (most faithful); None for the model's
                 `default_fidelity`.
             restoration: for models that restore, how degraded the picture is, from 0 (clean: the result is projected)
@@ -217,7 +227,8 @@ class Upscaler:
             raises, the next can still be requested.
 
         Raises:
-            PictureError: the source is not a picture, or the result does not fit into memory.
+            PictureError: the source is not a picture, the result does not fit into memory, or the model fills in what
+                is transparent, and nothing is.
             ModelError: not even small tiles fit into memory, or the whole picture for a model that needs all of it;
                 the model's values are not finite; or it has no error map.
             SettingError: the factor, the size, the seed, the fidelity or the restoration is not possible, both a factor
@@ -226,7 +237,8 @@ class Upscaler:
         require_possible(scale, size)
         require_fidelity(self.model, fidelity)
         require_restoration(self.model, restoration)
-        conditions = Conditions(noise=NoiseField(seed=seed), fidelity=fidelity)
+        usual = SEED if self.reference else 0
+        conditions = Conditions(noise=NoiseField(seed=usual if seed is None else seed), fidelity=fidelity)
         upscaled = partial(
             self._upscaled,
             scale=scale,
@@ -279,13 +291,47 @@ class Upscaler:
                     "leave the map out."
                 )
             memory.require_room(picture, sizes)
-            pixels = picture.pixels if picture.alpha is None else fill_transparent(picture.pixels, picture.alpha)
+            if self.model.inpaints:
+                source_planes = self._to_fill_in(picture)
+            elif picture.alpha is None:
+                source_planes = Planes(picture.pixels, None)
+            else:
+                source_planes = Planes(fill_transparent(picture.pixels, picture.alpha), picture.alpha)
             if self.model.restoring:
-                strength, why = decided_restoration(replace(picture, pixels=pixels), restoration)
+                strength, why = decided_restoration(replace(picture, pixels=source_planes.pixels), restoration)
                 conditions = replace(conditions, restoration=strength)
                 picture = with_restoration_noted(picture, strength, why)
-            final = self._passes(Planes(pixels, picture.alpha), sizes, conditions, error_map, progress)
+            if self.reference:
+                final = self._as_released(source_planes, sizes[-1], conditions.noise.seed, progress)
+            else:
+                final = self._passes(source_planes, sizes, conditions, error_map, progress)
         return replace(picture, pixels=final.pixels, alpha=final.alpha, compression=None, error_map=final.error_map)
+
+    def _to_fill_in(self, picture: Picture) -> Planes:
+        """The planes of a picture for a model that inpaints: what is transparent is what it fills in."""
+        if picture.alpha is None or picture.alpha.min() == np.iinfo(picture.alpha.dtype).max:
+            raise PictureError(
+                f"The model {self.model.name} fills in what is transparent, and nothing of this picture is; make the "
+                "part to fill in transparent."
+            )
+        return Planes(picture.pixels, None, mask=np.iinfo(picture.alpha.dtype).max - picture.alpha)
+
+    def _as_released(self, source: Planes, size: Size, seed: int, progress: Progress | None) -> Planes:
+        """Run the model as the released program does.
+
+        Raises:
+            SettingError: the result should have another size than the model's own.
+        """
+        height, width = source.size
+        if size != (height * self.model.scale, width * self.model.scale):
+            raise SettingError(
+                f"A reference run is what the released program does, at the factor {self.model.scale}; leave out the "
+                "size, or the reference."
+            )
+        result = source.empty(size, source.pixels.dtype)
+        run = ReferenceRun(self.model, device=self.device, dtype=self.dtype)
+        run.run(source, result, seed=seed, progress=progress or (lambda share: None))
+        return result
 
     def _passes(
         self,

@@ -49,6 +49,7 @@ class Model(nn.Module):
         default_fidelity: what a model with a dial takes where `fidelity` is None.
         restoring: whether results depend on how degraded the LR picture is, and `forward` also takes `restoration`:
             None for a clean one, a number in [0, 1] (`degradation.web`), or a tensor (N,) of such numbers.
+        inpaints: whether it fills in parts of a picture, which a fourth channel of `lr` marks: 1 there, 0 elsewhere.
         consistent: whether an `Upscaler` projects its results onto the pictures that downscale to the input
             (`inference.consistency`), unless it is set otherwise.
         hidden_bytes_per_pixel: what a run takes for each LR pixel besides torch's tensors, where torch does not run it.
@@ -68,6 +69,7 @@ class Model(nn.Module):
     dial: bool = False
     default_fidelity: float = 1.0
     restoring: bool = False
+    inpaints: bool = False
     consistent: bool = False
     hidden_bytes_per_pixel: float = 0.0
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from deltasr.diffusion.noise import NoiseField
-from deltasr.diffusion.sampling import StepCallback, sample
+from deltasr.diffusion.sampling import Noise, StepCallback, sample
 from deltasr.diffusion.schedule import Schedule
 from deltasr.models.base import Model
 
@@ -66,7 +66,7 @@ class ChainModel(Model):
         callback: StepCallback | None = None,
         fidelity: Condition = None,
         restoration: Condition = None,
-        noise: NoiseField | None = None,
+        noise: Noise | None = None,
     ) -> Tensor:
         """Upscale (N, 3, h, w) in [0, 1] to (N, 3, scale h, scale w) in [0, 1].
 
@@ -75,8 +75,8 @@ class ChainModel(Model):
             callback: called at each step with (t, x_t, prediction of x_0), both as codes; `decode` turns them into
                 pictures.
             fidelity, restoration: those of `predictor`.
-            noise: the picture's noise as seen from the window's position; by default that of seed 0. Of no effect at
-                kappa = 0.
+            noise: the picture's noise as seen from the window's position, such as a `NoiseField`; by default that of
+                seed 0. Of no effect at kappa = 0.
         """
         y_0, predict = self.predictor(lr, fidelity, restoration)
         if self.stochastic and noise is None:

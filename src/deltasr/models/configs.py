@@ -164,6 +164,28 @@ class RrdbConfig(Config, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return 4, 15 * self.blocks + 4
 
 
+class DasrConfig(Config, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The options of `models.dasr.Dasr`; by default those of the published weights.
+
+    Attributes:
+        blocks: residual blocks.
+        width: channels between them.
+        experts: sets of weights that are mixed.
+        degradation_parameters: numbers by which the predictor describes a degradation.
+    """
+
+    architecture: ClassVar[str] = "dasr"
+    model: ClassVar[str] = "deltasr.models.dasr:Dasr"
+
+    blocks: Blocks = 16
+    width: Channels = 64
+    experts: Annotated[int, Meta(ge=1, le=64)] = 5
+    degradation_parameters: Channels = 33
+
+    def scale_and_reach(self, shapes: Shapes) -> tuple[int, None]:
+        return 4, None
+
+
 class VQConfig(Config, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The options of `nets.vq_autoencoder.VQAutoencoder`; by default those of ResShift's published first stage.
 
@@ -173,12 +195,14 @@ class VQConfig(Config, frozen=True, kw_only=True, forbid_unknown_fields=True):
         blocks: residual blocks of each level; the decoder has one more.
         latent_channels: values of one code.
         codes: entries of the codebook.
+        blocks_by_level: `blocks` of each level, where they differ.
     """
 
     widths: ChannelsByLevel = (128, 256, 512)
     blocks: Blocks = 2
     latent_channels: Channels = 3
     codes: Annotated[int, Meta(ge=1, le=1 << 20)] = 8192
+    blocks_by_level: BlocksByLevel | None = None
 
     @property
     def factor(self) -> int:
@@ -207,7 +231,9 @@ class DenoiserConfig(Config, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     Attributes:
         in_channels, out_channels: channels of the state and of the prediction; None for those of the first stage.
-        lq_channels: channels of the LR picture.
+        lq_channels: channels of the LR picture, and of what else is beside it: 4 with the mask of an inpainting model.
+        lq_stages: how often the LR picture is halved by convolutions before it joins the state; 0 where both have the
+            same size.
         model_channels: width of the first level; a multiple of 32.
         channel_mult: width of each level, as a multiple of `model_channels`.
         num_res_blocks: residual blocks of each level on the way down; there is one more on the way up.
@@ -234,6 +260,7 @@ class DenoiserConfig(Config, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     mlp_ratio: Annotated[int, Meta(ge=1, le=64)] = 4
     image_size: Annotated[int, Meta(ge=1, le=1 << 16)] = 64
     dropout: Share = 0.0
+    lq_stages: Annotated[int, Meta(ge=0, le=8)] = 0
 
 
 class ResShiftConfig(Config, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -245,6 +272,8 @@ class ResShiftConfig(Config, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         first_stage: what makes codes of pictures: `vq`, or `pixel-unshuffle` (x4, 48 values in [-1, 1]).
         denoiser: the options of its network; None for those of the published x4 models.
         autoencoder: the options of a `vq` first stage; None for the published one's. Nothing to pixel-unshuffle.
+        scale: the factor from the LR to the HR picture; None for that of the first stage. A smaller one, such as 1 for
+            restoration at the picture's own size, takes a denoiser with as many `lq_stages` as it is halved.
     """
 
     architecture: ClassVar[str] = "resshift"
@@ -256,9 +285,15 @@ class ResShiftConfig(Config, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     first_stage: FirstStage = "vq"
     denoiser: DenoiserConfig | None = None
     autoencoder: VQConfig | None = None
+    scale: Annotated[int, Meta(ge=1, le=128)] | None = None
+
+    @property
+    def factor(self) -> int:
+        """From the code's size to the picture's."""
+        return 4 if self.first_stage == "pixel-unshuffle" else (self.autoencoder or VQConfig()).factor
 
     def scale_and_reach(self, shapes: Shapes) -> tuple[int, None]:
-        return (4 if self.first_stage == "pixel-unshuffle" else (self.autoencoder or VQConfig()).factor), None
+        return self.scale or self.factor, None
 
 
 ARCHITECTURES: dict[str, type[Config]] = {
@@ -268,6 +303,7 @@ ARCHITECTURES: dict[str, type[Config]] = {
         ResShiftConfig,
         RrdbConfig,
         AutoencoderConfig,
+        DasrConfig,
     )
 }
 """Every architecture that checkpoints may name and recipes may train. A new one is one line here."""

@@ -137,8 +137,7 @@ def _refuse_published(file: Path) -> None:
     """Refuse a file that is half of a published model, with a sentence on how to import it."""
     if part := published.part_of(file):
         raise CheckpointError(
-            f"{file} is the {part} of a ResShift or DeltaDiff model as published; make one checkpoint of its two files "
-            "by deltasr import."
+            f"{file} is {part} as published, half of a model; make one checkpoint of the two files by deltasr import."
         )
 
 

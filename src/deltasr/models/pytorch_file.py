@@ -16,6 +16,7 @@ from torch import Tensor
 from deltasr.errors import CheckpointError
 
 _PREFIXES = ("module.", "_orig_mod.")
+_WRAPPERS = ("state_dict", "params_ema", "params")
 _LARGEST_GROWTH = 8
 _SMALL = 1 << 24
 
@@ -93,15 +94,16 @@ def _require_plain_tensors(content: Any, file: Path) -> None:
 def read_state_dict(file: Path) -> dict[str, Tensor]:
     """The state dict in a weights file, unwrapped, with the names that its network gave.
 
-    A wrapping dictionary's `state_dict` is taken out, and prefixes that parallel training and compilation leave
-    (`module.`, `_orig_mod.`) are taken off.
+    A wrapping dictionary's `state_dict` is taken out, or `params_ema` or `params` as BasicSR has them. So are prefixes
+    of names that parallel training and compilation leave (`module.`, `_orig_mod.`).
 
     Raises:
         CheckpointError: there is no such file, it is damaged, or it does not hold a state dict.
     """
     content = read_tensors(file)
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
+    if isinstance(content, Mapping):
+        wrapped = [content[name] for name in _WRAPPERS if isinstance(content.get(name), Mapping)]
+        content = wrapped[0] if wrapped else content
     is_state = isinstance(content, Mapping) and all(
         isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items()
     )

@@ -19,8 +19,11 @@ import torch.nn.functional as F
 from msgspec.structs import asdict, replace
 from torch import Tensor
 
+from deltasr.diffusion.noise import NoiseField
 from deltasr.diffusion.process import per_picture
+from deltasr.diffusion.sampling import Noise, StepCallback
 from deltasr.diffusion.schedule import Schedule
+from deltasr.errors import SettingError
 from deltasr.models.base import SizeRequirements
 from deltasr.models.chain import ChainModel, Condition
 from deltasr.models.configs import DenoiserConfig, ResShiftConfig, VQConfig, configured
@@ -40,7 +43,7 @@ class ResShift(ChainModel):
         options: those of `models.configs.ResShiftConfig`, by name; they replace those of `config`.
 
     Raises:
-        SettingError: an option does not exist or is out of range.
+        SettingError: an option does not exist or is out of range, or options do not fit each other.
         ModelError: an option is none of its choices, or the first stage is `vq` and diffusers is not installed.
     """
 
@@ -54,11 +57,19 @@ class ResShift(ChainModel):
         vq = config.autoencoder or VQConfig()
         if config.first_stage == "vq":
             self.autoencoder = VQAutoencoder(**asdict(vq))
-            self.scale, channels = self.autoencoder.factor, vq.latent_channels
+            channels = vq.latent_channels
         else:
             self.upsample = unshuffle.BicubicCode(scale=self.scale)
             channels = 3 * self.scale**2
         denoiser = config.denoiser or DenoiserConfig()
+        self.scale = config.scale or config.factor
+        if self.scale * 2**denoiser.lq_stages != config.factor:
+            raise SettingError(
+                f"A first stage of factor {config.factor} and {denoiser.lq_stages} lq_stages do not make a scale of "
+                f"{self.scale}; change one of them."
+            )
+        self._lq_stages = denoiser.lq_stages
+        self.inpaints = denoiser.lq_channels == 4
         denoiser = replace(
             denoiser,
             in_channels=denoiser.in_channels or channels,
@@ -68,12 +79,11 @@ class ResShift(ChainModel):
         self.config = replace(config, denoiser=denoiser, autoencoder=vq if self.autoencoder else None)
         kappa = config.kappa
         self.stochastic = kappa > 0
-        self.size_requirements = SizeRequirements(
-            minimum=self.denoiser.multiple_of, multiple_of=self.denoiser.multiple_of
-        )
+        multiple_of = self.denoiser.multiple_of * 2**denoiser.lq_stages
+        self.size_requirements = SizeRequirements(minimum=multiple_of, multiple_of=multiple_of)
         system, steps = ("ResShift" if kappa else "DeltaDiff, paper"), self.schedule.steps
         self.name = f"{'resshift' if kappa else 'deltadiff-paper'}-x{self.scale}-s{steps}"
-        codes = f"VQ-f{self.scale}" if self.autoencoder else "pixel-unshuffle"
+        codes = f"VQ-f{config.factor}" if self.autoencoder else "pixel-unshuffle"
         self.description = f"{system} x{self.scale}: {steps} steps in {codes} codes"
 
     def encode(self, picture: Tensor) -> Tensor:
@@ -91,13 +101,32 @@ class ResShift(ChainModel):
             return (unshuffle.decode(code, self.scale) + 1) / 2
         return (self.autoencoder.decode(code).float() + 1) / 2
 
+    def forward(
+        self,
+        lr: Tensor,
+        callback: StepCallback | None = None,
+        fidelity: Condition = None,
+        restoration: Condition = None,
+        noise: Noise | None = None,
+    ) -> Tensor:
+        """As for every `ChainModel`; one that inpaints changes the picture only where it is to be filled in."""
+        if isinstance(noise, NoiseField):
+            pixels = 2**self._lq_stages  # of a side of a code
+            noise = noise.at(noise.top // pixels, noise.left // pixels)
+        if not self.inpaints:
+            return super().forward(lr, callback, fidelity, restoration, noise)
+        picture, mask = lr[:, :3], lr[:, 3:]
+        covered = torch.cat([picture * (1 - mask), mask], dim=1)
+        filled = super().forward(covered, callback, fidelity, restoration, noise)
+        return mask * filled + (1 - mask) * picture
+
     def predictor(
         self, lr: Tensor, fidelity: Condition = None, restoration: Condition = None, schedule: Schedule | None = None
     ) -> tuple[Tensor, Callable[[Tensor, int | Tensor], Tensor]]:
         """As for every `ChainModel`; `y_0` and predictions are float32, also under autocast."""
         sequence = self.schedule if schedule is None else schedule
         condition = 2 * lr - 1
-        y_0 = self._upsampled(lr)
+        y_0 = self._upsampled(lr[:, :3])
         variances = [sequence.kappa**2 * eta for eta in sequence.eta]
 
         def predict(x_t: Tensor, t: int | Tensor) -> Tensor:
@@ -112,4 +141,6 @@ class ResShift(ChainModel):
         """The code of the LR picture, upsampled by bicubic interpolation."""
         if self.autoencoder is None:
             return self.upsample(2 * lr - 1)
+        if self.scale == 1:
+            return self.encode(lr)
         return self.encode(F.interpolate(lr, scale_factor=self.scale, mode="bicubic", align_corners=False))

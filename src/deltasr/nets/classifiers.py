@@ -70,11 +70,21 @@ def squeezenet() -> nn.Sequential:
     )
 
 
+def vgg16() -> nn.Sequential:
+    """VGG16 (Simonyan and Zisserman 2015, configuration D): 13 convolutions, 14,714,688 parameters."""
+    return _vgg(2, 2, 3, 3, 3)
+
+
 def vgg19() -> nn.Sequential:
     """VGG19 (Simonyan and Zisserman 2015, configuration E): 16 convolutions, 20,024,384 parameters."""
+    return _vgg(2, 2, 4, 4, 4)
+
+
+def _vgg(*levels: int) -> nn.Sequential:
+    """VGG with so many convolutions at each level."""
     layers: list[nn.Module] = []
     inputs = 3
-    for width, convolutions in ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4)):
+    for width, convolutions in zip((64, 128, 256, 512, 512), levels, strict=True):
         for _ in range(convolutions):
             layers += [nn.Conv2d(inputs, width, kernel_size=3, padding=1), nn.ReLU()]
             inputs = width

@@ -57,11 +57,11 @@ class ResidualBlock(nn.Module):
 
 
 class Downsample(nn.Module):
-    """A convolution with stride 2: (N, C, h, w) to (N, C, h / 2, w / 2)."""
+    """A convolution with stride 2: (N, inputs, h, w) to (N, outputs, h / 2, w / 2)."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.op = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
+        self.op = nn.Conv2d(inputs, outputs, 3, stride=2, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.op(x)
@@ -76,6 +76,22 @@ class Upsample(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(F.interpolate(x, scale_factor=2, mode="nearest"))
+
+
+def feature_extractor(channels: int, stages: int) -> tuple[nn.Module, int]:
+    """What brings the LR picture to the state's grid, and the channels that it has there.
+
+    In each stage a convolution, SiLU, and a convolution with stride 2, which doubles the channels: of the first stage
+    from 16. Without stages it is the picture itself.
+    """
+    if not stages:
+        return nn.Identity(), channels
+    layers: list[nn.Module] = []
+    width = 16
+    for _ in range(stages):
+        layers += [nn.Conv2d(channels, width, 3, padding=1), nn.SiLU(), Downsample(width, 2 * width)]
+        channels = width = 2 * width
+    return nn.Sequential(*layers), width
 
 
 class _RememberedMasks:
@@ -116,9 +132,11 @@ class SwinUNet(nn.Module):
         mlp_ratio: int,
         image_size: int,
         dropout: float,
+        lq_stages: int = 0,
     ) -> None:
         super().__init__()
         self.model_channels = model_channels
+        self.feature_extractor, lq_channels = feature_extractor(lq_channels, lq_stages)
         self.multiple_of = window_size * 2 ** (len(channel_mult) - 1)
         embedding = 4 * model_channels
         widths = [multiple * model_channels for multiple in channel_mult]
@@ -150,7 +168,7 @@ class SwinUNet(nn.Module):
                 width = widths[level]
                 skips.append(width)
             if level < deepest:
-                down.append([Downsample(width)])
+                down.append([Downsample(width, width)])
                 skips.append(width)
         up: list[list[nn.Module]] = []
         for level in range(deepest, -1, -1):
@@ -172,12 +190,12 @@ class SwinUNet(nn.Module):
 
         Args:
             x_t: the state, (N, in_channels, H, W); H and W multiples of `multiple_of` (64 as published).
-            lq: the LR picture on the same grid, (N, lq_channels, H, W), values in [-1, 1].
+            lq: the LR picture, (N, lq_channels, 2^lq_stages H, 2^lq_stages W), values in [-1, 1].
             t: timesteps counted from 0, (N,) or (1,).
         """
         embedding = self.time_embed(timestep_embedding(t, self.model_channels))
         masks = shift_mask if torch.compiler.is_compiling() else self._shift_mask
-        x = torch.cat([x_t, lq], dim=1)
+        x = torch.cat([x_t, self.feature_extractor(lq)], dim=1)
         skips: list[Tensor] = []
         for stage in self.input_blocks:
             x = _run(stage, x, embedding, masks)

@@ -1,4 +1,4 @@
-"""The VQ-f4 first stage of the papers (latent diffusion's autoencoder): 4x4 pixels become one code of three values.
+"""The VQ first stages of the papers (latent diffusion's): in VQ-f4, 4x4 pixels become one code of three values.
 
 diffusers' `VQModel` does the work; it is imported when one is built (`pip install -e '.[papers]'`). Published
 checkpoints have the names that latent diffusion gave its parameters; `published_name` translates them.
@@ -13,7 +13,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from deltasr.errors import ModelError
+from deltasr.errors import ModelError, SettingError
 
 _CODES_AT_ONCE = 1024
 
@@ -44,6 +44,7 @@ class VQAutoencoder(nn.Module):
 
     Raises:
         ModelError: diffusers is not installed.
+        SettingError: `blocks_by_level` has not as many numbers as there are levels.
     """
 
     outer_layers: ClassVar[tuple[str, ...]] = (
@@ -54,7 +55,15 @@ class VQAutoencoder(nn.Module):
     )
     """The first and the last layers, of the encoder and of the decoder."""
 
-    def __init__(self, *, widths: Sequence[int], blocks: int, latent_channels: int, codes: int) -> None:
+    def __init__(
+        self,
+        *,
+        widths: Sequence[int],
+        blocks: int,
+        latent_channels: int,
+        codes: int,
+        blocks_by_level: Sequence[int] | None = None,
+    ) -> None:
         super().__init__()
         try:
             from diffusers import VQModel
@@ -62,16 +71,25 @@ class VQAutoencoder(nn.Module):
             raise ModelError(
                 "The papers' VQ-f4 autoencoder needs the diffusers package; install it with pip install -e '.[papers]'."
             ) from error
+        by_level = blocks_by_level or [blocks] * len(widths)
+        if len(by_level) != len(widths):
+            raise SettingError(
+                f"blocks_by_level has {len(by_level)} numbers for {len(widths)} levels; give one for each level."
+            )
         self.levels = len(widths)
         self.factor = 2 ** (self.levels - 1)
         self.vq = VQModel(
             down_block_types=("DownEncoderBlock2D",) * len(widths),
             up_block_types=("UpDecoderBlock2D",) * len(widths),
             block_out_channels=tuple(widths),
-            layers_per_block=blocks,
+            layers_per_block=max(by_level),
             latent_channels=latent_channels,
             num_vq_embeddings=codes,
         )
+        for number, down, up in zip(
+            by_level, self.vq.encoder.down_blocks, self.vq.decoder.up_blocks[::-1], strict=True
+        ):
+            del down.resnets[number:], up.resnets[number + 1 :]  # of the same shape as those before them
         # diffusers' own are all near zero, where one is nearest to almost every code, and the others are never trained.
         nn.init.normal_(self.vq.quantize.embedding.weight)
 

@@ -124,7 +124,8 @@ def learning_rate_factor(images: int, recipe: Recipe) -> float:
     if recipe.decay != "cosine":
         return 0.5 if recipe.decay == "halved" and 2 * images >= recipe.images else 1.0
     rest = max(1, recipe.images - recipe.warmup)
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, (images - recipe.warmup) / rest)))
+    left = 0.5 * (1 + math.cos(math.pi * min(1.0, (images - recipe.warmup) / rest)))
+    return recipe.decay_end + (1 - recipe.decay_end) * left
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, value: float) -> None:

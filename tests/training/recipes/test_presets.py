@@ -13,8 +13,10 @@ import msgspec.inspect
 import pytest
 
 from deltasr.degradation.kinds import KINDS as DEGRADATIONS
+from deltasr.diffusion.schedule import PRESETS
 from deltasr.errors import SettingError
 from deltasr.models.configs import Config, DeltaDiffConfig, RrdbConfig, ShiftingConfig, VQConfig
+from deltasr.training.optimizer import learning_rate_factor
 from deltasr.training.recipes.editing import (
     CHANGEABLE,
     checked,
@@ -48,7 +50,7 @@ def _toml(tmp_path: Path, text: str) -> Path:
 @pytest.mark.parametrize(
     ("recipe", "config", "others"),
     [(DeltaDiffRecipe, DeltaDiffConfig, {"consistent"}), (RrdbRecipe, RrdbConfig, set()),
-     (AutoencoderRecipe, VQConfig, set()), (ChainRecipe, ShiftingConfig, set())],
+     (AutoencoderRecipe, VQConfig, {"blocks_by_level"}), (ChainRecipe, ShiftingConfig, set())],
 )  # fmt: skip
 def test_a_model_s_options_are_keys_with_the_same_types_bounds_and_defaults(
     recipe: type[Recipe], config: type[Config], others: set[str]
@@ -320,6 +322,7 @@ def test_recipes_made_in_python_are_checked_too(changes: dict[str, Any]):
         ({"optimizer": "muon", "weight_decay": 0.1}, "weight_decay acts on"),
         ({"precision": "bf16"}, "precision is float32: it does not run"),
         ({"warmup": 320_000}, "warmup is not over"),
+        ({"decay": "none", "decay_end": 0.1}, "decay_end has no effect"),
         ({"steps": 2, "p": 0.5}, "p has no effect"),
         ({"steps": 1, "eta_1": 0.1}, "eta_1 has no effect"),
         ({"images": 1_605, "warmup": 0}, "the last 5 crops"),
@@ -329,6 +332,23 @@ def test_recipes_made_in_python_are_checked_too(changes: dict[str, Any]):
 def test_settings_without_effect_are_told(changes: dict[str, Any], words: str):
     (note,) = ignored(DeltaDiffRecipe(**changes), against_bf16="it does not run")
     assert words in note
+
+
+def test_resshift_paper_has_the_papers_shifting_sequence():
+    recipe = RECIPES["resshift-paper"]
+    schedule = recipe.shifting_sequence(kappa=recipe.kappa)
+    assert schedule.eta == pytest.approx(PRESETS["resshift-paper"].eta, rel=1e-12)
+    assert (recipe.images / recipe.batch, recipe.learning_rate, recipe.decay) == (500_000, 5e-5, "none")
+
+
+def test_resshift_journal_is_the_released_configuration():
+    """`realsr_swinunet_realesrgan256_journal` of the released code."""
+    recipe = RECIPES["resshift-journal"]
+    schedule = recipe.shifting_sequence(kappa=recipe.kappa)
+    assert schedule.eta == pytest.approx(PRESETS["resshift-s4"].eta, rel=1e-12)
+    assert (recipe.batch, recipe.images / recipe.batch, recipe.warmup / recipe.batch) == (96, 400_000, 5_000)
+    assert recipe.learning_rate * learning_rate_factor(recipe.images, recipe) == pytest.approx(2e-5)
+    assert (recipe.loss, recipe.lpips, recipe.lpips_network) == ("l2", 1.0, "vgg")
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -46,6 +46,7 @@ def ignored(recipe: Recipe, *, against_bf16: str | None) -> list[str]:
         f"the last {recipe.images % recipe.batch} crops are not a whole batch and are left out": (
             recipe.images % recipe.batch
         ),
+        "decay_end has no effect unless decay is 'cosine'": recipe.decay_end and recipe.decay != "cosine",
         "patience has no effect without validation_pictures": recipe.patience and not recipe.validation_pictures,
     }
     cases |= recipe.without_effect()

@@ -10,7 +10,7 @@ from deltasr.training.recipes.types import AnyRecipe, AutoencoderRecipe, DeltaDi
 _PAPER = ResShiftRecipe(
     network="paper", first_stage="vq", unroll="teacher-forced", loss="l2", crop=64, batch=64, images=32_000_000,
     learning_rate=5e-5, decay="none", betas=(0.9, 0.999), warmup=320_000, clip=0, ema=0.999, precision="bf16",
-    workers=8, steps=15, kappa=2.0, eta_1=0.0004, eta_T=0.9801, degradation="realesrgan",
+    workers=8, steps=15, kappa=2.0, eta_1=0.0004, eta_T=0.999, degradation="realesrgan",
     validate_every=640_000, save_every=320_000,
 )  # fmt: skip
 _SMALL = ResShiftRecipe(
@@ -54,7 +54,8 @@ RECIPES: dict[str, AnyRecipe] = {
     ),
     "resshift-paper": _PAPER,
     "resshift-journal": replace(
-        _PAPER, steps=4, eta_1=0.01, lpips=1.0, lpips_network="alex", decay="cosine",
+        _PAPER, steps=4, eta_1=0.01, eta_T=0.9801, lpips=1.0, lpips_network="vgg", batch=96, images=38_400_000,
+        decay="cosine", decay_end=0.4, warmup=480_000,
     ),
     "deltadiff-paper": replace(
         _PAPER, steps=4, kappa=0.0, eta_1=0.01, eta_T=0.99, degradation="bicubic",

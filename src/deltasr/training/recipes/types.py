@@ -66,7 +66,8 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
         optimizer: `adamw` (Adam at weight_decay 0), or `muon` (orthogonalised momentum for the inner convolutions,
             AdamW for the rest).
         learning_rate: its peak, reached after `warmup` images.
-        decay: its course from there: `cosine` to zero, `halved` half-way, or `none`.
+        decay: its course from there: `cosine` to `decay_end`, `halved` half-way, or `none`.
+        decay_end: share of `learning_rate` that `cosine` ends at.
         betas, weight_decay: of AdamW.
         warmup: images of linear warm-up.
         clip: largest gradient norm; 0 for no clipping.
@@ -82,7 +83,7 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
         patience: stop after so many validations without a better one, and release the best weights; 0 goes on.
         validate_every, save_every: images between two validations and two saved states.
         lpips: weight of LPIPS between the result and the HR picture.
-        lpips_network: the network whose features it compares: `squeeze` or `alex`.
+        lpips_network: the network whose features it compares: `squeeze`, `alex` or `vgg`.
         adversarial: weight of the loss through the discriminator.
         adversarial_loss: `bce` (non-saturating binary cross-entropy) or `relativistic` (average, ESRGAN).
         discriminator: a name in `nets.discriminators.DISCRIMINATORS`.
@@ -106,6 +107,7 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
     optimizer: Literal["adamw", "muon"] = "adamw"
     learning_rate: PositiveFloat = 1.5e-3
     decay: Literal["cosine", "halved", "none"] = "cosine"
+    decay_end: Fraction = 0.0
     betas: tuple[Fraction, Fraction] = (0.9, 0.99)
     weight_decay: Weight = 0.0
     warmup: Count = 2_400
@@ -121,7 +123,7 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
     validate_every: Positive = 16_000
     save_every: Positive = 8_000
     lpips: Weight = 0.0
-    lpips_network: Literal["squeeze", "alex"] = "squeeze"
+    lpips_network: Literal["squeeze", "alex", "vgg"] = "squeeze"
     adversarial: Weight = 0.0
     adversarial_loss: Literal["bce", "relativistic"] = "relativistic"
     discriminator: Literal["simple", "unet", "patch"] = "simple"
@@ -366,7 +368,7 @@ if TYPE_CHECKING:
 
 else:
     _RrdbRecipe = with_options(PictureRecipe, RrdbConfig)
-    _VQRecipe = with_options(PictureRecipe, VQConfig)
+    _VQRecipe = with_options(PictureRecipe, VQConfig, without=frozenset({"blocks_by_level"}))
 
 
 class RrdbRecipe(_RrdbRecipe, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="rrdb"):
