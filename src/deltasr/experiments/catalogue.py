@@ -12,6 +12,7 @@ from deltasr.experiments.deltadiff import table_2 as deltadiff_table_2
 from deltasr.experiments.experiment import Experiment, Result, Settings
 from deltasr.experiments.own import dial, estimator, ingredients, jpeg, photo, small_models, spectrum, teacher_forcing
 from deltasr.experiments.plots import require_matplotlib, stacked
+from deltasr.experiments.report import figure_6 as report_figure_6
 from deltasr.experiments.report.cnn import CNN_EXPERIMENTS
 from deltasr.experiments.report.gan import GAN_EXPERIMENTS
 from deltasr.experiments.resshift import figure_3 as resshift_figure_3
@@ -44,6 +45,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         spectrum.EXPERIMENT,
         *CNN_EXPERIMENTS,
         *GAN_EXPERIMENTS,
+        report_figure_6.EXPERIMENT,
     )
 }
 

@@ -336,7 +336,8 @@ class PictureRecipe(Recipe, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         features: that network: `vgg19`, `alex` or `squeeze`.
         feature_layer: the layer they are taken from, such as `conv5_4` of VGG19.
         feature_activation: `before` (ESRGAN) or `after` (SRGAN) its activation.
-        feature_distance: `l1` or `l2`.
+        feature_distance: `l1`, `l2`, or `squared` (SRGAN eq. 5): the squared distance over width and height, which is
+            `l2` times the number of channels.
     """
 
     l1: Weight = 1.0
@@ -345,7 +346,7 @@ class PictureRecipe(Recipe, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     features: Literal["vgg19", "alex", "squeeze"] = "vgg19"
     feature_layer: str = "conv5_4"
     feature_activation: Literal["before", "after"] = "before"
-    feature_distance: Literal["l1", "l2"] = "l1"
+    feature_distance: Literal["l1", "l2", "squared"] = "l1"
 
     def __post_init__(self) -> None:
         super().__post_init__()
