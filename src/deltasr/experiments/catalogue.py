@@ -10,7 +10,17 @@ from deltasr.experiments.deltadiff import figure_4 as deltadiff_figure_4
 from deltasr.experiments.deltadiff import table_1 as deltadiff_table_1
 from deltasr.experiments.deltadiff import table_2 as deltadiff_table_2
 from deltasr.experiments.experiment import Experiment, Result, Settings
-from deltasr.experiments.own import dial, estimator, ingredients, jpeg, photo, small_models, spectrum, teacher_forcing
+from deltasr.experiments.own import (
+    deltadiff_vs_ours,
+    dial,
+    estimator,
+    ingredients,
+    jpeg,
+    photo,
+    small_models,
+    spectrum,
+    teacher_forcing,
+)
 from deltasr.experiments.plots import require_matplotlib, stacked
 from deltasr.experiments.report import figure_6 as report_figure_6
 from deltasr.experiments.report.cnn import CNN_EXPERIMENTS
@@ -35,6 +45,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         deltadiff_table_1.EXPERIMENT,
         deltadiff_table_2.EXPERIMENT,
         deltadiff_figure_4.EXPERIMENT,
+        deltadiff_vs_ours.EXPERIMENT,
         teacher_forcing.EXPERIMENT,
         small_models.EXPERIMENT,
         ingredients.EXPERIMENT,
@@ -111,6 +122,8 @@ def _left_over(experiment: Experiment, settings: Settings) -> list[str]:
     options = {
         "--data": (trains, settings.data is not None),
         "--images": (trains, settings.images is not None),
+        "--minutes": (experiment.equal_time, settings.minutes is not None),
+        "--override": (experiment.equal_time, bool(settings.overrides)),
         "--set": (experiment.measures, bool(settings.sets)),
         "--checkpoint": (experiment.compares, bool(settings.checkpoints)),
         "--only": (bool(experiment.parts), bool(settings.only)),

@@ -14,6 +14,7 @@ from deltasr import processor
 from deltasr.errors import SettingError
 from deltasr.experiments import catalogue
 from deltasr.experiments import costs as cost_measuring
+from deltasr.experiments import equal_time
 from deltasr.experiments.costs import ProcessorClock, relative_cost
 from deltasr.experiments.experiment import Settings
 from deltasr.experiments.own import ingredients
@@ -34,10 +35,10 @@ def settings(settings: Settings) -> Settings:
 def costs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trainings that cost thrice the baseline's, or half of it."""
 
-    def cost(recipe: object, baseline: object, settings: Settings) -> float:
+    def cost(recipe: object, *_: object, **__: object) -> float:
         return 0.5 if getattr(recipe, "steps", 4) == 1 else 3.0
 
-    monkeypatch.setattr(ingredients, "relative_cost", cost)
+    monkeypatch.setattr(equal_time, "relative_cost", cost)
 
 
 def only(settings: Settings, *names: str) -> Settings:
@@ -63,7 +64,7 @@ def test_lengths_follow_from_costs_and_nothing_is_done_twice(settings: Settings,
     assert len(whole.plots) == 1
     assert any("2 baselines" in note for note in whole.notes)
     assert len(said) == len(set(said)), "nothing is timed or trained twice"
-    monkeypatch.setattr(ingredients, "relative_cost", lambda *_: pytest.fail("the length was kept"))
+    monkeypatch.setattr(equal_time, "relative_cost", lambda *_, **__: pytest.fail("the length was kept"))
     said.clear()
     again = ingredients.EXPERIMENT.run(only(settings, *names))
     assert again.table == whole.table
@@ -152,7 +153,7 @@ def test_an_interrupted_clock_goes_on(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_row_in_bf16_says_where_it_was_float32(settings: Settings, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(ingredients, "relative_cost", lambda *_: 1.0)
+    monkeypatch.setattr(equal_time, "relative_cost", lambda *_, **__: 1.0)
     monkeypatch.setattr(processor, "tried", lambda: {"float32": 1.0, "bfloat16": "SIGILL", "float16": 1.0})
     notes = ingredients.EXPERIMENT.run(only(settings, "bf16")).notes
     assert "Precision bf16 was float32 here: bfloat16 does not run on this processor (SIGILL)." in notes

@@ -299,14 +299,14 @@ class ResShiftRecipe(ChainRecipe, frozen=True, kw_only=True, forbid_unknown_fiel
     """How to train `models.resshift.ResShift`: the papers' systems, and small ones of their kind.
 
     Attributes:
-        network: the denoiser: `paper` (118.6 M parameters) or `small`.
+        network: the denoiser: `paper` (118.6 M parameters), `small` (1.4 M) or `tiny` (0.4 M).
         first_stage: `vq`, whose trained autoencoder has to be given, or `pixel-unshuffle`.
         kappa: noise strength; 0 is DeltaDiff.
         step_loss: `plain`, or `bound`: each step's loss times `w_t` (ResShift eq. 8), normalised to mean 1; for
             teacher-forced training at kappa above 0.
     """
 
-    network: Literal["paper", "small"] = "small"
+    network: Literal["paper", "small", "tiny"] = "small"
     first_stage: FirstStage = "pixel-unshuffle"
     kappa: NoiseStrength = 2.0
     step_loss: Literal["plain", "bound"] = "plain"
