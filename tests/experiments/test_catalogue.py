@@ -91,5 +91,5 @@ def test_what_is_not_heeded_is_refused(settings: Settings):
         "--set": {"sets": settings.sets},
         "--checkpoint": {"checkpoints": {"mine": settings.output}},
     }.items():
-        with pytest.raises(SettingError, match=f"resshift-figure-3 takes no {option}; leave it out"):
-            catalogue.run("resshift-figure-3", replace(bare, **given))
+        with pytest.raises(SettingError, match=f"resshift-table-2 takes no {option}; leave it out"):
+            catalogue.run("resshift-table-2", replace(bare, **given))

@@ -30,6 +30,7 @@ from deltasr.experiments.resshift import figure_7 as resshift_figure_7
 from deltasr.experiments.resshift import table_1 as resshift_table_1
 from deltasr.experiments.resshift import table_2 as resshift_table_2
 from deltasr.experiments.resshift import table_3 as resshift_table_3
+from deltasr.experiments.resshift import table_4 as resshift_table_4
 from deltasr.experiments.tables import to_csv, to_markdown
 from deltasr.files import write_whole
 from deltasr.training.data.cache import find_pictures
@@ -40,6 +41,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         resshift_table_1.EXPERIMENT,
         resshift_table_2.EXPERIMENT,
         resshift_table_3.EXPERIMENT,
+        resshift_table_4.EXPERIMENT,
         resshift_figure_3.EXPERIMENT,
         resshift_figure_7.EXPERIMENT,
         deltadiff_table_1.EXPERIMENT,
@@ -124,7 +126,7 @@ def _left_over(experiment: Experiment, settings: Settings) -> list[str]:
         "--images": (trains, settings.images is not None),
         "--minutes": (experiment.equal_time, settings.minutes is not None),
         "--override": (experiment.equal_time, bool(settings.overrides)),
-        "--set": (experiment.measures, bool(settings.sets)),
+        "--set": (experiment.measures or experiment.may_measure, bool(settings.sets)),
         "--checkpoint": (experiment.compares, bool(settings.checkpoints)),
         "--only": (bool(experiment.parts), bool(settings.only)),
     }

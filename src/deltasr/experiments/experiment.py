@@ -98,6 +98,7 @@ class Experiment:
         trains: whether it needs training pictures.
         may_train: whether it takes training pictures that it does not always need.
         measures: whether it needs benchmark sets.
+        may_measure: whether it takes benchmark sets that it does not need.
         compares: whether it takes trained models.
         equal_time: whether its trainings take equal time, which can be given in minutes, and recipes that are changed.
         parts: names of rows that can be run separately; empty where there are none.
@@ -110,6 +111,7 @@ class Experiment:
     trains: bool = False
     may_train: bool = False
     measures: bool = False
+    may_measure: bool = False
     compares: bool = False
     equal_time: bool = False
     parts: tuple[str, ...] = ()

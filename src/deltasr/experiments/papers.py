@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deltasr.experiments.measuring import LPIPS, PICTURES, PSNR, SET, SSIM
-from deltasr.experiments.tables import Column, Row, Value
+from deltasr.experiments.tables import Row, Value
 
 RESSHIFT = "ResShift (Yue, Wang and Loy, NeurIPS 2023, arXiv:2307.12348)"
 DELTADIFF = "DeltaDiff (Yang, Fan, Lu and Yang, 2025, arXiv:2502.12567)"
@@ -21,10 +21,6 @@ DELTADIFF_MILLIONS = "over 100"
 """Parameters of DeltaDiff's network in millions, as its paper states them."""
 
 METHOD, MILLIONS, CLIPIQA, MUSIQ, RUNTIME = "method", "parameters (M)", "CLIPIQA", "MUSIQ", "seconds"
-NO_REFERENCE_COLUMNS = (Column(title=CLIPIQA), Column(title=MUSIQ))
-"""Metrics of the papers that need no HR picture; the experiments do not measure them."""
-NOT_MEASURED = "CLIPIQA and MUSIQ are not measured here; `deltasr evaluate --metric` has them."
-
 _TITLES: Mapping[str, str] = {
     "PSNR": PSNR,
     "SSIM": SSIM,

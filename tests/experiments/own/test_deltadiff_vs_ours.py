@@ -111,5 +111,5 @@ def test_what_makes_no_sense_is_refused(settings: Settings):
         with pytest.raises(SettingError, match=re.escape(message)):
             EXPERIMENT.run(replace(settings, **{key: given}))
     for option, given in {"--minutes": {"minutes": 1.0}, "--override": {"overrides": ("a=1",)}}.items():
-        with pytest.raises(SettingError, match=f"resshift-figure-3 takes no {option}; leave it out"):
-            catalogue.run("resshift-figure-3", Settings(output=settings.output, **given))
+        with pytest.raises(SettingError, match=f"resshift-table-2 takes no {option}; leave it out"):
+            catalogue.run("resshift-table-2", Settings(output=settings.output, **given))

@@ -122,8 +122,8 @@ def test_the_table_says_what_was_used_rather_than_what_is_there(settings: Settin
 def test_parts_are_rows_and_others_are_refused(settings: Settings):
     with pytest.raises(SettingError, match=re.escape("ingredients has no part called 'salt'; its parts are baseline,")):
         catalogue.run("ingredients", only(settings, "salt"))
-    with pytest.raises(SettingError, match="resshift-figure-3 takes no --only; leave it out"):
-        catalogue.run("resshift-figure-3", Settings(output=settings.output, only=("baseline",)))
+    with pytest.raises(SettingError, match="resshift-table-2 takes no --only; leave it out"):
+        catalogue.run("resshift-table-2", Settings(output=settings.output, only=("baseline",)))
 
 
 def test_a_cost_is_a_median_of_ratios_of_seconds_an_image(settings: Settings, monkeypatch: pytest.MonkeyPatch):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from deltasr.experiments.experiment import Experiment, Result, Settings
 from deltasr.experiments.measuring import SCORE_COLUMNS, Meter
-from deltasr.experiments.own.pictures import hr_and_lr, middle
+from deltasr.experiments.pictures import hr_and_lr, middle
 from deltasr.experiments.papers import report_scale
 from deltasr.experiments.plots import Strip, draw_strips
 from deltasr.experiments.report.gan import SHARED
