@@ -357,7 +357,9 @@ def test_a_square_set_is_one_that_evaluate_reads(tmp_path, capsys):
     assert run(*arguments, "--overwrite") == 1
     assert {name: (out / name).read_bytes() for name in pairs} == before
     flat = tmp_path / "Flat"
-    assert run(tmp_path / "any/a.jpg", "-o", flat, "--square", 32, "--kind", "bicubic", "--list", tmp_path / "l.csv") == 0
+    assert (
+        run(tmp_path / "any/a.jpg", "-o", flat, "--square", 32, "--kind", "bicubic", "--list", tmp_path / "l.csv") == 0
+    )
     (pair,) = find_set(flat).pairs
     assert (pair.hr.name, pair.lr and pair.lr.name) == ("a.png", "a.png")
     assert find_set(flat).name == "Flat"

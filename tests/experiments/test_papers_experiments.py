@@ -115,14 +115,17 @@ def test_the_published_configuration_costs_what_its_description_says():
     assert gflop.total(4) == pytest.approx(1_421, abs=1)
 
 
-def test_table_2_adds_up(settings: Settings, monkeypatch: pytest.MonkeyPatch, left_out: LeftOut):
+def test_table_2_adds_up(settings: Settings, monkeypatch: pytest.MonkeyPatch, left_out: LeftOut, tmp_path: Path):
     small = {
         "denoiser": {"model_channels": 32, "channel_mult": [1, 1], "num_res_blocks": [1, 1], "swin_embed_dim": 32},
         "autoencoder": {"widths": [32, 32, 32], "blocks": 1, "codes": 8},
     }
     monkeypatch.setattr(resshift_table_2, "ResShift", lambda **values: ResShift(**values, **small))
-    result = resshift_table_2.EXPERIMENT.run(settings)
-    stage, step, fifteen, four, deltadiff = (row.cells for row in ours(result))
+    checkpoint.save(DeltaDiff(steps=2), tmp_path / "mine.safetensors")
+    result = resshift_table_2.EXPERIMENT.run(replace(settings, checkpoints={"mine": tmp_path / "mine.safetensors"}))
+    stage, step, fifteen, four, deltadiff, mine = (row.cells for row in ours(result))
+    assert (mine["method"], mine["steps"]) == ("mine", 2)
+    assert 0 < mine["GFLOP"] < deltadiff["GFLOP"]
     for steps, whole in ((15, fifteen), (4, four)):
         for title in ("GFLOP", "seconds"):
             assert whole[title] == pytest.approx(stage[title] + steps * step[title])
@@ -318,7 +321,7 @@ def test_figure_7_has_a_curve_of_ldm_over_the_same_steps(settings: Settings, tmp
     assert first < second, "of these two, the brighter grey is nearer"
     mine = tmp_path / "mine.safetensors"
     checkpoint.save(DeltaDiff(), mine)
-    with pytest.raises(SettingError, match="--checkpoint mine is DeltaDiff.*latent diffusion pipeline"):
+    with pytest.raises(SettingError, match=r"--checkpoint mine is DeltaDiff.*latent diffusion pipeline"):
         resshift_figure_7._latent_diffusion(replace(settings, checkpoints={"mine": mine}))
 
 

@@ -13,6 +13,7 @@ from deltasr.evaluation.squares import Square
 from deltasr.imaging import Picture, read_picture, write_picture
 from deltasr.planning import Job, Outcome
 
+
 @dataclass(frozen=True, kw_only=True)
 class SquareSet:
     """A set of square HR pictures, which are written to a folder `HR` beside that of the LR pictures.

@@ -18,7 +18,7 @@ from deltasr.training.display import Silence
 from deltasr.training.learner import Learner
 from deltasr.training.losses.networks import find_loss_networks
 from deltasr.training.processes import accelerator_on
-from deltasr.training.recipes.types import AnyRecipe
+from deltasr.training.recipes.types import AnyRecipe, Recipe
 from deltasr.training.systems import build_model, build_objective
 
 _ROUNDS, _QUICK_ROUNDS = 7, 3
@@ -86,7 +86,7 @@ def _device(learner: Learner) -> torch.device:
     return next(learner.model.parameters()).device
 
 
-def _noise(recipe: AnyRecipe) -> tuple[Tensor, Tensor]:
+def _noise(recipe: Recipe) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(0)
     lr, hr = (
         torch.randint(256, (recipe.batch, 3, side, side), dtype=torch.uint8, generator=generator)

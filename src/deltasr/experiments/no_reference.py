@@ -22,7 +22,7 @@ def installed_metrics() -> tuple[dict[str, NoReference], tuple[str, ...]]:
     for name in NO_REFERENCE_NAMES:
         column = _COLUMNS.get(TITLES[name], TITLES[name])
         try:
-            found |= {column: metric for metric in find_no_reference([name]).values()}
+            (found[column],) = find_no_reference([name]).values()
         except ModelError as error:
             left_out.append(f"{column} is left out of this run: {error}")
     return found, tuple(left_out)

@@ -34,14 +34,14 @@ _TITLES: Mapping[str, str] = {
 
 _SETS: Mapping[str, tuple[str, int]] = {
     "ImageNet-Test": ("ImageNet-Test", 3000),
-    "Set14": ("Set14, cut", 14),
-    "BSDS100": ("BSDS100, cut", 100),
-    "Urban100": ("Urban100, cut", 100),
+    "Set14": ("Set14, resized", 14),
+    "BSDS100": ("BSDS100, resized", 100),
+    "Urban100": ("Urban100, resized", 100),
     "RealSR": ("RealSR", 100),
     "RealSet65": ("RealSet65", 65),
     "NTIRE 2017": ("NTIRE 2017, test split", 102),
 }
-"""What the tables call the sources' sets, and the number of pictures; `cut` to 256x256 or 512x512 by DeltaDiff."""
+"""What the tables call the sources' sets, and the number of pictures; DeltaDiff's are of 256x256 or 512x512 pixels."""
 
 RESSHIFT_COSTS = (
     Row(
@@ -136,8 +136,8 @@ def deltadiff_scale() -> str:
     values = _settings("deltadiff-settings")
     return (
         f"DeltaDiff's paper: crops of {_side(values)} HR pixels of {values['training set']} in batches of "
-        f"{values['batch']}, {values['parameters']} parameters, first stage: {values['first stage']}; test sets cut to "
-        f"{values['test sizes']}. It states neither its loss nor the length of its training nor its degradation."
+        f"{values['batch']}, {values['parameters']} parameters, first stage: {values['first stage']}; test sets of "
+        f"{values['test sizes']} pixels. It states neither its loss nor the length of its training nor its degradation."
     )
 
 

@@ -12,9 +12,8 @@ import torch
 
 from deltasr import processor
 from deltasr.errors import SettingError
-from deltasr.experiments import catalogue
+from deltasr.experiments import catalogue, equal_time
 from deltasr.experiments import costs as cost_measuring
-from deltasr.experiments import equal_time
 from deltasr.experiments.costs import ProcessorClock, relative_cost
 from deltasr.experiments.experiment import Settings
 from deltasr.experiments.own import ingredients

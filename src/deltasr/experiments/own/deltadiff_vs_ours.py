@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from statistics import fmean, stdev
@@ -149,9 +149,7 @@ def recipe_of(name: str, images: int, settings: Settings, *, seed: int = 0) -> A
     return shortened(recipe, max(images, recipe.batch))
 
 
-def _first_stage(
-    names: Sequence[str], baseline: AnyRecipe, settings: Settings
-) -> tuple[Path | None, tuple[str, ...]]:
+def _first_stage(names: Sequence[str], baseline: AnyRecipe, settings: Settings) -> tuple[Path | None, tuple[str, ...]]:
     """The autoencoder that was given or is trained here, where a row needs one; and a note on it."""
     if others := settings.checkpoints.keys() - {_FIRST_STAGE}:
         raise SettingError(f"--checkpoint {min(others)} has no place here; name the autoencoder {_FIRST_STAGE}.")

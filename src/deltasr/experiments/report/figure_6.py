@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from deltasr.experiments.experiment import Experiment, Result, Settings
 from deltasr.experiments.measuring import SCORE_COLUMNS, Meter
-from deltasr.experiments.pictures import hr_and_lr, middle
 from deltasr.experiments.papers import report_scale
+from deltasr.experiments.pictures import hr_and_lr, middle
 from deltasr.experiments.plots import Strip, draw_strips
 from deltasr.experiments.report.gan import SHARED
 from deltasr.experiments.report.results import MODEL, REPORT

@@ -9,8 +9,8 @@ import math
 
 from deltasr.diffusion.schedule import Schedule, geometric_schedule, resshift_paper
 from deltasr.experiments.experiment import Experiment, Result, Settings
-from deltasr.experiments.pictures import hr_and_lr
 from deltasr.experiments.papers import RESSHIFT
+from deltasr.experiments.pictures import hr_and_lr
 from deltasr.experiments.plots import Panel, Series, draw_panels, draw_strips
 from deltasr.experiments.resshift.states import LDM_STEPS, Example, ldm_relative_noise
 from deltasr.experiments.tables import Column, Row, Table, Value
@@ -121,9 +121,7 @@ def _example(settings: Settings) -> Example | None:
 
 def _strips(example: Example) -> bytes:
     strips = [
-        example.strip(
-            f"({letter}) kappa = {kappa:g}", paper_schedule(steps=_STEPS, p=_P, kappa=kappa), _SHOWN_STEPS
-        )
+        example.strip(f"({letter}) kappa = {kappa:g}", paper_schedule(steps=_STEPS, p=_P, kappa=kappa), _SHOWN_STEPS)
         for letter, kappa in zip("abcd", _SHOWN_KAPPAS, strict=True)
     ]
     long = f"(e) kappa = {_LONG['kappa']:g}, p = {_LONG['p']:g}"

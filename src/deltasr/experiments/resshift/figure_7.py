@@ -71,9 +71,7 @@ def _latent_diffusion(settings: Settings) -> dict[str, LatentDiffusion]:
     return found
 
 
-def _over_steps(
-    name: str, model: LatentDiffusion, steps: Sequence[Point], meter: Meter
-) -> dict[str, list[Scores]]:
+def _over_steps(name: str, model: LatentDiffusion, steps: Sequence[Point], meter: Meter) -> dict[str, list[Scores]]:
     """Scores at each T, by the names of the rows."""
     scores = {}
     for point in steps:

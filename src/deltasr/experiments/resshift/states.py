@@ -13,8 +13,9 @@ from torch import Tensor
 from deltasr.diffusion.noise import NoiseField
 from deltasr.diffusion.process import forward_marginal
 from deltasr.diffusion.schedule import Schedule
+from deltasr.experiments.experiment import SCALE
 from deltasr.experiments.plots import Strip
-from deltasr.nets.first_stage import BicubicCode, decode
+from deltasr.resampling.tensors import imresize
 
 LDM_STEPS = 1000
 _LDM_BETAS = (0.0015, 0.0155)
@@ -50,11 +51,11 @@ class Example:
         """The middle of a pair of pictures."""
         top, left = (max(0, (length - _SIDE) // 2) for length in lr.shape[:2])
         lr = lr[top : top + _SIDE, left : left + _SIDE]
-        hr = hr[4 * top : 4 * (top + lr.shape[0]), 4 * left : 4 * (left + lr.shape[1])]
+        hr = hr[SCALE * top : SCALE * (top + lr.shape[0]), SCALE * left : SCALE * (left + lr.shape[1])]
         small, large = (
             torch.from_numpy(levels.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1 for levels in (lr, hr)
         )
-        return cls(name=name, x_0=large, y_0=decode(BicubicCode(scale=4)(small), 4))
+        return cls(name=name, x_0=large, y_0=imresize(small, scale=SCALE))
 
     def strip(self, label: str, schedule: Schedule, steps: Sequence[int]) -> Strip:
         """States of the forward process with the same noise at every step."""

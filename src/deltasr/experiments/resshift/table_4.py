@@ -14,11 +14,11 @@ from deltasr.errors import ModelError, PictureError, SettingError
 from deltasr.evaluation.no_reference import NoReference
 from deltasr.evaluation.sets import Pair
 from deltasr.experiments.costs import parameters_of
-from deltasr.experiments.experiment import Experiment, Result, Settings, TestSet
+from deltasr.experiments.experiment import SCALE, Experiment, Result, Settings, TestSet
 from deltasr.experiments.measuring import PICTURES, SET, shown
 from deltasr.experiments.no_reference import NO_REFERENCE_COLUMNS, about, installed_metrics
-from deltasr.experiments.pictures import enlarged, middle, spread
 from deltasr.experiments.papers import METHOD, MILLIONS, RESSHIFT, published, remarks, resshift_scale
+from deltasr.experiments.pictures import enlarged, middle, spread
 from deltasr.experiments.plots import Strip, draw_strips
 from deltasr.experiments.runs import machine
 from deltasr.experiments.tables import Column, Row, Table
@@ -65,7 +65,7 @@ def _run(settings: Settings) -> Result:
                 result = as_8_bits(upscaler.upscale(lr).pixels)
                 for title, score in _scored(result, metrics, pair, name).items():
                     scores[title].append(score)
-                if _input(pair) in details and model.scale == 4:
+                if _input(pair) in details and model.scale == SCALE:
                     window = middle(read_rgb8(_input(pair)))
                     details[_input(pair)].append((name, np.broadcast_to(result, (*result.shape[:2], 3))[window]))
             rows.append(_row(name, model, test_set, scores))
@@ -103,9 +103,7 @@ def _lr_detail(pair: Pair) -> tuple[str, NDArray[np.uint8]]:
 
 
 @torch.inference_mode()
-def _scored(
-    pixels: NDArray[np.uint8], metrics: Mapping[str, NoReference], pair: Pair, name: str
-) -> dict[str, float]:
+def _scored(pixels: NDArray[np.uint8], metrics: Mapping[str, NoReference], pair: Pair, name: str) -> dict[str, float]:
     values = torch.from_numpy(pixels.copy()).permute(2, 0, 1).expand(3, -1, -1)[None].double() / 255
     try:
         return {title: metric(values, values).item() for title, metric in metrics.items()}
