@@ -51,7 +51,9 @@ def test_squeezing_shows_all_of_a_picture():
     assert squeezed[-1, :, 2].min() > 245
 
 
-@pytest.mark.parametrize(("released", "whole"), [("05", "003"), ("06", "011"), ("12", "004"), ("14", "006")])
+@pytest.mark.parametrize(
+    ("released", "whole"), [("05", "003"), ("06", "011"), ("07", "002"), ("12", "004"), ("13", "008"), ("14", "006")]
+)
 def test_deltadiffs_released_set_was_squeezed(released: str, whole: str, shared: Path):
     sets = shared / "data" / "eval"
     squeezed = Square(side=256).of(read_picture(sets / "Set14" / "HR" / f"img_{whole}.png")).pixels

@@ -51,8 +51,8 @@ def _run(settings: Settings) -> Result:
             *remarks(_TABLE),
             f"The paper's released pictures are those in the folder `published` of {_RELEASED_SET}, its Set14 as it "
             "was released: whole pictures, squeezed to 256x256 by bicubic interpolation without anti-aliasing. "
-            "`deltasr degrade FOLDER -o SET --square 256 --kind bicubic` makes such a set of any pictures, and 512 the larger "
-            "one; the sets of this run are as they were given.",
+            "`deltasr degrade FOLDER -o SET --square 256 --kind bicubic` makes such a set of any pictures, and 512 the "
+            "larger one; the sets of this run are as they were given.",
         ),
     )
 

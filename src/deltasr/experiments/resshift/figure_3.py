@@ -21,6 +21,7 @@ _KAPPAS = (0.5, 1.0, 2.0, 8.0, 16.0)
 _SHOWN_KAPPAS = (0.5, 2.0, 8.0, 16.0)
 """Of the strips (a) to (d); the paper's are not among the settings that are known of it."""
 _SHOWN_STEPS = (1, 3, 5, 7, 9, 12, 15)
+_SHOWN_INCHES = 0.9
 _LONG = {"p": 0.8, "kappa": 40.0}
 """The process of strip (e), which has as many steps as LDM's."""
 _LONG_STEPS = (100, 200, 400, 600, 800, 900, 1000)
@@ -127,7 +128,7 @@ def _strips(example: Example) -> bytes:
     long = f"(e) kappa = {_LONG['kappa']:g}, p = {_LONG['p']:g}"
     strips += [example.strip(long, _long_schedule(), _LONG_STEPS), example.ldm_strip("(f) LDM", _LONG_STEPS)]
     title = f"{example.name}: states, (a) to (d) of T = {_STEPS} steps at p = {_P:g}, (e) and (f) of {LDM_STEPS:,}"
-    return draw_strips(strips, title=title)
+    return draw_strips(strips, title=title, side=_SHOWN_INCHES)
 
 
 def _long_schedule() -> Schedule:

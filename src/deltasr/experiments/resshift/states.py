@@ -21,8 +21,8 @@ LDM_STEPS = 1000
 _LDM_BETAS = (0.0015, 0.0155)
 """The first and the last beta of the released model for super-resolution; their roots grow evenly."""
 
-_SIDE = 64
-"""LR pixels of the part of a picture that is shown."""
+_SIDE = 24
+"""LR pixels of the part of a picture that is shown: few, so that its noise is not made smaller with it."""
 
 
 def ldm_signal() -> NDArray[np.float64]:
