@@ -14,6 +14,7 @@ from deltasr.cli.degrade import degrade_command
 from deltasr.cli.upscale import upscale_command
 from deltasr.degradation import KINDS
 from deltasr.evaluation.degraded_list import read_list, to_csv
+from deltasr.evaluation.sets import find_set
 from deltasr.imaging import Metadata, Picture, read_picture, write_picture
 from deltasr.imaging.formats import READABLE_TITLES
 
@@ -336,4 +337,57 @@ def test_mistakes_with_strengths_are_told(tmp_path, monkeypatch, capsys, argumen
     monkeypatch.chdir(tmp_path)
     assert run("a.png", *arguments) == 1
     assert message in capsys.readouterr().err
+    assert below(tmp_path) == ["a.png"]
+
+
+def test_a_square_set_is_one_that_evaluate_reads(tmp_path, capsys):
+    save(tmp_path / "any/a.jpg", size=(50, 70))
+    save(tmp_path / "any/deep/b.png", size=(64, 40))
+    save(tmp_path / "any/small.png", size=(20, 70))
+    out = tmp_path / "Mine"
+    arguments = (tmp_path / "any", "-o", out, "--square", 32, "--square-by", "fit", "--kind", "resshift-test-code")
+    assert run(*arguments) == 1
+    pairs = [f"{folder}/{name}.png" for folder in ("HR", "LR_x4") for name in ("a", "deep/b")]
+    assert below(out) == pairs
+    assert {read_picture(out / pair).pixels.shape for pair in pairs} == {(32, 32, 3), (8, 8, 3)}
+    assert "any/small.png: It has 70x20 pixels" in capsys.readouterr().err.replace("\n", " ")
+    before = {name: (out / name).read_bytes() for name in pairs}
+    assert run(*arguments) == 1
+    assert "already exists" in capsys.readouterr().err
+    assert run(*arguments, "--overwrite") == 1
+    assert {name: (out / name).read_bytes() for name in pairs} == before
+    flat = tmp_path / "Flat"
+    assert (
+        run(tmp_path / "any/a.jpg", "-o", flat, "--square", 32, "--kind", "bicubic", "--list", tmp_path / "l.csv") == 0
+    )
+    (pair,) = find_set(flat).pairs
+    assert (pair.hr.name, pair.lr and pair.lr.name) == ("a.png", "a.png")
+    assert find_set(flat).name == "Flat"
+    assert run(flat / "HR", "--check", tmp_path / "l.csv") == 0
+
+
+def test_an_hr_picture_that_is_there_is_not_replaced_unasked(tmp_path, capsys):
+    source = save(tmp_path / "a.png", size=(50, 70))
+    mine = save(tmp_path / "Mine/HR/a.png")
+    kept = mine.read_bytes()
+    assert run(source, "-o", tmp_path / "Mine", "--square", 32) == 1
+    assert "HR/a.png already exists" in capsys.readouterr().err.replace("\n", " ")
+    assert mine.read_bytes() == kept
+    assert below(tmp_path / "Mine") == ["HR/a.png"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("-o", "out", "--square-by", "crop"), "give their side by --square"),
+        (("--sheet", "s.png", "--square", 32), "name an --output folder"),
+        (("-o", "out.png", "--square", 32), "out.png is a file's name, and --square makes two folders"),
+        (("-o", "out", "--square", 0), "A square of 0 pixels is not possible"),
+    ],
+)
+def test_mistakes_with_squares_are_told(tmp_path, monkeypatch, capsys, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    save(tmp_path / "a.png")
+    assert run("a.png", *arguments) == 1
+    assert message in " ".join(capsys.readouterr().err.split())
     assert below(tmp_path) == ["a.png"]

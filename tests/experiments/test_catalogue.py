@@ -91,5 +91,6 @@ def test_what_is_not_heeded_is_refused(settings: Settings):
         "--set": {"sets": settings.sets},
         "--checkpoint": {"checkpoints": {"mine": settings.output}},
     }.items():
-        with pytest.raises(SettingError, match=f"resshift-figure-3 takes no {option}; leave it out"):
-            catalogue.run("resshift-figure-3", replace(bare, **given))
+        name = "resshift-figure-3" if option == "--checkpoint" else "resshift-table-2"
+        with pytest.raises(SettingError, match=f"{name} takes no {option}; leave it out"):
+            catalogue.run(name, replace(bare, **given))

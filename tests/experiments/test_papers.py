@@ -59,8 +59,8 @@ def test_a_table_of_several_sets_has_a_row_for_each():
     ]
 
 
-def test_every_table_but_one_has_an_experiment_of_its_name():
-    assert TABLES.keys() - EXPERIMENTS.keys() == {"resshift-table-4"}
+def test_every_table_has_an_experiment_of_its_name():
+    assert EXPERIMENTS.keys() >= TABLES.keys()
 
 
 def test_scales_are_those_of_the_sources():

@@ -9,24 +9,35 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from deltasr.errors import SettingError
+from deltasr.errors import ModelError, SettingError
+from deltasr.evaluation.sets import find_set
+from deltasr.experiments import no_reference
 from deltasr.experiments.deltadiff import figure_4 as deltadiff_figure_4
 from deltasr.experiments.deltadiff import table_1 as deltadiff_table_1
 from deltasr.experiments.deltadiff import table_2 as deltadiff_table_2
-from deltasr.experiments.experiment import Experiment, Result, Settings
+from deltasr.experiments.experiment import Experiment, Result, Settings, TestSet
+from deltasr.experiments.measuring import Meter
 from deltasr.experiments.own import small_models, teacher_forcing
+from deltasr.experiments.pictures import hr_and_lr
+from deltasr.experiments.plots import Strip
 from deltasr.experiments.resshift import figure_3 as resshift_figure_3
 from deltasr.experiments.resshift import figure_7 as resshift_figure_7
 from deltasr.experiments.resshift import table_1 as resshift_table_1
 from deltasr.experiments.resshift import table_2 as resshift_table_2
 from deltasr.experiments.resshift import table_3 as resshift_table_3
+from deltasr.experiments.resshift import table_4 as resshift_table_4
 from deltasr.experiments.resshift.grid import CHOSEN, over_steps, train_point
+from deltasr.experiments.resshift.states import Example
 from deltasr.experiments.tables import THIS_RUN, Row
 from deltasr.models import catalogue, checkpoint
+from deltasr.models.base import Model
 from deltasr.models.deltadiff import DeltaDiff
+from deltasr.models.ldm import LatentDiffusion
 from deltasr.models.resshift import ResShift
 
 
@@ -42,15 +53,59 @@ def published(result: Result) -> list[Row]:
     return [row for row in result.table.rows if row.source != THIS_RUN]
 
 
+AT = ("t = 1", "t = (T+1)/2", "t = T")
+
+
 def test_figure_3_reaches_the_ends_that_the_paper_states(settings: Settings):
-    result = resshift_figure_3.EXPERIMENT.run(settings)
+    result = resshift_figure_3.EXPERIMENT.run(replace(settings, sets=()))
     ends = {row.cells["kappa"]: row.cells for row in published(result)}
-    for row in ours(result):
-        for title in ("sqrt(eta_1)", "sqrt(eta_T)", "kappa sqrt(eta_1)", "kappa sqrt(eta_T)"):
-            assert row.cells[title] == pytest.approx(ends[row.cells["kappa"]][title], rel=1e-9)
-    half_way = [row.cells["sqrt(eta_8)"] for row in ours(result) if row.cells["kappa"] == 2.0]
+    rows = [row.cells for row in ours(result)]
+    for cells in rows:
+        for at in (AT[0], AT[2]) if cells["process"] == "ResShift" else ():
+            for title in (f"sqrt(eta), {at}", f"relative noise, {at}"):
+                assert cells[title] == pytest.approx(ends[cells["kappa"]][title], rel=1e-9)
+    half_way = [cells["sqrt(eta), t = (T+1)/2"] for cells in rows if cells.get("kappa") == 2.0]
     assert half_way == sorted(half_way, reverse=True), "a larger p shifts later"
+    assert len(half_way) == 5
     assert len(result.plots) == 1
+    assert not any("true ratio" in column.title for column in result.table.columns)
+
+
+def test_figure_3_has_ldms_noise(settings: Settings):
+    from diffusers import DDIMScheduler
+
+    scheduler = DDIMScheduler(beta_start=0.0015, beta_end=0.0155, beta_schedule="scaled_linear")
+    (ldm,) = (row.cells for row in ours(resshift_figure_3.EXPERIMENT.run(settings)) if row.cells["process"] == "LDM")
+    for at, t in zip(AT, (1, 500, 1000), strict=True):
+        signal = float(scheduler.alphas_cumprod[t - 1])
+        assert ldm[f"relative noise, {at}"] == pytest.approx(math.sqrt((1 - signal) / signal), rel=1e-3)
+
+
+def test_figure_3_shows_the_states_of_a_picture(larger_settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    drawn: list[Strip] = []
+    monkeypatch.setattr(resshift_figure_3, "draw_strips", lambda strips, **_: drawn.extend(strips) or b"png")
+    result = resshift_figure_3.EXPERIMENT.run(larger_settings)
+    assert [strip.label[:3] for strip in drawn] == ["(a)", "(b)", "(c)", "(d)", "(e)", "(f)"]
+    for strip in drawn[:4]:
+        assert [caption for caption, _ in strip.pictures] == [f"t = {t}" for t in (1, 3, 5, 7, 9, 12, 15)]
+    for strip in drawn[4:]:
+        assert [caption for caption, _ in strip.pictures] == [f"t = {t}" for t in (100, 200, 400, 600, 800, 900, 1000)]
+    hr, lr = hr_and_lr(larger_settings.sets[0].benchmark.pairs[0])
+    quiet = drawn[0].pictures[0][1].astype(int)
+    assert quiet.shape == (96, 96, 3)
+    hr, lr = hr[80:176, 80:176], lr[20:44, 20:44]
+    assert abs(quiet - hr).mean() < 5, "x_1 is almost the truth"
+    noisy = [abs(strip.pictures[-1][1].astype(int) - hr).mean() for strip in drawn[:4]]
+    assert noisy == sorted(noisy), "kappa grows from (a) to (d)"
+    example = Example.of("one", hr, lr)
+    values = torch.from_numpy(hr).float() / 127.5 - 1
+    first = next(row.cells for row in ours(result))
+    noise = float(first["relative noise, t = 1"])
+    assert first["true ratio, t = 1"] == pytest.approx(noise / values.std().item(), rel=0.01)
+    (ldm,) = (row.cells for row in ours(result) if row.cells["process"] == "LDM")
+    assert ldm["true ratio, t = T"] == pytest.approx(
+        float(ldm["relative noise, t = T"]) / example.x_0.std().item(), rel=1e-6
+    )
 
 
 def test_the_published_configuration_costs_what_its_description_says():
@@ -61,14 +116,17 @@ def test_the_published_configuration_costs_what_its_description_says():
     assert gflop.total(4) == pytest.approx(1_421, abs=1)
 
 
-def test_table_2_adds_up(settings: Settings, monkeypatch: pytest.MonkeyPatch, left_out: LeftOut):
+def test_table_2_adds_up(settings: Settings, monkeypatch: pytest.MonkeyPatch, left_out: LeftOut, tmp_path: Path):
     small = {
         "denoiser": {"model_channels": 32, "channel_mult": [1, 1], "num_res_blocks": [1, 1], "swin_embed_dim": 32},
         "autoencoder": {"widths": [32, 32, 32], "blocks": 1, "codes": 8},
     }
     monkeypatch.setattr(resshift_table_2, "ResShift", lambda **values: ResShift(**values, **small))
-    result = resshift_table_2.EXPERIMENT.run(settings)
-    stage, step, fifteen, four, deltadiff = (row.cells for row in ours(result))
+    checkpoint.save(DeltaDiff(steps=2), tmp_path / "mine.safetensors")
+    result = resshift_table_2.EXPERIMENT.run(replace(settings, checkpoints={"mine": tmp_path / "mine.safetensors"}))
+    stage, step, fifteen, four, deltadiff, mine = (row.cells for row in ours(result))
+    assert (mine["method"], mine["steps"]) == ("mine", 2)
+    assert 0 < mine["GFLOP"] < deltadiff["GFLOP"]
     for steps, whole in ((15, fifteen), (4, four)):
         for title in ("GFLOP", "seconds"):
             assert whole[title] == pytest.approx(stage[title] + steps * step[title])
@@ -173,6 +231,99 @@ def test_table_3_of_resshift_measures_every_model_beside_the_papers_methods(
         ("nearest", "Tiny"),
     ]
     assert left_out("resshift-table-3", published(result)) == []
+
+
+class Colours:
+    """A metric that counts how much blue there is, and needs no reference."""
+
+    library = "a test"
+
+    def __init__(self, *, alike: bool = True) -> None:
+        self.alike = alike
+
+    def __call__(self, sr: torch.Tensor, hr: torch.Tensor) -> torch.Tensor:
+        assert not self.alike or sr is hr
+        return sr[:, 2].mean()[None]
+
+
+@pytest.fixture
+def only_niqe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine on which of the metrics without a reference there is one, under the name of NIQE."""
+
+    def find(names: list[str]) -> dict[str, Any]:
+        if names != ["niqe"]:
+            raise ModelError("It needs the pyiqa package: pip install.")
+        return {"NIQE": Colours()}
+
+    monkeypatch.setattr(no_reference, "find_no_reference", find)
+
+
+@pytest.mark.usefixtures("only_niqe")
+def test_table_4_of_resshift_measures_pictures_that_have_no_reference(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, left_out: LeftOut
+):
+    monkeypatch.setattr(catalogue, "names", lambda: ("nearest", "bicubic"))
+    lr = settings.sets[0].benchmark.pairs[0].lr
+    assert lr is not None
+    alone = replace(settings, sets=(TestSet(benchmark=find_set(lr.parent)),))
+    result = resshift_table_4.EXPERIMENT.run(alone)
+    blue = float(np.asarray(Image.open(lr))[..., 2].mean()) / 255
+    nearest, bicubic = (row.cells for row in ours(result))
+    assert (nearest["method"], nearest["set"], nearest["pictures"]) == ("nearest", "LR_x4", 1)
+    assert nearest["NIQE"] == pytest.approx(blue, abs=1e-6), "each pixel is there sixteen times"
+    assert bicubic["NIQE"] == pytest.approx(blue, abs=0.01)
+    assert "CLIPIQA" not in nearest
+    assert left_out("resshift-table-4", published(result)) == []
+    assert any(note.startswith("MUSIQ is left out of this run: It needs the pyiqa") for note in result.notes)
+    assert any("NIQE (a test)" in note for note in result.notes)
+    pairs = resshift_table_4.EXPERIMENT.run(settings)
+    assert [row.cells["NIQE"] for row in ours(pairs)] == [nearest["NIQE"], bicubic["NIQE"]], "of pairs, the LR pictures"
+
+
+def test_table_4_needs_a_metric(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    def find(names: list[str]) -> dict[str, Any]:
+        raise ModelError("There is none.")
+
+    monkeypatch.setattr(no_reference, "find_no_reference", find)
+    with pytest.raises(SettingError, match="no metric for that is there"):
+        resshift_table_4.EXPERIMENT.run(settings)
+
+
+def test_table_3_has_the_metrics_without_a_reference_that_are_there(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(catalogue, "names", lambda: ("bicubic",))
+    monkeypatch.setattr(resshift_table_3, "installed_metrics", lambda: ({"CLIPIQA": Colours(alike=False)}, ()))
+    (row,) = ours(resshift_table_3.EXPERIMENT.run(settings))
+    assert 0 < float(row.cells["CLIPIQA"]) < 1
+    assert row.cells["LPIPS"] is None or row.cells["LPIPS"] != row.cells["CLIPIQA"]
+
+
+class Latent(LatentDiffusion):
+    """In place of a pipeline: results whose brightness is the share of a thousand steps."""
+
+    def __init__(self) -> None:
+        Model.__init__(self)
+        self.scale, self.taken = 4, 0
+
+    def use_steps(self, steps: int) -> None:
+        self.taken = steps
+
+    def forward(self, lr: torch.Tensor, **_: Any) -> torch.Tensor:
+        return lr.new_full((*lr.shape[:2], 4 * lr.shape[2], 4 * lr.shape[3]), self.taken / 100)
+
+
+def test_figure_7_has_a_curve_of_ldm_over_the_same_steps(settings: Settings, tmp_path: Path):
+    meter = Meter(settings)
+    steps = [replace(CHOSEN, steps=count) for count in (10, 20)]
+    scores = resshift_figure_7._over_steps("LDM", Latent(), steps, meter)
+    assert list(scores) == ["LDM, T = 10", "LDM, T = 20"]
+    first, second = (of_sets[0].psnr_y for of_sets in scores.values())
+    assert first < second, "of these two, the brighter grey is nearer"
+    mine = tmp_path / "mine.safetensors"
+    checkpoint.save(DeltaDiff(), mine)
+    with pytest.raises(SettingError, match=r"--checkpoint mine is DeltaDiff.*latent diffusion pipeline"):
+        resshift_figure_7._latent_diffusion(replace(settings, checkpoints={"mine": mine}))
 
 
 def test_references_stand_beside_whole_sets_scored_alike(settings: Settings, monkeypatch: pytest.MonkeyPatch):

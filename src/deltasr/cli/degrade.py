@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -31,6 +31,8 @@ def degrade_command(
     list_: Annotated[Path | None, Parameter(name="--list")] = None,
     check: Path | None = None,
     sheet: Path | None = None,
+    square: int | None = None,
+    square_by: Literal["squeeze", "crop", "fit"] | None = None,
     output_format: str | None = None,
     overwrite: Flag = False,
 ) -> int:
@@ -68,6 +70,13 @@ def degrade_command(
         strength are taken from the list.
     sheet
         Write no LR pictures but one picture that shows what each kind does to the middle of a single input.
+    square
+        Make a test set of square pictures: each picture is first given this many pixels on both sides and written to
+        OUTPUT/HR, its LR picture to OUTPUT/LR_x4, as deltasr evaluate reads them.
+    square_by
+        How a picture becomes square: squeeze resizes all of it, as DeltaDiff's released Set14 was made; crop takes the
+        middle; fit makes its short side that long and takes the middle, as for ResShift's ImageNet-Test. By default
+        squeeze.
     output_format
         png, jpeg, webp, tiff or bmp.
     overwrite
@@ -81,6 +90,10 @@ def degrade_command(
         raise SettingError(
             "Name one of: an --output for LR pictures, a --check of a list, or a --sheet for samples of all kinds."
         )
+    if square is None and square_by is not None:
+        raise SettingError("--square-by says how pictures become square; give their side by --square.")
+    if square is not None and output is None:
+        raise SettingError("--square makes a set of HR and LR pictures; name an --output folder for it.")
     if list_ is not None and output is None:
         raise SettingError("A --list is written beside LR pictures; name an --output for them.")
     if check is not None:
@@ -106,6 +119,8 @@ def degrade_command(
         seed=seed,
         strength=strength,
         listed=list_ is not None,
+        square=square,
+        square_by=square_by or "squeeze",
         overwrite=overwrite,
     )
     return status if list_ is None else _write_list(lines, list_, status=status)
@@ -121,18 +136,27 @@ def _degrade_files(
     seed: int,
     strength: float | None,
     listed: bool,
+    square: int | None,
+    square_by: Literal["squeeze", "crop", "fit"],
     overwrite: bool,
 ) -> tuple[list[Line], int]:
     """Degrade files. Returns a line for each LR picture, and the exit status."""
     from deltasr.degradation.kinds import degradation_of
     from deltasr.errors import SettingError
-    from deltasr.evaluation.degraded_files import degrade_file, name_in_set
+    from deltasr.evaluation.degraded_files import SquareSet, degrade_file, name_in_set
+    from deltasr.evaluation.squares import Square
     from deltasr.imaging.formats import READABLE_SUFFIXES, format_named
     from deltasr.planning import plan_jobs, run_jobs
 
     degradation_of(kind, strength)
     if scale < 1:
         raise SettingError(f"--scale {scale} is out of range; it is a whole factor of at least 1.")
+    squares: SquareSet | None = None
+    if square is not None:
+        if output.suffix.lower() in READABLE_SUFFIXES:
+            raise SettingError(f"{output} is a file's name, and --square makes two folders; name one to hold them.")
+        hr, output = output / "HR", output / f"LR_x{scale}"
+        squares = SquareSet(square=Square(side=square, way=square_by), hr=hr, lr=output, overwrite=overwrite)
     if output_format is None and output.suffix.lower() not in READABLE_SUFFIXES:
         output_format = "png"
     plan = plan_jobs(inputs, output, output_format=output_format)
@@ -150,6 +174,7 @@ def _degrade_files(
             seed=seed,
             strength=strength,
             output_format=output_format,
+            squares=squares,
         )
         lines.append(line)
         return outcome

@@ -24,6 +24,8 @@ def experiment_command(
     checkpoint: Annotated[list[str] | None, REPEATABLE] = None,
     quick: Flag = False,
     images: int | None = None,
+    minutes: float | None = None,
+    override: Annotated[list[str] | None, REPEATABLE] = None,
     only: Annotated[list[str] | None, REPEATABLE] = None,
     cache: Path | None = None,
     device: Literal["auto", "cpu"] = "auto",
@@ -57,6 +59,11 @@ def experiment_command(
         Run a small version, which takes a few minutes on two CPU cores.
     images
         Length of each training, in crops.
+    minutes
+        Length of each training on this machine instead, for experiments at equal training time.
+    override
+        A value of all recipes as KEY=VALUE, for experiments at equal training time, such as network=paper. Can be
+        repeated.
     only
         A row to run, for experiments whose rows can be run separately. Can be repeated. Finished trainings are kept,
         so rows can be run in parallel, and a last run without --only combines them.
@@ -80,6 +87,8 @@ def experiment_command(
         raise SettingError(f"The results of {name} need a folder: give --output FOLDER.")
     if images is not None and images < 1:
         raise SettingError(f"--images {images} is no training; give 1 or more.")
+    if minutes is not None and not (0 < minutes < float("inf")):
+        raise SettingError(f"--minutes {minutes:g} is no length of a training; give more than 0.")
     from deltasr.cli.evaluate import borders_of, sets_of
 
     sets = sets_of(set_ or [], None)
@@ -92,6 +101,8 @@ def experiment_command(
         lpips=lpips,
         quick=quick,
         images=images,
+        minutes=minutes,
+        overrides=tuple(override or ()),
         only=tuple(only or ()),
         checkpoints=_checkpoints(checkpoint or []),
         device=device,

@@ -10,8 +10,19 @@ from deltasr.experiments.deltadiff import figure_4 as deltadiff_figure_4
 from deltasr.experiments.deltadiff import table_1 as deltadiff_table_1
 from deltasr.experiments.deltadiff import table_2 as deltadiff_table_2
 from deltasr.experiments.experiment import Experiment, Result, Settings
-from deltasr.experiments.own import dial, estimator, ingredients, jpeg, photo, small_models, spectrum, teacher_forcing
+from deltasr.experiments.own import (
+    deltadiff_vs_ours,
+    dial,
+    estimator,
+    ingredients,
+    jpeg,
+    photo,
+    small_models,
+    spectrum,
+    teacher_forcing,
+)
 from deltasr.experiments.plots import require_matplotlib, stacked
+from deltasr.experiments.report import figure_6 as report_figure_6
 from deltasr.experiments.report.cnn import CNN_EXPERIMENTS
 from deltasr.experiments.report.gan import GAN_EXPERIMENTS
 from deltasr.experiments.resshift import figure_3 as resshift_figure_3
@@ -19,6 +30,7 @@ from deltasr.experiments.resshift import figure_7 as resshift_figure_7
 from deltasr.experiments.resshift import table_1 as resshift_table_1
 from deltasr.experiments.resshift import table_2 as resshift_table_2
 from deltasr.experiments.resshift import table_3 as resshift_table_3
+from deltasr.experiments.resshift import table_4 as resshift_table_4
 from deltasr.experiments.tables import to_csv, to_markdown
 from deltasr.files import write_whole
 from deltasr.training.data.cache import find_pictures
@@ -29,11 +41,13 @@ EXPERIMENTS: dict[str, Experiment] = {
         resshift_table_1.EXPERIMENT,
         resshift_table_2.EXPERIMENT,
         resshift_table_3.EXPERIMENT,
+        resshift_table_4.EXPERIMENT,
         resshift_figure_3.EXPERIMENT,
         resshift_figure_7.EXPERIMENT,
         deltadiff_table_1.EXPERIMENT,
         deltadiff_table_2.EXPERIMENT,
         deltadiff_figure_4.EXPERIMENT,
+        deltadiff_vs_ours.EXPERIMENT,
         teacher_forcing.EXPERIMENT,
         small_models.EXPERIMENT,
         ingredients.EXPERIMENT,
@@ -44,6 +58,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         spectrum.EXPERIMENT,
         *CNN_EXPERIMENTS,
         *GAN_EXPERIMENTS,
+        report_figure_6.EXPERIMENT,
     )
 }
 
@@ -109,7 +124,9 @@ def _left_over(experiment: Experiment, settings: Settings) -> list[str]:
     options = {
         "--data": (trains, settings.data is not None),
         "--images": (trains, settings.images is not None),
-        "--set": (experiment.measures, bool(settings.sets)),
+        "--minutes": (experiment.equal_time, settings.minutes is not None),
+        "--override": (experiment.equal_time, bool(settings.overrides)),
+        "--set": (experiment.measures or experiment.may_measure, bool(settings.sets)),
         "--checkpoint": (experiment.compares, bool(settings.checkpoints)),
         "--only": (bool(experiment.parts), bool(settings.only)),
     }

@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 
 import torch
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from deltasr.evaluation.report import write_report
@@ -16,7 +17,8 @@ from deltasr.experiments.experiment import Settings
 from deltasr.training.display import Silence
 from deltasr.training.learner import Learner
 from deltasr.training.losses.networks import find_loss_networks
-from deltasr.training.recipes.types import AnyRecipe
+from deltasr.training.processes import accelerator_on
+from deltasr.training.recipes.types import AnyRecipe, Recipe
 from deltasr.training.systems import build_model, build_objective
 
 _ROUNDS, _QUICK_ROUNDS = 7, 3
@@ -35,13 +37,30 @@ def count_operations(call: Callable[[], object]) -> int:
     return int(counter.get_total_flops())
 
 
-def relative_cost(recipe: AnyRecipe, baseline: AnyRecipe, settings: Settings) -> float:
-    """Processor time per image in one recipe's training, divided by that in another's.
+def training_operations(recipe: AnyRecipe, settings: Settings, *, first_stage: Path | None = None) -> float:
+    """Operations of a training per image, backward pass and optimizer included, counted as by `count_operations`."""
+    learner = _learner(recipe, settings, first_stage)
+    lr, hr = (crop.to(_device(learner)) for crop in _noise(recipe))
+    with FlopCounterMode(display=False) as counter:
+        learner.step(lr, hr)
+    return float(counter.get_total_flops()) / recipe.batch
+
+
+def relative_cost(
+    recipe: AnyRecipe, baseline: AnyRecipe, settings: Settings, *, first_stage: Path | None = None
+) -> float:
+    """Time per image in one recipe's training, divided by that in another's.
 
     Steps of both alternate, and the result is the median of the ratios, so that other work on the machine, which slows
-    both down, changes it little. Crops are of noise; reading pictures is not timed.
+    both down, changes it little. Crops are of noise; reading pictures is not timed. The time is that of the processor,
+    and wall-clock time on an accelerator.
+
+    Args:
+        recipe, baseline: the two; the baseline needs no first stage.
+        settings: of the experiment.
+        first_stage: the autoencoder's checkpoint, for a recipe that needs one.
     """
-    learners = [_learner(recipe, settings), _learner(baseline, settings)]
+    learners = [_learner(recipe, settings, first_stage), _learner(baseline, settings)]
     ratios = []
     for _ in range(_WARM_UP + (_QUICK_ROUNDS if settings.quick else _ROUNDS)):
         seconds, seconds_of_baseline = (_timed_step(learner) / learner.recipe.batch for learner in learners)
@@ -49,22 +68,44 @@ def relative_cost(recipe: AnyRecipe, baseline: AnyRecipe, settings: Settings) ->
     return median(ratios[_WARM_UP:])
 
 
-def _learner(recipe: AnyRecipe, settings: Settings) -> Learner:
-    from accelerate import Accelerator
+def seconds_per_image(recipe: AnyRecipe, settings: Settings) -> float:
+    """Time per image in a recipe's training, as `relative_cost` takes it: the median of a few steps."""
+    learner = _learner(recipe, settings)
+    rounds = _WARM_UP + (_QUICK_ROUNDS if settings.quick else _ROUNDS)
+    return median([_timed_step(learner) for _ in range(rounds)][_WARM_UP:]) / recipe.batch
 
-    objective = build_objective(build_model(recipe), recipe, find_loss_networks(recipe, settings.lpips))
-    return Learner(recipe, objective, Accelerator(cpu=True, mixed_precision="no"))
+
+def _learner(recipe: AnyRecipe, settings: Settings, first_stage: Path | None = None) -> Learner:
+    model = build_model(recipe, first_stage=first_stage)
+    accelerator = accelerator_on(settings.device)
+    objective = build_objective(model, recipe, find_loss_networks(recipe, settings.lpips)).to(accelerator.device)
+    return Learner(recipe, objective, accelerator)
 
 
-def _timed_step(learner: Learner) -> float:
-    recipe, generator = learner.recipe, torch.Generator().manual_seed(0)
+def _device(learner: Learner) -> torch.device:
+    return next(learner.model.parameters()).device
+
+
+def _noise(recipe: Recipe) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
     lr, hr = (
         torch.randint(256, (recipe.batch, 3, side, side), dtype=torch.uint8, generator=generator)
         for side in (recipe.crop, recipe.crop * recipe.scale)
     )
-    started = time.process_time()
+    return lr, hr
+
+
+def _timed_step(learner: Learner) -> float:
+    device = _device(learner)
+    lr, hr = (crop.to(device) for crop in _noise(learner.recipe))
+    clock = time.process_time if device.type == "cpu" else time.perf_counter
+    started = clock()
     learner.step(lr, hr)
-    return time.process_time() - started
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+    return clock() - started
 
 
 class ProcessorClock(Silence):

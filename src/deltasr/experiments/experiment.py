@@ -36,6 +36,8 @@ class Settings:
         lpips: a file of LPIPS weights, or a folder with such files; None for what `find_lpips` finds.
         quick: as small as makes sense: a few minutes on two CPU cores.
         images: length of each training, in crops; None for the experiment's own.
+        minutes: length of each training on this machine; None for `images`.
+        overrides: `key=value` texts, which change the recipes of all trainings.
         only: the parts to run, by their names in `Experiment.parts`; empty for all.
         checkpoints: trained models by the names that their rows get.
         device: `auto`, or `cpu` even where there is an accelerator.
@@ -49,6 +51,8 @@ class Settings:
     lpips: Path | None = None
     quick: bool = False
     images: int | None = None
+    minutes: float | None = None
+    overrides: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     checkpoints: Mapping[str, Path] = field(default_factory=dict)
     device: str = "auto"
@@ -94,7 +98,9 @@ class Experiment:
         trains: whether it needs training pictures.
         may_train: whether it takes training pictures that it does not always need.
         measures: whether it needs benchmark sets.
+        may_measure: whether it takes benchmark sets that it does not need.
         compares: whether it takes trained models.
+        equal_time: whether its trainings take equal time, which can be given in minutes, and recipes that are changed.
         parts: names of rows that can be run separately; empty where there are none.
     """
 
@@ -105,5 +111,7 @@ class Experiment:
     trains: bool = False
     may_train: bool = False
     measures: bool = False
+    may_measure: bool = False
     compares: bool = False
+    equal_time: bool = False
     parts: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ from statistics import fmean
 from torch import nn
 
 from deltasr.errors import CheckpointError
-from deltasr.evaluation.benchmark import Measurement, measure_results, measure_upscaling
+from deltasr.evaluation.benchmark import Measurement, PerceptualMetric, measure_results, measure_upscaling
 from deltasr.evaluation.lpips_source import find_lpips
 from deltasr.evaluation.report import psnr_of_mean_error
 from deltasr.experiments.experiment import SCALE, Settings, TestSet
@@ -79,11 +79,16 @@ class Meter:
         CheckpointError: the LPIPS weights cannot be read.
     """
 
-    def __init__(self, settings: Settings, *, further: Mapping[str, nn.Module] | None = None) -> None:
+    def __init__(self, settings: Settings, *, further: Mapping[str, PerceptualMetric] | None = None) -> None:
         self.settings = settings
         self.sets = tuple(shown(test_set, settings) for test_set in settings.sets)
         found, self._without_lpips = find_lpips(settings.lpips)
-        self.perceptual: Mapping[str, nn.Module] = {**found, **(further or {})}
+        self.perceptual: Mapping[str, PerceptualMetric] = {**found, **(further or {})}
+
+    @property
+    def has_lpips(self) -> bool:
+        """Whether LPIPS is measured."""
+        return any(name.startswith(LPIPS) for name in self.perceptual)
 
     def measure(
         self,
@@ -149,7 +154,8 @@ class Meter:
             "Results are what deltasr upscale gives: those of our DeltaDiff for clean pictures are "
             "projected onto their input."
         )
-        lpips = f"LPIPS of this run: {', '.join(self.perceptual)}, version 0.1, whole pictures, lower is better."
+        nets = ", ".join(name for name in self.perceptual if name.startswith(LPIPS))
+        lpips = f"LPIPS of this run: {nets}, version 0.1, whole pictures, lower is better."
         return protocol, projected, self._without_lpips or lpips
 
     def scale(self) -> str:
@@ -195,6 +201,7 @@ def _line(label: str, rows: Sequence[Row], caption: str | None = None) -> Series
 def means(measured: list[Measurement]) -> Scores:
     """The means over the pictures of one set, of which there is at least one."""
     names = list(measured[0].perceptual)
+    lpips = next((name for name in names if name.startswith(LPIPS)), None)
     perceptual = {name: fmean(measurement.perceptual[name] for measurement in measured) for name in names}
     seconds = [measurement.seconds for measurement in measured if measurement.seconds is not None]
     return Scores(
@@ -202,10 +209,10 @@ def means(measured: list[Measurement]) -> Scores:
         pictures=len(measured),
         psnr_y=fmean(measurement.psnr_y for measurement in measured),
         ssim_y=fmean(measurement.ssim_y for measurement in measured),
-        lpips=perceptual[names[0]] if names else None,
+        lpips=None if lpips is None else perceptual[lpips],
         lr_psnr=psnr_of_mean_error([measurement.lr_psnr for measurement in measured]),
         seconds=fmean(seconds) if seconds else None,
-        further={name: perceptual[name] for name in names[1:]},
+        further={name: perceptual[name] for name in names if name != lpips},
     )
 
 

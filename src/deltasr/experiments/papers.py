@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deltasr.experiments.measuring import LPIPS, PICTURES, PSNR, SET, SSIM
-from deltasr.experiments.tables import Column, Row, Value
+from deltasr.experiments.tables import Row, Value
 
 RESSHIFT = "ResShift (Yue, Wang and Loy, NeurIPS 2023, arXiv:2307.12348)"
 DELTADIFF = "DeltaDiff (Yang, Fan, Lu and Yang, 2025, arXiv:2502.12567)"
@@ -21,10 +21,6 @@ DELTADIFF_MILLIONS = "over 100"
 """Parameters of DeltaDiff's network in millions, as its paper states them."""
 
 METHOD, MILLIONS, CLIPIQA, MUSIQ, RUNTIME = "method", "parameters (M)", "CLIPIQA", "MUSIQ", "seconds"
-NO_REFERENCE_COLUMNS = (Column(title=CLIPIQA), Column(title=MUSIQ))
-"""Metrics of the papers that need no HR picture; the experiments do not measure them."""
-NOT_MEASURED = "CLIPIQA and MUSIQ are not measured here; `deltasr evaluate --metric` has them."
-
 _TITLES: Mapping[str, str] = {
     "PSNR": PSNR,
     "SSIM": SSIM,
@@ -38,14 +34,14 @@ _TITLES: Mapping[str, str] = {
 
 _SETS: Mapping[str, tuple[str, int]] = {
     "ImageNet-Test": ("ImageNet-Test", 3000),
-    "Set14": ("Set14, cut", 14),
-    "BSDS100": ("BSDS100, cut", 100),
-    "Urban100": ("Urban100, cut", 100),
+    "Set14": ("Set14, resized", 14),
+    "BSDS100": ("BSDS100, resized", 100),
+    "Urban100": ("Urban100, resized", 100),
     "RealSR": ("RealSR", 100),
     "RealSet65": ("RealSet65", 65),
     "NTIRE 2017": ("NTIRE 2017, test split", 102),
 }
-"""What the tables call the sources' sets, and the number of pictures; `cut` to 256x256 or 512x512 by DeltaDiff."""
+"""What the tables call the sources' sets, and the number of pictures; DeltaDiff's are of 256x256 or 512x512 pixels."""
 
 RESSHIFT_COSTS = (
     Row(
@@ -140,8 +136,8 @@ def deltadiff_scale() -> str:
     values = _settings("deltadiff-settings")
     return (
         f"DeltaDiff's paper: crops of {_side(values)} HR pixels of {values['training set']} in batches of "
-        f"{values['batch']}, {values['parameters']} parameters, first stage: {values['first stage']}; test sets cut to "
-        f"{values['test sizes']}. It states neither its loss nor the length of its training nor its degradation."
+        f"{values['batch']}, {values['parameters']} parameters, first stage: {values['first stage']}; test sets of "
+        f"{values['test sizes']} pixels. It states neither its loss nor the length of its training nor its degradation."
     )
 
 

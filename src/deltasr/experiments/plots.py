@@ -126,14 +126,19 @@ def draw_bars(bars: Sequence[Bar], *, title: str, x: str) -> bytes:
     return _png(figure)
 
 
-def draw_strips(strips: Sequence[Strip], *, title: str) -> bytes:
+def draw_strips(strips: Sequence[Strip], *, title: str, side: float = _PICTURE) -> bytes:
     """Strips one above the other, as a PNG.
+
+    Args:
+        strips: of any number of pictures.
+        title: above them all.
+        side: of a picture, in inches.
 
     Raises:
         SettingError: matplotlib is not installed.
     """
     columns = max(len(strip.pictures) for strip in strips)
-    figure = _figure((_PICTURE * columns + 0.3, (_PICTURE + 0.25) * len(strips) + 0.4))
+    figure = _figure((side * columns + 0.3, (side + 0.25) * len(strips) + 0.4))
     for axes_row, strip in zip(figure.subplots(len(strips), columns, squeeze=False), strips, strict=True):
         for axes in axes_row:
             axes.set_axis_off()

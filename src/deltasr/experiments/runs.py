@@ -113,15 +113,24 @@ def shortened(recipe: AnyOfThem, images: int, **changes: Any) -> AnyOfThem:
 
 
 def trained(
-    label: str, recipe: AnyRecipe, settings: Settings, *, initial: Run | None = None, display: Display | None = None
+    label: str,
+    recipe: AnyRecipe,
+    settings: Settings,
+    *,
+    initial: Run | None = None,
+    first_stage: Path | None = None,
+    display: Display | None = None,
 ) -> Run:
-    """Train a recipe, unless `output/runs/LABEL-HASH` has it already; the hash is of the recipe and the initial run.
+    """Train a recipe, unless `output/runs/LABEL-HASH` has it already.
+
+    The hash is of the recipe, the initial run and the first stage's file.
 
     Args:
         label: letters, digits, dots and hyphens.
         recipe: of the training.
         settings: of the experiment, with `data`.
         initial: a run of the same network whose weights to start from; None for random ones.
+        first_stage: the autoencoder's checkpoint, for a recipe that needs one.
         display: shows the progress; None for no display.
 
     Raises:
@@ -130,6 +139,8 @@ def trained(
     """
     assert settings.data is not None, "the catalogue checks what an experiment needs"
     start = "" if initial is None else initial.weights.parent.name
+    if first_stage is not None:
+        start += hashlib.sha256(first_stage.read_bytes()).hexdigest()
     digest = hashlib.sha256(msgspec.json.encode(recipe) + start.encode()).hexdigest()[:8]
     folder = RunFolder(settings.output / "runs" / f"{label}-{digest}")
     if _is_over(folder, recipe):
@@ -142,6 +153,7 @@ def trained(
             run=folder.path,
             resume=folder.recipe_file.exists(),
             initial=None if initial is None else initial.weights,
+            first_stage=first_stage,
             device=settings.device,
             networks=settings.lpips,
         )

@@ -45,6 +45,21 @@ SMALL_DENOISER = DenoiserConfig(
 )
 """A network for two cores."""
 
+TINY_DENOISER = DenoiserConfig(
+    model_channels=32,
+    channel_mult=(1, 1),
+    num_res_blocks=(1, 1),
+    swin_embed_dim=32,
+    swin_depth=1,
+    num_head_channels=32,
+    window_size=8,
+    mlp_ratio=2,
+    image_size=32,
+)
+"""One for a minute of one core, where many trainings are compared."""
+
+_DENOISERS = {"paper": None, "small": SMALL_DENOISER, "tiny": TINY_DENOISER}
+
 
 @dataclass(frozen=True)
 class System:
@@ -141,7 +156,7 @@ def _resshift(recipe: ResShiftRecipe, first_stage: Path | None) -> Model:
         eta=schedule.eta,
         kappa=schedule.kappa,
         first_stage=recipe.first_stage,
-        denoiser=SMALL_DENOISER if recipe.network == "small" else None,
+        denoiser=_DENOISERS[recipe.network],
         autoencoder=None if trained is None else trained.config.autoencoder,
     )
     if trained is not None and model.autoencoder is not None:

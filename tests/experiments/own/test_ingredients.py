@@ -12,7 +12,7 @@ import torch
 
 from deltasr import processor
 from deltasr.errors import SettingError
-from deltasr.experiments import catalogue
+from deltasr.experiments import catalogue, equal_time
 from deltasr.experiments import costs as cost_measuring
 from deltasr.experiments.costs import ProcessorClock, relative_cost
 from deltasr.experiments.experiment import Settings
@@ -34,10 +34,10 @@ def settings(settings: Settings) -> Settings:
 def costs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trainings that cost thrice the baseline's, or half of it."""
 
-    def cost(recipe: object, baseline: object, settings: Settings) -> float:
+    def cost(recipe: object, *_: object, **__: object) -> float:
         return 0.5 if getattr(recipe, "steps", 4) == 1 else 3.0
 
-    monkeypatch.setattr(ingredients, "relative_cost", cost)
+    monkeypatch.setattr(equal_time, "relative_cost", cost)
 
 
 def only(settings: Settings, *names: str) -> Settings:
@@ -63,7 +63,7 @@ def test_lengths_follow_from_costs_and_nothing_is_done_twice(settings: Settings,
     assert len(whole.plots) == 1
     assert any("2 baselines" in note for note in whole.notes)
     assert len(said) == len(set(said)), "nothing is timed or trained twice"
-    monkeypatch.setattr(ingredients, "relative_cost", lambda *_: pytest.fail("the length was kept"))
+    monkeypatch.setattr(equal_time, "relative_cost", lambda *_, **__: pytest.fail("the length was kept"))
     said.clear()
     again = ingredients.EXPERIMENT.run(only(settings, *names))
     assert again.table == whole.table
@@ -121,8 +121,8 @@ def test_the_table_says_what_was_used_rather_than_what_is_there(settings: Settin
 def test_parts_are_rows_and_others_are_refused(settings: Settings):
     with pytest.raises(SettingError, match=re.escape("ingredients has no part called 'salt'; its parts are baseline,")):
         catalogue.run("ingredients", only(settings, "salt"))
-    with pytest.raises(SettingError, match="resshift-figure-3 takes no --only; leave it out"):
-        catalogue.run("resshift-figure-3", Settings(output=settings.output, only=("baseline",)))
+    with pytest.raises(SettingError, match="resshift-table-2 takes no --only; leave it out"):
+        catalogue.run("resshift-table-2", Settings(output=settings.output, only=("baseline",)))
 
 
 def test_a_cost_is_a_median_of_ratios_of_seconds_an_image(settings: Settings, monkeypatch: pytest.MonkeyPatch):
@@ -152,7 +152,7 @@ def test_an_interrupted_clock_goes_on(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_row_in_bf16_says_where_it_was_float32(settings: Settings, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(ingredients, "relative_cost", lambda *_: 1.0)
+    monkeypatch.setattr(equal_time, "relative_cost", lambda *_, **__: 1.0)
     monkeypatch.setattr(processor, "tried", lambda: {"float32": 1.0, "bfloat16": "SIGILL", "float16": 1.0})
     notes = ingredients.EXPERIMENT.run(only(settings, "bf16")).notes
     assert "Precision bf16 was float32 here: bfloat16 does not run on this processor (SIGILL)." in notes

@@ -17,7 +17,8 @@ from deltasr.evaluation.lpips import NET_NAMES, Lpips
 from deltasr.evaluation.sets import find_set
 from deltasr.experiments import catalogue
 from deltasr.experiments.experiment import Settings, TestSet
-from deltasr.experiments.report import cnn
+from deltasr.experiments.plots import Strip
+from deltasr.experiments.report import cnn, figure_6
 from deltasr.experiments.report.results import held_out_sets
 from deltasr.experiments.runs import Run
 from deltasr.models import checkpoint
@@ -70,9 +71,10 @@ def finished(folder: Path, *, tested: list[str]) -> Run:
     )
 
 
-def test_all_five_are_in_the_catalogue():
+def test_all_are_in_the_catalogue():
     assert [name for name in catalogue.EXPERIMENTS if name.startswith("report-")] == [
-        f"report-{n}" for n in range(1, 6)
+        *(f"report-{n}" for n in range(1, 6)),
+        "report-figure-6",
     ]
 
 
@@ -81,7 +83,7 @@ def test_report_3_from_pictures_to_plots(settings: Settings):
     assert {path.name for path in folder.iterdir()} == {"table.csv", "table.md", "plot.png"}
     rows = list(csv.DictReader((folder / "table.csv").open(encoding="utf-8")))
     ours = [(row["model"], row["set"]) for row in rows if row["numbers from"] == "this run"]
-    models = ["bicubic", "CNN", "GAN, by turns", "GAN, jointly"]
+    models = ["bicubic", "CNN", "GAN", "GAN, jointly"]
     assert ours == [(model, name) for name in ("test split", "Two") for model in models]
     assert all(float(row["PSNR-Y"]) > 0 and float(row["LPIPS"]) > 0 for row in rows[: len(ours)])
     assert len({row["PSNR-Y"] + row["SSIM-Y"] + row["LPIPS"] for row in rows[:4]}) == 4
@@ -93,7 +95,7 @@ def test_report_3_from_pictures_to_plots(settings: Settings):
     text = (folder / "table.md").read_text(encoding="utf-8")
     for fact in ("not available", "alex at conv5 in place of VGG19", "24 images (12x12 LR crops", "by /4"):
         assert fact in text
-    (recipe,) = (settings.output / "runs").glob("rrdb-gan-by-turns-*/recipe.json")
+    (recipe,) = (settings.output / "runs").glob("rrdb-gan-dual-*/recipe.json")
     assert json.loads(recipe.read_text(encoding="utf-8"))["alternation"] == "phases"
     assert str(settings.output.parent) not in text
 
@@ -103,7 +105,23 @@ def test_a_second_experiment_trains_only_what_is_new(settings: Settings):
     before = {path.name for path in (settings.output / "runs").iterdir()}
     catalogue.run("report-4", settings)
     new = {path.name for path in (settings.output / "runs").iterdir()} - before
-    assert [name.rsplit("-", 1)[0] for name in new] == ["rrdb-gan-dual"]
+    assert [name.rsplit("-", 1)[0] for name in new] == ["rrdb-gan-triad"]
+
+
+def test_figure_6_shows_one_picture_by_all_methods(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    drawn: list[Strip] = []
+    monkeypatch.setattr(figure_6, "draw_strips", lambda strips, title: drawn.extend(strips) or b"png")
+    result = catalogue.EXPERIMENTS["report-figure-6"].run(settings)
+    order = ["GAN", "CNN, L1", "CNN, L2", "bilinear", "nearest"]
+    assert [row.cells["model"] for row in result.table.rows] == order
+    assert {row.cells["pictures"] for row in result.table.rows} == {1}
+    whole, detail = drawn
+    for strip in drawn:
+        assert [label for label, _ in strip.pictures] == ["HR", *order]
+        assert len({picture.shape for _, picture in strip.pictures}) == 1
+        assert len({picture.tobytes() for _, picture in strip.pictures}) == 6
+    assert whole.pictures[0][1].shape == (48, 48, 3)
+    assert detail.pictures[0][1].size <= whole.pictures[0][1].size
 
 
 @pytest.mark.parametrize("name", [f"report-{n}" for n in range(1, 6)])

@@ -136,6 +136,19 @@ def test_a_step_along_the_gradient_comes_closer(stack):
     assert loss(sr - 0.01 * sr.grad / sr.grad.abs().max(), hr) < before
 
 
+@activations
+def test_the_squared_distance_is_divided_by_width_and_height(activation: Activation, stack):
+    """SRGAN eq. 5: channels are summed."""
+    sr, hr = pictures()
+    loss = loss_at(stack, activation=activation, distance="squared")
+    of_sr, of_hr = loss._features_of(sr), loss._features_of(hr)
+    pictures_, channels, height, width = of_sr.shape
+    expected = sum(float((one - other).norm()) ** 2 for one, other in zip(of_sr, of_hr, strict=True))
+    torch.testing.assert_close(float(loss(sr, hr)), expected / (height * width) / pictures_, rtol=1e-5, atol=0)
+    mean = loss_at(stack, activation=activation, distance="l2")(sr, hr)
+    torch.testing.assert_close(loss(sr, hr), channels * mean, rtol=1e-5, atol=1e-9)
+
+
 @networks
 def test_layers_beyond_the_one_asked_for_are_not_there(network: ClassifierName, stack):
     for layer in layer_names(network):

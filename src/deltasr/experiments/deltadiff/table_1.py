@@ -49,9 +49,10 @@ def _run(settings: Settings) -> Result:
         notes=(
             *meter.notes(),
             *remarks(_TABLE),
-            f"The paper's released pictures are those in the folder `published` of {_RELEASED_SET}, which is its Set14 "
-            "as it was released, cut to 256x256. The sets of its rows are cut as its text says, the other sets of "
-            "this run are whole.",
+            f"The paper's released pictures are those in the folder `published` of {_RELEASED_SET}, its Set14 as it "
+            "was released: whole pictures, squeezed to 256x256 by bicubic interpolation without anti-aliasing. "
+            "`deltasr degrade FOLDER -o SET --square 256 --kind bicubic` makes such a set of any pictures, and 512 the "
+            "larger one; the sets of this run are as they were given.",
         ),
     )
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from statistics import fmean, stdev
@@ -15,8 +12,8 @@ import msgspec
 import torch
 
 from deltasr.devices import drawback
-from deltasr.evaluation.report import write_report
-from deltasr.experiments.costs import ProcessorClock, count_operations, parameters_of, relative_cost
+from deltasr.experiments.costs import ProcessorClock, count_operations, parameters_of
+from deltasr.experiments.equal_time import equal_time_images, kept_file, one_thread
 from deltasr.experiments.experiment import Experiment, Result, Settings
 from deltasr.experiments.plots import Bar, draw_bars
 from deltasr.experiments.runs import Run, scale_of, shortened, trained
@@ -106,7 +103,7 @@ class _Outcome:
 def _run(settings: Settings) -> Result:
     settings = replace(settings, device="cpu")
     names = [name for name in VARIANTS if not settings.only or name in settings.only]
-    with _one_thread():
+    with one_thread():
         outcomes = {name: _outcome(name, settings) for name in names}
         scale = scale_of([outcome.run for outcome in outcomes.values()], settings.device)
     baselines = [outcome.psnr_y for outcome in outcomes.values() if outcome.variant.group == _BASELINE]
@@ -120,32 +117,14 @@ def _run(settings: Settings) -> Result:
     )
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """One thread for torch, so that processor time is comparable and two trainings share two cores."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
 def _outcome(name: str, settings: Settings) -> _Outcome:
     variant = VARIANTS[name]
     baseline = _recipe(VARIANTS[_BASELINE], _length(settings), settings)
     recipe = _recipe(variant, _length(settings), settings)
     label = f"ingredients-{name}"
-    digest = hashlib.sha256(msgspec.json.encode([baseline, recipe])).hexdigest()[:8]
-    beside = settings.output / "runs"
+    clock = ProcessorClock(kept_file(label, recipe, baseline, settings, "seconds"))
     if variant.changes.keys() - _FREE:
-        kept = beside / f"{label}-{digest}.images.json"
-        if not kept.exists():
-            settings.say(f"timing {label}")
-            images = round(_length(settings) / relative_cost(recipe, baseline, settings))
-            write_report(f"{images}\n", kept)
-        recipe = _recipe(variant, json.loads(kept.read_text(encoding="utf-8")), settings)
-    clock = ProcessorClock(beside / f"{label}-{digest}.seconds.json")
+        recipe = _recipe(variant, equal_time_images(label, recipe, baseline, settings), settings)
     run = trained(label, recipe, settings, display=clock)
     return _Outcome(variant=variant, run=run, seconds=clock.seconds)
 

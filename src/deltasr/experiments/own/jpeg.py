@@ -17,7 +17,7 @@ from deltasr.evaluation.sets import Pair
 from deltasr.experiments.experiment import Experiment, Result, Settings, TestSet
 from deltasr.experiments.measuring import PSNR, SCORE_COLUMNS, SET, Meter, Scores
 from deltasr.experiments.own.photo import PHOTO
-from deltasr.experiments.own.pictures import enlarged, hr_and_lr, middle, spread
+from deltasr.experiments.pictures import enlarged, hr_and_lr, middle, spread
 from deltasr.experiments.plots import Panel, Series, Strip, draw_panels, draw_strips
 from deltasr.experiments.runs import machine
 from deltasr.experiments.tables import Column, Row, Table, Value

@@ -13,7 +13,7 @@ from deltasr.evaluation.degraded import Line, degrade_picture
 from deltasr.evaluation.sets import Pair
 from deltasr.experiments.experiment import SCALE, Experiment, Result, Settings, TestSet
 from deltasr.experiments.measuring import SCORE_COLUMNS, SET, Meter, perception_panels, shown, squeeze_lpips
-from deltasr.experiments.own.pictures import enlarged, middle, spread
+from deltasr.experiments.pictures import enlarged, middle, spread
 from deltasr.experiments.plots import Strip, draw_panels, draw_strips
 from deltasr.experiments.runs import machine
 from deltasr.experiments.tables import Column, Row, Table, Value

@@ -15,7 +15,7 @@ from deltasr.evaluation.metrics import luma
 from deltasr.evaluation.spectra import Floats, Peak
 from deltasr.experiments.experiment import SCALE, Experiment, Result, Settings, TestSet
 from deltasr.experiments.measuring import SET, shown
-from deltasr.experiments.own.pictures import hr_and_lr
+from deltasr.experiments.pictures import hr_and_lr
 from deltasr.experiments.plots import Map, Panel, Series, draw_maps, draw_panels
 from deltasr.experiments.runs import machine
 from deltasr.experiments.tables import Column, Row, Table, Value

@@ -24,6 +24,7 @@ _QUICK_BATCH, _BATCH = 8, 16
 _QUICK_VALIDATION = 4
 _CNN_RATE, _GAN_RATE = 2.5e-3, 5e-4
 _DISCRIMINATOR_RATE = 5e-4
+_L1_WEIGHT, _ADVERSARIAL_WEIGHT = 1.0, 5e-3
 
 TRAINING_NOTE = (
     "Trained by Muon with a cosine in place of Adam at 1e-4 halved half-way, and without early stopping, since the "
@@ -31,7 +32,9 @@ TRAINING_NOTE = (
 )
 GAN_NOTE = (
     "A GAN starts from the weights of the CNN; its images and seconds are its own. Its adversarial loss is binary "
-    "cross-entropy, its discriminator the report's."
+    "cross-entropy, its discriminator the report's, and its perceptual loss the squared distance of features divided "
+    "by their width and height (the report's eq. 5). By turns: the discriminator alone, then generator and "
+    "discriminator in turns, twice, a fifth of the images each, so that the generator learns from two fifths of them."
 )
 
 Network = Literal["vgg19", "alex", "squeeze"]
@@ -46,9 +49,22 @@ class Features:
     layer: str
     source: Path | None
 
+    @property
+    def weight(self) -> float:
+        """The weight of the perceptual loss, which the report does not state.
+
+        For AlexNet and SqueezeNet the term is then about as large as the L1 loss of bicubic interpolation, with
+        features after their activation; VGG19's is not measured.
+        """
+        return _WEIGHTS[self.network]
+
     def note(self) -> str:
-        """The network, as a sentence for the notes."""
-        text = f"The perceptual loss compares features of {self.network} at {self.layer}"
+        """The network and the weights of the terms, as a sentence for the notes."""
+        text = (
+            f"The report does not state the weights of its terms; here they are {self.weight:g} (perceptual), "
+            f"{_ADVERSARIAL_WEIGHT:g} (adversarial) and {_L1_WEIGHT:g} (L1). The perceptual loss compares features of "
+            f"{self.network} at {self.layer}"
+        )
         if self.network == "vgg19":
             return f"{text}."
         return f"{text} in place of VGG19, whose weights were not there; so LPIPS-{self.network} favours these models."
@@ -65,6 +81,7 @@ class Features:
 
 
 _CHOICES: tuple[tuple[Network, str], ...] = (("vgg19", "conv5_4"), ("alex", "conv5"), ("squeeze", "fire9"))
+_WEIGHTS: dict[Network, float] = {"vgg19": 1e-4, "alex": 1e-4, "squeeze": 5e-7}
 
 
 def find_features(settings: Settings) -> Features:
@@ -107,23 +124,36 @@ def train_gan(
     start: Run,
     features: Features,
     *,
-    alternation: Literal["joint", "phases"] = "joint",
-    activation: Activation = "before",
-    with_l1: bool = True,
+    alternation: Literal["joint", "phases"] = "phases",
+    activation: Activation = "after",
+    with_l1: bool = False,
 ) -> Run:
-    """The network of `start`, trained on by perceptual and adversarial loss, and by L1 unless it is left out."""
+    """The network of `start`, trained on as a GAN; by default the one that the report's Tables 3, 4 and 5 share.
+
+    Args:
+        label: of the training.
+        settings: of the experiment.
+        start: the CNN.
+        features: that the perceptual loss compares.
+        alternation: `phases`, by turns, or `joint`.
+        activation: features `before` or `after` it.
+        with_l1: L1 beside perceptual and adversarial loss (triad), or these two alone (dual).
+    """
     recipe = _shortened(
         "rrdb-gan",
         settings,
         _QUICK_GAN_IMAGES if settings.quick else _GAN_IMAGES,
         learning_rate=_GAN_RATE,
+        l1=_L1_WEIGHT if with_l1 else 0.0,
+        adversarial=_ADVERSARIAL_WEIGHT,
         adversarial_loss="bce",
         discriminator_learning_rate=_DISCRIMINATOR_RATE,
         alternation=alternation,
+        perceptual=features.weight,
         features=features.network,
         feature_layer=features.layer,
         feature_activation=activation,
-        **({} if with_l1 else {"l1": 0.0}),
+        feature_distance="squared",
     )
     return trained(f"rrdb-gan-{label}", recipe, replace(settings, lpips=features.source), initial=start)
 

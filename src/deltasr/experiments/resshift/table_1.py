@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from deltasr.experiments.experiment import Experiment, Result, Settings
 from deltasr.experiments.measuring import LPIPS, PSNR, SCORE_COLUMNS, SET, Meter
-from deltasr.experiments.papers import NO_REFERENCE_COLUMNS, NOT_MEASURED, RESSHIFT, published, remarks, resshift_scale
+from deltasr.experiments.no_reference import NO_REFERENCE_COLUMNS, about, installed_metrics
+from deltasr.experiments.papers import RESSHIFT, published, remarks, resshift_scale
 from deltasr.experiments.plots import Panel, Series, draw_panels
 from deltasr.experiments.resshift.grid import CHOSEN, Point, over_kappa, over_p, over_steps, point_of, train_point
 from deltasr.experiments.runs import scale_of
@@ -27,7 +28,8 @@ def _cells(point: Point) -> dict[str, Value]:
 
 
 def _run(settings: Settings) -> Result:
-    meter = Meter(settings)
+    metrics, left_out = installed_metrics()
+    meter = Meter(settings, further=metrics)
     axes = {"T": over_steps(settings), "p": over_p(settings), "kappa": over_kappa(settings)}
     points = list(dict.fromkeys(point for values in axes.values() for point in values))
     runs = {point: train_point(point, settings) for point in points}
@@ -37,7 +39,7 @@ def _run(settings: Settings) -> Result:
     together = [
         row for point in ordered for row in (*rows.get(point, ()), *([papers[point]] if point in papers else []))
     ]
-    measured = [PSNR, *([LPIPS] if meter.perceptual else [])]
+    measured = [PSNR, *([LPIPS] if meter.has_lpips else [])]
     return Result(
         table=Table(columns=_COLUMNS, rows=tuple(together)),
         plots=tuple(_plot(title, axes, rows) for title in measured),
@@ -48,7 +50,8 @@ def _run(settings: Settings) -> Result:
             "that fewer steps cost realism, and that kappa from 1 to 2 is the most realistic; it takes T = 15, p = 0.3 "
             "and kappa = 2.",
             *remarks(_TABLE),
-            NOT_MEASURED,
+            *about(metrics),
+            *left_out,
             "Results depend on noise; this run draws that of seed 0.",
         ),
     )

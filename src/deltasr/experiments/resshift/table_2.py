@@ -12,14 +12,16 @@ from torch import Tensor, nn
 
 from deltasr.devices import find_device
 from deltasr.diffusion.schedule import PRESETS
+from deltasr.errors import SettingError
 from deltasr.experiments.costs import count_operations, parameters_of
-from deltasr.experiments.experiment import Experiment, Result, Settings
+from deltasr.experiments.experiment import SCALE, Experiment, Result, Settings
 from deltasr.experiments.measuring import LPIPS, PICTURES, PSNR, SET
 from deltasr.experiments.papers import CLIPIQA, METHOD, MILLIONS, RESSHIFT, RESSHIFT_COSTS, RUNTIME, published, remarks
 from deltasr.experiments.plots import Panel, Series, draw_panels
 from deltasr.experiments.runs import machine
 from deltasr.experiments.tables import Column, Row, Table, Value
 from deltasr.models import catalogue
+from deltasr.models.base import Model
 from deltasr.models.resshift import ResShift
 
 _SIDE = 64
@@ -93,6 +95,7 @@ def _run(settings: Settings) -> Result:
     device = find_device(settings.device)
     on = machine(settings.device)
     repetitions = 1 if settings.quick else _REPETITIONS
+    settings.refuse_checkpoints_named((catalogue.DEFAULT, "ResShift"))
     settings.say("building the published configuration with random weights")
     torch.manual_seed(0)
     model = ResShift(eta=PRESETS["resshift-s15"].eta, kappa=PRESETS["resshift-s15"].kappa).to(device).eval()
@@ -114,9 +117,11 @@ def _run(settings: Settings) -> Result:
             settings.say(f"timing {schedule.steps} steps")
             whole = _timed(lambda: model(lr), device, repetitions)
         rows.append(_row("ResShift", schedule.steps, model, gflop.total(schedule.steps), whole, on))
-    ours = catalogue.load(catalogue.DEFAULT).to(device)
-    ours_seconds = _timed(lambda: ours(lr), device, _REPETITIONS)
-    rows.append(_row(f"{ours.name} (ours)", 4, ours, count_operations(lambda: ours(lr)) / 1e9, ours_seconds, on))
+    others = {f"{catalogue.DEFAULT} (ours)": catalogue.load(catalogue.DEFAULT)}
+    others |= {name: catalogue.load(path) for name, path in settings.checkpoints.items()}
+    for name, other in others.items():
+        settings.say(f"timing {name}")
+        rows.append(_whole(name, other.to(device), lr, on))
     how = (
         "each part timed once and the seconds of whole runs added up"
         if settings.quick
@@ -128,7 +133,7 @@ def _run(settings: Settings) -> Result:
         plots=(_plot(timed, on),),
         scale=(
             f"This run: one {_SIDE}x{_SIDE} picture to {4 * _SIDE}x{4 * _SIDE}, float32, {on}; ResShift with random "
-            f"weights, {how}; {ours.name} in whole runs, median of {_REPETITIONS}.",
+            f"weights, {how}; {', '.join(others)} in whole runs, median of {_REPETITIONS}.",
         ),
         notes=(
             "GFLOP: torch.utils.flop_counter, a multiplication and an addition counted as two, without the codebook's "
@@ -139,6 +144,22 @@ def _run(settings: Settings) -> Result:
             "Parameters: the paper counts the denoiser alone, this run and the two other sources the first stage too.",
         ),
     )
+
+
+def _whole(name: str, model: Model, lr: Tensor, on: str) -> Row:
+    """A row of a model that is run as a whole.
+
+    Raises:
+        SettingError: it cannot take the picture.
+    """
+    needed = model.size_requirements
+    if model.scale != SCALE or needed.minimum > _SIDE or _SIDE % needed.multiple_of:
+        raise SettingError(
+            f"{name} is for scale {model.scale} and multiples of {needed.multiple_of} pixels; the table is of "
+            f"x{SCALE} from {_SIDE}x{_SIDE} pixels, so leave it out."
+        )
+    seconds = _timed(lambda: model(lr), lr.device, _REPETITIONS)
+    return _row(name, model.steps, model, count_operations(lambda: model(lr)) / 1e9, seconds, on)
 
 
 def _published() -> list[Row]:
@@ -175,4 +196,5 @@ EXPERIMENT = Experiment(
     title="Runtime and parameters",
     source=f"{RESSHIFT}, Table 2.",
     run=_run,
+    compares=True,
 )

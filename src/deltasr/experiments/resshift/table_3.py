@@ -5,16 +5,8 @@ from __future__ import annotations
 from deltasr.experiments.experiment import Experiment, Result, Settings
 from deltasr.experiments.measuring import SCORE_COLUMNS, Meter, perception_panels
 from deltasr.experiments.methods import measured_models
-from deltasr.experiments.papers import (
-    METHOD,
-    MILLIONS,
-    NO_REFERENCE_COLUMNS,
-    NOT_MEASURED,
-    RESSHIFT,
-    published,
-    remarks,
-    resshift_scale,
-)
+from deltasr.experiments.no_reference import NO_REFERENCE_COLUMNS, about, installed_metrics
+from deltasr.experiments.papers import METHOD, MILLIONS, RESSHIFT, published, remarks, resshift_scale
 from deltasr.experiments.plots import draw_panels
 from deltasr.experiments.runs import machine
 from deltasr.experiments.tables import Column, Table
@@ -24,7 +16,8 @@ _COLUMNS = (Column(title=METHOD), Column(title=MILLIONS, digits=2), *SCORE_COLUM
 
 
 def _run(settings: Settings) -> Result:
-    meter = Meter(settings)
+    metrics, left_out = installed_metrics()
+    meter = Meter(settings, further=metrics)
     rows = measured_models(settings, meter)
     panels = perception_panels(rows, label=METHOD)
     return Result(
@@ -34,9 +27,10 @@ def _run(settings: Settings) -> Result:
         notes=(
             *meter.notes(),
             *remarks(_TABLE),
-            "The sets of this run are as they were given: `deltasr degrade --kind resshift-test` makes a set of the "
-            "paper's kind from a folder of pictures.",
-            NOT_MEASURED,
+            "The sets of this run are as they were given: `deltasr degrade --kind resshift-test-code --square 256 "
+            "--square-by fit` makes a set of the paper's kind from a folder of pictures, as its code does.",
+            *about(metrics),
+            *left_out,
         ),
     )
 

@@ -15,10 +15,18 @@ from deltasr.models.checkpoint import misfit
 from deltasr.models.pytorch_file import read_state_dict
 from deltasr.nets.classifier_layers import ClassifierName, layer_index
 from deltasr.nets.classifiers import STACKS, Fire, require_comparable, smallest_side
-from deltasr.training.losses.pixel import PIXEL_LOSSES
+from deltasr.training.losses.pixel import PixelLoss, l1, l2
 
 Activation = Literal["before", "after"]
-Distance = Literal["l1", "l2"]
+Distance = Literal["l1", "l2", "squared"]
+
+
+def squared(prediction: Tensor, target: Tensor) -> Tensor:
+    """Squared distance between the feature vectors of a place, a mean over places: `l2` times the channels."""
+    return (prediction - target).square().sum(dim=1).mean()
+
+
+_DISTANCES: dict[Distance, PixelLoss] = {"l1": l1, "l2": l2, "squared": squared}
 
 _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
@@ -45,7 +53,8 @@ class PerceptualLoss(nn.Module):
         network: which network that is.
         layer: one of `nets.classifier_layers.layer_names(network)`.
         activation: features `before` the layer's ReLU or `after` it.
-        distance: `l1`, the mean absolute difference, or `l2`, the mean squared one.
+        distance: `l1`, the mean absolute difference, `l2`, the mean squared one, or `squared`, the squared distance
+            divided by the features' width and height (SRGAN eq. 5).
 
     Attributes:
         smallest_side: the smallest height and width of pictures that have features at this layer.
@@ -71,7 +80,7 @@ class PerceptualLoss(nn.Module):
         self.features = nn.Sequential(*list(stack)[: layer_index(network, layer) + 1])
         self.smallest_side = smallest_side(self.features)
         self._after = activation == "after"
-        self._distance = PIXEL_LOSSES[distance]
+        self._distance = _DISTANCES[distance]
         self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(_STD).view(1, 3, 1, 1), persistent=False)
         self.eval().requires_grad_(False)

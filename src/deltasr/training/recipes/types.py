@@ -301,14 +301,14 @@ class ResShiftRecipe(ChainRecipe, frozen=True, kw_only=True, forbid_unknown_fiel
     """How to train `models.resshift.ResShift`: the papers' systems, and small ones of their kind.
 
     Attributes:
-        network: the denoiser: `paper` (118.6 M parameters) or `small`.
+        network: the denoiser: `paper` (118.6 M parameters), `small` (1.4 M) or `tiny` (0.4 M).
         first_stage: `vq`, whose trained autoencoder has to be given, or `pixel-unshuffle`.
         kappa: noise strength; 0 is DeltaDiff.
         step_loss: `plain`, or `bound`: each step's loss times `w_t` (ResShift eq. 8), normalised to mean 1; for
             teacher-forced training at kappa above 0.
     """
 
-    network: Literal["paper", "small"] = "small"
+    network: Literal["paper", "small", "tiny"] = "small"
     first_stage: FirstStage = "pixel-unshuffle"
     kappa: NoiseStrength = 2.0
     step_loss: Literal["plain", "bound"] = "plain"
@@ -338,7 +338,8 @@ class PictureRecipe(Recipe, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         features: that network: `vgg19`, `alex` or `squeeze`.
         feature_layer: the layer they are taken from, such as `conv5_4` of VGG19.
         feature_activation: `before` (ESRGAN) or `after` (SRGAN) its activation.
-        feature_distance: `l1` or `l2`.
+        feature_distance: `l1`, `l2`, or `squared` (SRGAN eq. 5): the squared distance over width and height, which is
+            `l2` times the number of channels.
     """
 
     l1: Weight = 1.0
@@ -347,7 +348,7 @@ class PictureRecipe(Recipe, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     features: Literal["vgg19", "alex", "squeeze"] = "vgg19"
     feature_layer: str = "conv5_4"
     feature_activation: Literal["before", "after"] = "before"
-    feature_distance: Literal["l1", "l2"] = "l1"
+    feature_distance: Literal["l1", "l2", "squared"] = "l1"
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -11,7 +11,7 @@ from PIL import Image
 
 from deltasr.errors import PictureError
 from deltasr.evaluation.sets import Pair
-from deltasr.experiments.own.pictures import hr_and_lr, spread
+from deltasr.experiments.pictures import hr_and_lr, spread
 from deltasr.imaging import picture_from
 from deltasr.resampling.tensors import downscale
 
