@@ -217,7 +217,7 @@ def load(model: Model, path: Path | None = None) -> ErrorMap:
 
 def file_of(name: str) -> Path:
     """Where the package keeps the map of a bundled model."""
-    return catalogue.bundled_file(name, ".map.safetensors")
+    return catalogue.bundled_file(name, catalogue.MAP_SUFFIX)
 
 
 def _shares(values: Tensor, knots: Sequence[float]) -> Tensor:

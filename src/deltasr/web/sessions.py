@@ -76,16 +76,18 @@ class Run:
         }
         if output is not None:
             known["result"] = {
-                "name": output.name,
+                "name": output.archive_name if output.maps else output.name,
                 "format": output.format,
                 "width": output.width,
                 "height": output.height,
-                "bytes": output.file.size,
+                "bytes": output.size,
                 "model": output.model,
                 "fidelity": output.fidelity,
                 "restoration": output.restoration,
                 "seconds": round(output.seconds, 2),
                 "notes": list(output.notes),
+                "layers": list(output.layers),
+                "levels": output.levels,
             }
         return known
 
