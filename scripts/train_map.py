@@ -1,6 +1,6 @@
 """Train, calibrate and measure the map of how wrong each pixel of a model's results may be (docs/error-map.md).
 
-    python scripts/train_map.py train PICTURES [--model deltadiff-x4] [--crops 1600] [--epochs 5] [--output FILE]
+    python scripts/train_map.py train PICTURES [--model deltadiff-x4] [--crops 1600] [--epochs 6] [--output FILE]
                                                [--cache FOLDER]
     python scripts/train_map.py measure SET... [--fidelities F...] [--map FILE]
     python scripts/train_map.py figure LR HR OUTPUT [--fidelity 0.5] [--crop 256] [--map FILE]
@@ -294,7 +294,7 @@ def main() -> int:
     training = commands.add_parser("train", help="train and calibrate a map")
     training.add_argument("pictures", type=Path)
     training.add_argument("--crops", type=int, default=1600, help="that the head is trained on")
-    training.add_argument("--epochs", type=int, default=5, help="how often it sees each of them")
+    training.add_argument("--epochs", type=int, default=6, help="how often it sees each of them")
     training.add_argument("--output", type=Path, help="the map's file; by default beside the model's weights")
     training.add_argument("--cache", type=Path, help="folder for decoded pictures, to keep")
     measuring = commands.add_parser("measure", help="coverage, size of intervals and rank correlation on sets")
