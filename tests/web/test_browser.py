@@ -169,8 +169,9 @@ def test_the_error_map_is_a_layer_with_a_legend(user, command, samples):
     with page.expect_response(lambda answer: "layer=error" in answer.url) as answer:
         page.keyboard.press("ArrowDown")
     assert answer.value.ok
-    expect(page.locator("#legend-text")).to_contain_text("with 90 % probability the true colour is within ±")
-    expect(page.locator("#legend-text")).to_contain_text("In the part that was computed, half of the pixels are within ±")
+    legend = page.locator("#legend-text")
+    expect(legend).to_contain_text("with 90 % probability the true colour is within ±")
+    expect(legend).to_contain_text("In the part that was computed, half of the pixels are within ±")
     expect(page.locator("#right-tag")).to_have_text("Error map, preview")
     expect(page.locator("#stage")).to_have_attribute("aria-label", re.compile("the error map, right$"))
     expect(page.locator("#busy")).to_be_hidden()
@@ -178,7 +179,7 @@ def test_the_error_map_is_a_layer_with_a_legend(user, command, samples):
     page.get_by_label("Files beside the result").select_option("error")
     upscale(page)
     expect(page.locator("#right-tag")).to_have_text("Error map")
-    expect(page.locator("#legend-text")).to_contain_text("In the whole picture, half of the pixels are within ±")
+    expect(legend).to_contain_text("In the whole picture, half of the pixels are within ±")
     name, content = downloaded(page)
     assert name == "IMG_1-x4.zip"
     archive = zipfile.ZipFile(io.BytesIO(content))
@@ -186,7 +187,7 @@ def test_the_error_map_is_a_layer_with_a_legend(user, command, samples):
     assert archive.read("IMG_1-x4.jpg") == command(photo, "IMG_1.jpg", output="o.jpg")
     page.select_option("#layer", "added")
     expect(page.locator("#right-tag")).to_have_text("Added, preview")
-    expect(page.locator("#legend-text")).to_contain_text("mid grey is nothing")
+    expect(legend).to_contain_text("mid grey is nothing")
     page.select_option("#layer", "error")
     page.select_option("#model", "bicubic")
     expect(layer).to_have_value("")

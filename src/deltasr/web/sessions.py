@@ -94,7 +94,7 @@ class Run:
 
 @dataclass
 class Session:
-    """One browser's."""
+    """What one browser has uploaded and made, and what it may still take."""
 
     token: str
     space: Space
@@ -106,7 +106,7 @@ class Session:
 
 
 class Sessions:
-    """All of them, by their tokens.
+    """The sessions of a server, by their tokens.
 
     Args:
         limits: of the server.

@@ -88,7 +88,6 @@ def part(samples: np.ndarray, box: Box, size: tuple[int, int], *, icc: bytes | N
     Raises:
         WebError: the part lies outside, or the size is too large.
     """
-
     width, height = size
     if not (width >= 1 and height >= 1 and width * height <= LARGEST):
         raise WebError(400, f"A view has from 1 to {LARGEST:,} pixels.")
