@@ -1,11 +1,13 @@
 """Train, calibrate and measure the map of how wrong each pixel of a model's results may be (docs/error-map.md).
 
-    python scripts/train_map.py train PICTURES [--model deltadiff-x4] [--steps 280] [--output FILE] [--cache FOLDER]
+    python scripts/train_map.py train PICTURES [--model deltadiff-x4] [--crops 1600] [--epochs 6] [--output FILE]
+                                               [--cache FOLDER]
     python scripts/train_map.py measure SET... [--fidelities F...] [--map FILE]
     python scripts/train_map.py figure LR HR OUTPUT [--fidelity 0.5] [--crop 256] [--map FILE]
 
 `train` holds out 100 of the PICTURES, trains the map's head on crops of the others while the model's weights stay as
-they are, calibrates it on the middle of the 100, and writes it beside the model's weights. It takes minutes on a CPU.
+they are, calibrates it on the middle of the 100, and writes it beside the model's weights. Crops of both are often made
+softer and grainier first, as older photographs are. It takes minutes on a CPU.
 `measure` prints a table: for each folder of HR pictures and each fidelity, how many values lie in their intervals, how
 large the intervals are, and how well they rank the errors. `figure` draws the map of one picture beside its errors.
 """
@@ -17,10 +19,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.ndimage import gaussian_filter
 from scipy.stats import spearmanr
 from torch import Tensor
 
@@ -34,6 +38,7 @@ from deltasr.inference.upscaler import Upscaler
 from deltasr.models import catalogue, error_map
 from deltasr.models.deltadiff import DeltaDiff
 from deltasr.models.error_map import COVERAGE, FIDELITIES, RESTORATIONS, STEPS_PER_LEVEL, ErrorMap
+from deltasr.resampling.tensors import downscale
 from deltasr.training.data.cache import CachedPicture, build_cache, find_pictures
 from deltasr.training.data.cache import degrade as downscaled
 from deltasr.training.validation import split
@@ -43,6 +48,12 @@ _SIDE, _BORDER = 32, 4
 """Of training crops, in LR pixels, and what is left out at each border of a crop."""
 
 _CALIBRATION_SIDE = 40
+_SOFT, _SOFTNESS = 0.6, (0.3, 1.2)
+"""The share of crops that are made softer, and the standard deviation of the blur in HR pixels."""
+
+_GRAINY, _GRAIN, _GRAIN_SIZE = 0.5, (1.0, 10.0), 0.7
+"""The share of crops with grain, its standard deviation in levels, and that of the blur which makes it coarser."""
+
 _BATCH = 8
 _CLEAN = 5
 """Pictures of a batch that are not degraded, at restoration 0, where most pictures are."""
@@ -50,7 +61,7 @@ _CLEAN = 5
 _LEARNING_RATE = 4e-3
 
 
-def train(pictures: Path, *, model: str, steps: int, output: Path | None, cache: Path | None) -> Path:
+def train(pictures: Path, *, model: str, crops: int, epochs: int, output: Path | None, cache: Path | None) -> Path:
     """Train and calibrate a map, and write it; returns its file."""
     loaded = catalogue.load(model)
     if not isinstance(loaded, DeltaDiff):
@@ -63,46 +74,52 @@ def train(pictures: Path, *, model: str, steps: int, output: Path | None, cache:
         print(f"{len(training)} pictures for training, {len(held_out)} for calibration", flush=True)
         torch.manual_seed(0)
         maps = error_map.untrained(loaded)
-        fit(maps, loaded, training, steps=steps)
+        fit(maps, loaded, training, crops=crops, epochs=epochs)
         calibrate(maps, loaded, held_out)
     file = error_map.file_of(model) if output is None else output
-    facts = {"steps": steps, "training_pictures": len(training), "calibration_pictures": len(held_out)}
-    error_map.save(maps, file, model=loaded, facts=facts)
+    counts = {"training_pictures": len(training), "calibration_pictures": len(held_out)}
+    error_map.save(maps, file, model=loaded, facts={"crops": crops, "epochs": epochs, **counts})
     return file
 
 
-def fit(maps: ErrorMap, model: DeltaDiff, pictures: list[CachedPicture], *, steps: int) -> None:
-    """Train the head by the pinball loss at the coverage, on log(1 + levels), so that small errors count as well."""
+def fit(maps: ErrorMap, model: DeltaDiff, pictures: list[CachedPicture], *, crops: int, epochs: int) -> None:
+    """Train the head by the pinball loss at the coverage, on log(1 + levels), so that small errors count as well.
+
+    The model runs over each crop once; the head is trained on what it gave.
+    """
     rng = np.random.default_rng(0)
+    begun = time.monotonic()
+    batches = [_seen_batch(maps, model, pictures, rng) for _ in range(-(-crops // _BATCH))]
+    print(f"{len(batches) * _BATCH} crops, {time.monotonic() - begun:.0f} s", flush=True)
     optimizer = torch.optim.AdamW(maps.head.parameters(), lr=_LEARNING_RATE, weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    begun, recent = time.monotonic(), []
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * len(batches))
     inside = _inside(model)
-    for step in range(steps):
-        lr, hr, restoration = _batch(pictures, rng, model.scale)
-        fidelity = torch.from_numpy(rng.choice([0.0, 1.0, rng.random()], size=_BATCH)).float()
-        fidelity[: _BATCH // 2] = torch.from_numpy(rng.random(_BATCH // 2)).float()
-        run, result = _run(maps, model, lr, fidelity, restoration)
-        target = _errors(result, hr).log1p()
-        difference = (target - maps.predict(run, result))[..., inside, inside]
-        loss = torch.maximum(COVERAGE * difference, (COVERAGE - 1) * difference).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        recent.append(float(loss.detach()))
-        if (step + 1) % 50 == 0:
-            print(f"step {step + 1}: loss {np.mean(recent[-50:]):.4f}, {time.monotonic() - begun:.0f} s", flush=True)
+    for epoch in range(epochs):
+        losses = []
+        for place in rng.permutation(len(batches)):
+            seen = batches[place]
+            difference = seen.errors.float().log1p() - maps.predict(seen.run(), seen.result.float())
+            difference = difference[..., inside, inside]
+            loss = torch.maximum(COVERAGE * difference, (COVERAGE - 1) * difference).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            losses.append(float(loss.detach()))
+        print(f"epoch {epoch + 1}: loss {np.mean(losses):.4f}, {time.monotonic() - begun:.0f} s", flush=True)
 
 
 def calibrate(maps: ErrorMap, model: DeltaDiff, pictures: list[CachedPicture]) -> None:
     """Set the factors, one for each fidelity and restoration."""
     for row, restoration in enumerate(RESTORATIONS):
         ratios: list[list[Tensor]] = [[] for _ in FIDELITIES]
+        rng = np.random.default_rng(1)
         for place, picture in enumerate(pictures):
-            lr, hr = _middle(picture, model.scale)
+            hr = _tensor(_aged(_middle(picture, model.scale), rng))
             if restoration:
                 lr = _rounded(degrade(hr, kind="web", scale=model.scale, strength=restoration, seed=place))
+            else:
+                lr = _rounded(downscale(hr, model.scale))
             many = len(FIDELITIES)
             run, result = _run(
                 maps, model, lr.expand(many, -1, -1, -1), torch.tensor(FIDELITIES), torch.full((many,), restoration)
@@ -167,20 +184,56 @@ def figure(lr: Path, hr: Path, output: Path, *, model: str, file: Path | None, f
     write_whole(output, content.getvalue(), what="The figure")
 
 
-def _batch(pictures: list[CachedPicture], rng: np.random.Generator, scale: int) -> tuple[Tensor, Tensor, Tensor]:
-    """LR crops (N, 3, h, w), their HR crops, and their restorations (N,)."""
+@dataclass(frozen=True)
+class _Seen:
+    """What the head sees of a batch of crops, in half precision, and the errors that it is to foresee, (N, 3, H, W)."""
+
+    features: Tensor
+    dial_values: Tensor
+    result: Tensor
+    errors: Tensor
+
+    def run(self) -> error_map.Run:
+        return error_map.Run(self.result.float(), self.features.float(), self.dial_values)
+
+
+def _seen_batch(maps: ErrorMap, model: DeltaDiff, pictures: list[CachedPicture], rng: np.random.Generator) -> _Seen:
+    """The model's run over crops of pictures that are chosen at random, at random dials."""
     low, high, strengths = [], [], []
+    side = _SIDE * model.scale
     for place in range(_BATCH):
-        hr, lr = pictures[int(rng.integers(len(pictures)))].arrays()
-        top, left = (int(rng.integers(side - _SIDE + 1)) for side in lr.shape[:2])
-        high.append(_tensor(hr[top * scale : (top + _SIDE) * scale, left * scale : (left + _SIDE) * scale]))
-        strengths.append(0.0 if place < _CLEAN else float(rng.random()))
-        if strengths[-1]:
+        picture, _ = pictures[int(rng.integers(len(pictures)))].arrays()
+        top, left = (int(rng.integers(length - side + 1)) for length in picture.shape[:2])
+        hr = _tensor(_aged(picture[top : top + side, left : left + side], rng))
+        strength = 0.0 if place < _CLEAN else float(rng.random())
+        if strength:
             seed = int(rng.integers(2**40))
-            low.append(_rounded(degrade(high[-1], kind="web", scale=scale, strength=strengths[-1], seed=seed)))
+            low.append(_rounded(degrade(hr, kind="web", scale=model.scale, strength=strength, seed=seed)))
         else:
-            low.append(_tensor(lr[top : top + _SIDE, left : left + _SIDE]))
-    return torch.cat(low), torch.cat(high), torch.tensor(strengths)
+            low.append(_rounded(downscale(hr, model.scale)))
+        high.append(hr)
+        strengths.append(strength)
+    fidelity = torch.from_numpy(rng.choice([0.0, 1.0, *rng.random(2)], size=_BATCH)).float()
+    run, result = _run(maps, model, torch.cat(low), fidelity, torch.tensor(strengths))
+    errors = _errors(result, torch.cat(high)).to(torch.uint8)
+    return _Seen(run.features.half(), run.dial_values, result.half(), errors)
+
+
+def _aged(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A crop as an older camera or a film might show it: often softer, often with grain; (H, W, 3) uint8.
+
+    Training pictures are mostly large photographs made smaller, which have neither.
+    """
+    values = pixels.astype(np.float32)
+    if rng.random() < _SOFT:
+        sigma = rng.uniform(*_SOFTNESS)
+        values = gaussian_filter(values, (sigma, sigma, 0), mode="mirror")
+    if rng.random() < _GRAINY:
+        levels, alike, size = np.exp(rng.uniform(*np.log(_GRAIN))), rng.random(), rng.uniform(0, _GRAIN_SIZE)
+        colour, grey = rng.standard_normal(values.shape), rng.standard_normal((*values.shape[:2], 1))
+        grain = gaussian_filter(np.sqrt(1 - alike) * colour + np.sqrt(alike) * grey, (size, size, 0))
+        values = values + levels * grain / grain.std()
+    return values.round().clip(0, 255).astype(np.uint8)
 
 
 def _inside(model: DeltaDiff) -> slice:
@@ -188,12 +241,11 @@ def _inside(model: DeltaDiff) -> slice:
     return slice(_BORDER * model.scale, -_BORDER * model.scale)
 
 
-def _middle(picture: CachedPicture, scale: int) -> tuple[Tensor, Tensor]:
-    hr, lr = picture.arrays()
-    height, width = (min(side, _CALIBRATION_SIDE) for side in lr.shape[:2])
-    top, left = (lr.shape[0] - height) // 2, (lr.shape[1] - width) // 2
-    large = hr[top * scale : (top + height) * scale, left * scale : (left + width) * scale]
-    return _tensor(lr[top : top + height, left : left + width]), _tensor(large)
+def _middle(picture: CachedPicture, scale: int) -> np.ndarray:
+    hr, _ = picture.arrays()
+    height, width = (min(side // scale, _CALIBRATION_SIDE) * scale for side in hr.shape[:2])
+    top, left = (hr.shape[0] - height) // 2, (hr.shape[1] - width) // 2
+    return hr[top : top + height, left : left + width]
 
 
 @torch.no_grad()
@@ -241,7 +293,8 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     training = commands.add_parser("train", help="train and calibrate a map")
     training.add_argument("pictures", type=Path)
-    training.add_argument("--steps", type=int, default=280)
+    training.add_argument("--crops", type=int, default=1600, help="that the head is trained on")
+    training.add_argument("--epochs", type=int, default=6, help="how often it sees each of them")
     training.add_argument("--output", type=Path, help="the map's file; by default beside the model's weights")
     training.add_argument("--cache", type=Path, help="folder for decoded pictures, to keep")
     measuring = commands.add_parser("measure", help="coverage, size of intervals and rank correlation on sets")
@@ -257,7 +310,14 @@ def main() -> int:
     given = parser.parse_args()
     work: dict[str, Callable[[], object]] = {
         "train": lambda: print(
-            train(given.pictures, model=given.model, steps=given.steps, output=given.output, cache=given.cache)
+            train(
+                given.pictures,
+                model=given.model,
+                crops=given.crops,
+                epochs=given.epochs,
+                output=given.output,
+                cache=given.cache,
+            )
         ),
         "measure": lambda: measure(given.sets, model=given.model, file=given.map, fidelities=given.fidelities),
         "figure": lambda: figure(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
+import threading
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from deltasr import __version__
 from deltasr.imaging import read_picture
 from deltasr.web.options import OPTIONS
 
@@ -51,6 +55,45 @@ def test_the_answer_is_what_the_command_line_writes(serve, command, samples, sam
     answer = client.post(f"/v1/upscale?{query}", content=content)
     assert answer.status_code == 200, answer.text
     assert answer.content == command(content, name, *options, output=output)
+
+
+@pytest.mark.parametrize(
+    ("kind", "endings"), [("error", ("-map", "-map-overlay")), ("determined", ("-determined", "-added"))]
+)
+def test_a_map_comes_in_an_archive_with_the_result(serve, command, samples, tmp_path, kind, endings):
+    """The result and the map's two pictures, under the names and with the bytes of the command line."""
+    client, content = serve(), samples.scan()
+    answer = client.post(f"/v1/upscale?map={kind}", content=content, headers={"X-File-Name": "scan.png"})
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["Content-Type"] == "application/zip"
+    assert 'filename="scan-x4.zip"' in answer.headers["Content-Disposition"]
+    archive = zipfile.ZipFile(io.BytesIO(answer.content))
+    result = command(content, "scan.png", "--map", kind, output="scan-x4.png")
+    names = ["scan-x4.png", *(f"scan-x4{ending}.png" for ending in endings)]
+    assert archive.namelist() == names
+    assert archive.read("scan-x4.png") == result
+    for name in names[1:]:
+        assert archive.read(name) == (tmp_path / name).read_bytes()
+    if kind == "error":
+        half_widths = read_picture(archive.read(names[1])).pixels / 256
+        levels = [float(one) for one in answer.headers["Deltasr-Error-Levels"].split(", ")]
+        assert levels == pytest.approx(np.quantile(half_widths, (0.5, 0.9)), abs=0.051)
+    else:
+        assert "Deltasr-Error-Levels" not in answer.headers
+    assert list(folder_of(client).iterdir()) == []
+    assert client.app.state.parts.storage.space.used == 0
+
+
+def test_the_files_of_a_map_count_for_the_disk(serve, samples):
+    content = samples.png(20, 20)
+    room = {"disk_bytes": len(content) + 80 * 80 * 3 + 80 * 80 * 2}
+    client = serve(**room)
+    assert client.post("/v1/upscale", content=content).status_code == 200
+    refused = client.post("/v1/upscale?map=error", content=content)
+    assert refused.status_code == 503
+    assert "used up" in refused.json()["error"]
+    assert list(folder_of(client).iterdir()) == []
+    assert client.app.state.parts.storage.space.used == 0
 
 
 def test_the_headers_say_what_was_used(serve, samples):
@@ -97,6 +140,10 @@ def test_a_form_is_taken_like_raw_bytes(serve, samples):
         ("model=bicubic&fidelity=1", 422, "has no fidelity dial"),
         ("model=/etc/passwd", 422, "There is no model called '/etc/passwd' here"),
         ("model=../deltadiff-x4.safetensors", 422, "There is no model called"),
+        ("map=heat", 400, "The option map is 'heat'; give error or determined."),
+        ("model=bicubic&map=error", 422, "The model bicubic has no error map; choose deltadiff-x4."),
+        ("map=error&scale=8", 422, "An error map is for factors up to 4"),
+        ("map=determined&scale=2", 422, "for the model's own factor of 4 alone"),
         ("format=gif", 422, "read but not written"),
         ("quality=0", 422, "A quality of 0"),
         ("model=bicubic&scale=100000", 413, "is over this server's limit"),
@@ -183,6 +230,7 @@ def test_models_and_health(serve):
     listed = client.get("/v1/models").json()["models"]
     assert [one["name"] for one in listed if one["default"]] == ["deltadiff-x4"]
     assert listed[0]["default_fidelity"] == 0.5
+    assert [one["name"] for one in listed if one["error_map"]] == ["deltadiff-x4"]
     bicubic = next(one for one in listed if one["name"] == "bicubic")
     assert not bicubic["fidelity"]
     assert not bicubic["restoration"]
@@ -190,6 +238,28 @@ def test_models_and_health(serve):
     client.app.state.parts.queue.close()
     client.app.state.parts.queue._thread.join(10)
     assert client.get("/healthz").status_code == 503
+
+
+def test_warming_up_waits_in_no_queue(serve, samples, monkeypatch, wait_for):
+    """The model is loaded before any job, but takes nobody's place and does not count as a picture that waits."""
+    from deltasr.web.jobs import Queue
+    from deltasr.web.models import Models
+
+    go_on, loaded = threading.Event(), []
+    work, upscaler = Queue._work, Models.upscaler
+    monkeypatch.setattr(Queue, "_work", lambda self: go_on.wait(60) and work(self))
+    monkeypatch.setattr(Models, "upscaler", lambda self, name: loaded.append(name) or upscaler(self, name))
+    try:
+        client = serve(warm=True, waiting=1)
+        assert client.get("/healthz").json() == {"status": "ok", "waiting": 0, "version": __version__}
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(client.post, "/v1/upscale?model=bicubic", content=samples.png())
+            wait_for(lambda: client.get("/healthz").json()["waiting"] == 1)
+            go_on.set()
+            assert answer.result().status_code == 200
+        assert loaded == ["deltadiff-x4", "bicubic"]
+    finally:
+        go_on.set()
 
 
 def test_the_description_is_that_of_the_routes(serve):

@@ -155,6 +155,46 @@ def test_a_scan_comes_back_with_all_its_bits(user, command, samples):
     assert (result.bits, result.alpha is not None) == (16, True)
 
 
+def test_the_error_map_is_a_layer_with_a_legend(user, command, samples):
+    """Computed when it is asked for; chosen by keyboard; said in words and numbers; in the files when asked for."""
+    page, asked = user(), []
+    page.on("request", lambda sent: asked.append(sent.url))
+    photo = samples.phone_photo()
+    add(page, file("IMG_1.jpg", photo))
+    assert not any("layer=error" in url for url in asked)
+    expect(page.locator("#legend")).to_be_hidden()
+    result = pixel_row(page)
+    layer = page.get_by_label("Show", exact=True)
+    layer.focus()
+    with page.expect_response(lambda answer: "layer=error" in answer.url) as answer:
+        page.keyboard.press("ArrowDown")
+    assert answer.value.ok
+    legend = page.locator("#legend-text")
+    expect(legend).to_contain_text("with 90 % probability the true colour is within ±")
+    expect(legend).to_contain_text("In the part that was computed, half of the pixels are within ±")
+    expect(page.locator("#right-tag")).to_have_text("Error map, preview")
+    expect(page.locator("#stage")).to_have_attribute("aria-label", re.compile("the error map, right$"))
+    expect(page.locator("#busy")).to_be_hidden()
+    assert not np.array_equal(pixel_row(page), result), "the layer is drawn"
+    page.get_by_label("Files beside the result").select_option("error")
+    upscale(page)
+    expect(page.locator("#right-tag")).to_have_text("Error map")
+    expect(legend).to_contain_text("In the whole picture, half of the pixels are within ±")
+    name, content = downloaded(page)
+    assert name == "IMG_1-x4.zip"
+    archive = zipfile.ZipFile(io.BytesIO(content))
+    assert archive.namelist() == ["IMG_1-x4.jpg", "IMG_1-x4-map.png", "IMG_1-x4-map-overlay.png"]
+    assert archive.read("IMG_1-x4.jpg") == command(photo, "IMG_1.jpg", output="o.jpg")
+    page.select_option("#layer", "added")
+    expect(page.locator("#right-tag")).to_have_text("Added, preview")
+    expect(legend).to_contain_text("mid grey is nothing")
+    page.select_option("#layer", "error")
+    page.select_option("#model", "bicubic")
+    expect(layer).to_have_value("")
+    expect(page.locator("#legend")).to_be_hidden()
+    expect(page.locator("#busy")).to_be_hidden()
+
+
 def test_presets_and_models_set_the_dials(user, samples):
     page = user()
     add(page, file("a.png", samples.png(40, 40)))
@@ -322,12 +362,14 @@ def test_everything_has_a_name_and_its_place_in_the_order(user, samples):
         "divider",
         "zoom-out",
         "fit",
+        "layer",
         "pick",
         "remove",
         "fidelity",
         "restoration",
         "size",
         "format",
+        "map",
         "model",
         "go",
     ]

@@ -79,6 +79,65 @@ def test_a_preview_has_the_pixels_of_the_whole(page, wait_for, samples, query):
     assert np.abs(part.astype(int) - whole[360:460, 320:480]).max() <= 1
 
 
+@pytest.mark.parametrize(
+    ("layer", "ending"), [("error", "-map-overlay"), ("determined", "-determined"), ("added", "-added")]
+)
+def test_a_layer_is_computed_for_the_visible_part_alone(page, command, samples, tmp_path, layer, ending):
+    """It has the pixels of the file that the command line writes for the whole picture."""
+    client, content = page(), samples.png(140, 130)
+    picture = add(client, content, "a.png")
+    place = f"/page/pictures/{picture['id']}/preview?left=60&top=50&right=90&bottom=70"
+    assert "Deltasr-Error-Levels" not in client.get(place).headers, "no map is computed unless it is asked for"
+    answer = client.get(f"{place}&layer={layer}")
+    assert answer.status_code == 200, answer.text
+    command(content, "a.png", "--map", "error" if layer == "error" else "determined", output="a-x4.png")
+    whole = read_picture(tmp_path / f"a-x4{ending}.png")
+    part = read_picture(answer.content)
+    assert (part.bits, part.pixels.shape) == (whole.bits, (80, 120, 3))
+    most = 2 if whole.bits == 8 else 2 * 257
+    assert np.abs(part.pixels.astype(int) - whole.pixels[200:280, 240:360]).max() <= most
+    if layer == "error":
+        half_widths = read_picture(tmp_path / "a-x4-map.png").pixels[200:280, 240:360] / 256
+        levels = [float(one) for one in answer.headers["Deltasr-Error-Levels"].split(", ")]
+        assert levels == pytest.approx(np.quantile(half_widths, (0.5, 0.9)), rel=0.05)
+
+
+def test_layers_that_there_are_not_are_refused(page, samples, wait_for):
+    client = page()
+    picture = add(client, samples.png())
+    place, part = f"/page/pictures/{picture['id']}", "left=0&top=0&right=5&bottom=5"
+    wrong = client.get(f"{place}/preview?{part}&layer=heat")
+    assert (wrong.status_code, wrong.json()["error"][:29]) == (400, "There is no layer 'heat'; the")
+    without = client.get(f"{place}/preview?{part}&layer=error&model=bicubic")
+    assert without.status_code == 422
+    assert "has no error map; choose deltadiff-x4." in without.json()["error"]
+    job = start(client, picture)
+    finish(client, job, wait_for)
+    assert client.get(f"/page/jobs/{job}/after?{part}&width=5&height=5&layer=error").status_code == 404
+
+
+def test_a_job_with_a_map_has_its_layers_and_its_files(page, command, samples, tmp_path, wait_for):
+    client, content = page(), samples.scan()
+    job = start(client, add(client, content, "scan.png"), "map=error")
+    result = finish(client, job, wait_for)["result"]
+    assert (result["name"], result["layers"]) == ("scan-x4.zip", ["error"])
+    true = command(content, "scan.png", "--map", "error", output="scan-x4.png")
+    archive = zipfile.ZipFile(io.BytesIO(client.get(f"/page/jobs/{job}/file").content))
+    assert archive.read("scan-x4.png") == true
+    assert result["bytes"] == sum(entry.file_size for entry in archive.infolist())
+    names = ["scan-x4.png", "scan-x4-map.png", "scan-x4-map-overlay.png"]
+    assert zipfile.ZipFile(io.BytesIO(client.get(f"/page/results.zip?job={job}").content)).namelist() == names
+    view = "left=0&top=0&right=30&bottom=20&width=30&height=20"
+    shown = read_picture(client.get(f"/page/jobs/{job}/after?{view}&layer=error").content).pixels
+    assert np.array_equal(shown, read_picture(tmp_path / "scan-x4-map-overlay.png").pixels[:20, :30])
+    half_widths = read_picture(tmp_path / "scan-x4-map.png").pixels / 256
+    assert result["levels"] == pytest.approx(np.quantile(half_widths, (0.5, 0.9)), abs=0.051)
+    used = client.app.state.parts.storage.space.used
+    assert client.delete(f"/page/jobs/{job}").status_code == 204
+    assert client.app.state.parts.storage.space.used < used
+    assert len(list(folder_of(client).iterdir())) == 2, "the upload and its pixels"
+
+
 def test_a_preview_restores_as_much_as_the_whole_picture_needs(page, wait_for, samples):
     """The estimate is that of the whole JPEG; the part alone says less."""
     client = page()

@@ -17,6 +17,7 @@ from deltasr.imaging.colour import as_8_bits
 from deltasr.imaging.picture import OWN_TEXT, Metadata
 from deltasr.imaging.write import write_picture
 from deltasr.inference import consistency
+from deltasr.inference.sizes import Size
 from deltasr.inference.upscaler import Upscaler
 from deltasr.models.base import Model
 from deltasr.models.error_map import COVERAGE, STEPS_PER_LEVEL
@@ -61,12 +62,21 @@ def pictures_of(source: Picture, result: Picture, kind: Map, *, scale: int, tile
     if kind == "error":
         assert result.error_map is not None
         return [_half_widths(result.error_map), overlay(result)]
-    if (result.height, result.width) != (scale * source.height, scale * source.width):
+    require_splittable((source.height, source.width), (result.height, result.width), scale=scale)
+    return list(split(source, result, scale=scale, tile=tile))
+
+
+def require_splittable(source: Size, result: Size, *, scale: int) -> None:
+    """Whether what the input determines is known for a result of this size.
+
+    Raises:
+        SettingError: the result has another factor than the model's own.
+    """
+    if result != (scale * source[0], scale * source[1]):
         raise SettingError(
             f"What the input determines is known for the model's own factor of {scale} alone; leave the scale or size "
             "out, or the map."
         )
-    return list(split(source, result, scale=scale, tile=tile))
 
 
 def overlay(result: Picture) -> Picture:

@@ -35,6 +35,9 @@ BUNDLED: dict[str, str] = {
 }
 """Models whose weights come with the package, as `weights/NAME.safetensors` with the card `weights/NAME.md`."""
 
+MAP_SUFFIX = ".map.safetensors"
+"""Of the file beside a bundled model's weights that holds its error map."""
+
 _CLASSICAL_SCALE = 4
 _RUN_WEIGHTS = "model.safetensors"
 _PIPELINE_INDEX = "model_index.json"
@@ -63,6 +66,11 @@ class Entry:
 def bundled_file(name: str, suffix: str) -> Path:
     """Where the package keeps a bundled model's file."""
     return Path(str(resources.files("deltasr") / "weights" / f"{name}{suffix}"))
+
+
+def has_error_map(name: str) -> bool:
+    """Whether the package has an error map for a model (`models.error_map`), without loading either."""
+    return name in BUNDLED and bundled_file(name, MAP_SUFFIX).is_file()
 
 
 def _load_bundled(name: str) -> Model:

@@ -51,18 +51,16 @@ class Run:
     Attributes:
         result: (N, 3, scale h, scale w) in [0, 1], what the model itself returns.
         features: of the encoder, (N, width, h, w).
-        upsampled: the LR pictures upsampled by bicubic interpolation, of the result's shape.
         dial_values: fidelity and restoration, (N, 2).
     """
 
     result: Tensor
     features: Tensor
-    upsampled: Tensor
     dial_values: Tensor
 
     def first(self) -> Run:
         """The run of the first picture alone."""
-        return Run(self.result[:1], self.features[:1], self.upsampled[:1], self.dial_values[:1])
+        return Run(self.result[:1], self.features[:1], self.dial_values[:1])
 
 
 class ErrorMap(nn.Module):
@@ -90,7 +88,7 @@ class ErrorMap(nn.Module):
         dial_values = torch.stack(
             [torch.as_tensor(value, dtype=torch.float32, device=lr.device).expand(len(lr)) for value in given], dim=1
         )
-        return Run(result.float(), features.float(), model.decode(y_0).float(), dial_values)
+        return Run(result.float(), features.float(), dial_values)
 
     def predict(self, run: Run, result: Tensor) -> Tensor:
         """The head's prediction log(1 + v'), (N, 1, scale h, scale w).
@@ -99,7 +97,7 @@ class ErrorMap(nn.Module):
             run: of the model.
             result: (N, 3, scale h, scale w) in [0, 1]: that run's, projected if the model's results are.
         """
-        prediction: Tensor = self.head(run.features, result, run.upsampled, run.dial_values)
+        prediction: Tensor = self.head(run.features, result, run.dial_values)
         return prediction
 
     def forward(self, run: Run, result: Tensor) -> Tensor:
@@ -217,7 +215,7 @@ def load(model: Model, path: Path | None = None) -> ErrorMap:
 
 def file_of(name: str) -> Path:
     """Where the package keeps the map of a bundled model."""
-    return catalogue.bundled_file(name, ".map.safetensors")
+    return catalogue.bundled_file(name, catalogue.MAP_SUFFIX)
 
 
 def _shares(values: Tensor, knots: Sequence[float]) -> Tensor:

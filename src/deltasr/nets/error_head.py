@@ -1,7 +1,7 @@
 """A small head that predicts how far each pixel of a result may be from the truth.
 
-It runs on the LR grid, on the features of a network that stays as it is, and on two properties of the result that are
-rearranged to that grid: its local gradients, and how far it is from bicubic upsampling.
+It runs on the LR grid, on the features of a network that stays as it is, and on the local gradients of the result,
+which are rearranged to that grid.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-_INNER = 24
+_INNER = 16
 _LEVELS = 255
 _LARGEST = 5.55
 """Of the prediction: exp(5.55) - 1 is 256 levels."""
@@ -28,22 +28,20 @@ class ErrorHead(nn.Module):
     def __init__(self, *, width: int, scale: int, dials: int) -> None:
         super().__init__()
         self.scale = scale
-        self.first = nn.Conv2d(width + 2 * scale**2, _INNER, 1)
+        self.first = nn.Conv2d(width + scale**2, _INNER, 1)
         self.dials = nn.Linear(dials, _INNER)
         self.second = nn.Conv2d(_INNER, _INNER, 3, padding=1)
         self.out = nn.Conv2d(_INNER, scale**2, 1)
 
-    def forward(self, features: Tensor, result: Tensor, upsampled: Tensor, dial_values: Tensor) -> Tensor:
+    def forward(self, features: Tensor, result: Tensor, dial_values: Tensor) -> Tensor:
         """(N, 1, scale h, scale w), at least 0.
 
         Args:
             features: (N, width, h, w).
             result: (N, 3, scale h, scale w) in [0, 1].
-            upsampled: the LR picture, upsampled by bicubic interpolation, of the result's shape.
             dial_values: values of the dials, (N, dials) in [0, 1].
         """
-        planes = torch.cat([_gradients(result), (result - upsampled).abs().mean(dim=1, keepdim=True)], dim=1)
-        detail = F.pixel_unshuffle((planes * _LEVELS).log1p(), self.scale)
+        detail = F.pixel_unshuffle((_gradients(result) * _LEVELS).log1p(), self.scale)
         detail = detail.contiguous(memory_format=torch.channels_last)  # as the features are where models are used
         hidden = F.silu(self.first(torch.cat([features, detail], dim=1)) + self.dials(dial_values)[:, :, None, None])
         hidden = hidden + F.silu(self.second(hidden))

@@ -9,11 +9,13 @@ from functools import partial
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from deltasr import __version__
 from deltasr.web import work
+from deltasr.web.archive import zipped
+from deltasr.web.layers import as_header
 from deltasr.web.names import attachment
 from deltasr.web.openapi import description
 from deltasr.web.options import read_options
@@ -27,6 +29,10 @@ MEDIA_TYPES = {
     "tiff": "image/tiff",
     "bmp": "image/bmp",
 }
+
+
+ERROR_LEVELS = "Deltasr-Error-Levels"
+"""The header that says how wrong the pixels of a result may be."""
 
 
 async def upscale(request: Request) -> Response:
@@ -63,18 +69,22 @@ async def upscale(request: Request) -> Response:
     except BaseException:
         job.future.add_done_callback(_delete_result)
         raise
-    return FileResponse(
-        output.file.path,
-        media_type=MEDIA_TYPES[output.format],
-        headers=result_headers(output),
-        background=BackgroundTask(output.delete),
-    )
+    return result_response(output, background=BackgroundTask(output.delete))
 
 
-def result_headers(output: work.Output) -> dict[str, str]:
-    """The headers of a response with a result."""
+def result_response(output: work.Output, *, background: BackgroundTask | None = None) -> Response:
+    """A result's file; with its maps, if there are any, in an archive."""
+    headers = _result_headers(output)
+    if output.maps:
+        return StreamingResponse(
+            zipped(output.files), media_type="application/zip", headers=headers, background=background
+        )
+    return FileResponse(output.file.path, media_type=MEDIA_TYPES[output.format], headers=headers, background=background)
+
+
+def _result_headers(output: work.Output) -> dict[str, str]:
     headers = {
-        "Content-Disposition": attachment(output.name),
+        "Content-Disposition": attachment(output.archive_name if output.maps else output.name),
         "Deltasr-Model": output.model,
         "Deltasr-Width": str(output.width),
         "Deltasr-Height": str(output.height),
@@ -84,6 +94,8 @@ def result_headers(output: work.Output) -> dict[str, str]:
         headers["Deltasr-Fidelity"] = f"{output.fidelity:g}"
     if output.restoration is not None:
         headers["Deltasr-Restoration"] = f"{output.restoration:g}"
+    if output.levels is not None:
+        headers[ERROR_LEVELS] = as_header(output.levels)
     if output.notes:
         headers["Deltasr-Notes"] = json.dumps(output.notes)
     return headers

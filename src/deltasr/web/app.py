@@ -65,7 +65,7 @@ def create_app(
             decoding=asyncio.Semaphore(_DECODED_AT_ONCE),
         )
         if warm:
-            queue.submit(lambda _: models.upscaler(models.default), owner="server")
+            queue.submit_urgent(lambda _: models.upscaler(models.default), owner="server")
         tidying = asyncio.create_task(_tidy(sessions, limits))
         try:
             yield

@@ -31,10 +31,10 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
-_OPEN = frozenset({"/healthz"})
-"""Paths that need no password, since they show nothing of any user."""
+_WITHOUT_PASSWORD = frozenset({"/healthz"})
+"""Paths that need none, since they show nothing of any user."""
 
-_SAFE = ("GET", "HEAD")
+_READING_METHODS = ("GET", "HEAD")
 _WRONG_PASSWORD_SECONDS = 1.0
 
 
@@ -78,7 +78,7 @@ class Guard:
             headers = Headers(scope=scope)
             self._require_host(headers)
             self._require_origin(scope, headers)
-            if scope["path"] not in _OPEN:
+            if scope["path"] not in _WITHOUT_PASSWORD:
                 await self._require_password(headers)
             self._require_length(headers)
         except WebError as error:
@@ -103,7 +103,7 @@ class Guard:
         own = headers.get("host", "").lower()
         foreign = origin is not None and origin.lower().partition("://")[2] != own
         site = headers.get("sec-fetch-site")
-        opened = headers.get("sec-fetch-mode") == "navigate" and scope["method"] in _SAFE
+        opened = headers.get("sec-fetch-mode") == "navigate" and scope["method"] in _READING_METHODS
         if foreign or (site in ("cross-site", "same-site") and not opened):
             raise WebError(403, "This request comes from another page than this server's own, so it is refused.")
 

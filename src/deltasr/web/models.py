@@ -36,7 +36,7 @@ class Models:
             self.default = default
         else:
             self.default = Path(default).stem
-            self._places = {self.default: default, **self._places}
+            self._places = {**self._places, self.default: default}
         self._facts: dict[str, Facts] = {}
         self._loaded: OrderedDict[str, Upscaler] = OrderedDict()
         self._lock = threading.Lock()
@@ -58,6 +58,16 @@ class Models:
             place = self._places[name]
             self._facts[name] = catalogue.facts(place) or told_by(catalogue.load(place))
         return self._facts[name]
+
+    def has_error_map(self, name: str) -> bool:
+        """Whether a model can say how wrong each pixel of its results may be."""
+        return catalogue.has_error_map(self._places.get(name, ""))
+
+    def require_error_map(self, name: str) -> None:
+        """Raises: ModelError: the model cannot say how wrong its pixels may be."""
+        if not self.has_error_map(name):
+            have = " or ".join(filter(self.has_error_map, self.names))
+            raise ModelError(f"The model {name} has no error map; " + (f"choose {have}." if have else "leave it out."))
 
     def upscaler(self, name: str) -> Upscaler:
         """A model ready to work; those used last stay loaded.
@@ -91,5 +101,6 @@ class Models:
             "fidelity": facts.dial,
             "default_fidelity": facts.default_fidelity if facts.dial else None,
             "restoration": facts.restoring,
+            "error_map": self.has_error_map(name),
             "default": name == self.default,
         }

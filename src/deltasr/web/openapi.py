@@ -28,6 +28,8 @@ _RESULT_HEADERS = {
     "Deltasr-Restoration": "The restoration that was used, estimated or not, for models that restore.",
     "Deltasr-Width": "Width of the result in pixels.",
     "Deltasr-Height": "Height of the result in pixels.",
+    "Deltasr-Error-Levels": "With map=error, in 8-bit levels: the half-width of the middle pixel's interval, and the "
+    "one that nine of ten pixels do not exceed.",
     "Deltasr-Seconds": "Seconds from reading the picture to writing the result, without the time in the queue.",
     "Deltasr-Notes": "JSON list of sentences: what had to be converted or left out.",
 }
@@ -103,6 +105,7 @@ def _upscale() -> dict[str, Any]:
     content = {
         kind: {"schema": _PICTURE} for kind in ("image/png", "image/jpeg", "image/webp", "image/tiff", "image/bmp")
     }
+    content["application/zip"] = {"schema": _PICTURE}
     form = {"type": "object", "required": ["file"], "properties": {"file": _PICTURE}}
     return {
         "summary": "Upscale a picture: the bytes that deltasr upscale writes for the same file and options",
@@ -126,7 +129,7 @@ def _upscale() -> dict[str, Any]:
         },
         "responses": {
             "200": {
-                "description": "The result.",
+                "description": "The result; with a map, a zip archive of the result and the map's two pictures.",
                 "headers": {
                     name: {"description": text, "schema": {"type": "string"}} for name, text in _RESULT_HEADERS.items()
                 },
@@ -166,6 +169,7 @@ def _model() -> dict[str, Any]:
         "fidelity": {"type": "boolean", "description": "Whether it has the dial `fidelity`."},
         "default_fidelity": {"type": ["number", "null"]},
         "restoration": {"type": "boolean", "description": "Whether it has the dial `restoration`."},
+        "error_map": {"type": "boolean", "description": "Whether `map=error` is possible with it."},
         "default": {"type": "boolean"},
     }
     return {"type": "object", "required": list(properties), "properties": properties}

@@ -56,6 +56,13 @@ def _restoration(text: str) -> float | str:
     return text if text == "auto" else float(text)
 
 
+def _map(text: str) -> str:
+    if text not in _MAPS:
+        raise ValueError
+    return text
+
+
+_MAPS = ("error", "determined")
 _SIDE = {"type": "integer", "minimum": 1}
 _SHARE = {"type": "number", "minimum": 0, "maximum": 1}
 
@@ -140,6 +147,15 @@ OPTIONS: tuple[Option, ...] = (
         schema={"type": "boolean", "default": False},
         text="Leave out profile, EXIF, XMP and text.",
     ),
+    Option(
+        name="map",
+        field="map",
+        read=_map,
+        kind="error or determined",
+        schema={"enum": list(_MAPS)},
+        text="Two more pictures, in one zip archive with the result: how far each of its pixels may be from the truth, "
+        "and that in colours; or what of it the input determines, and what the model added.",
+    ),
 )
 
 
@@ -180,4 +196,6 @@ def read_options(
     asked = cast("Model", facts)  # of which these read nothing that facts have not
     require_fidelity(asked, request.fidelity)
     require_restoration(asked, request.restoration)
+    if request.map == "error":
+        models.require_error_map(model)
     return Options(model=model, request=request)

@@ -10,14 +10,15 @@ from importlib import resources
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from deltasr.imaging.formats import FORMATS
 from deltasr.web import views, work
-from deltasr.web.api import MEDIA_TYPES, result_headers
+from deltasr.web.api import ERROR_LEVELS, result_response
 from deltasr.web.archive import zipped
 from deltasr.web.failures import WebError
+from deltasr.web.layers import Layer, as_header, read_layer
 from deltasr.web.names import attachment, unique
 from deltasr.web.options import read_options
 from deltasr.web.receiving import receive_file
@@ -119,23 +120,29 @@ async def before(request: Request) -> Response:
 
 
 async def after(request: Request) -> Response:
-    """`GET /page/jobs/ID/after`: a part of a result."""
-    output = _output(request, _session(request))
-    assert output.pixels is not None, "the page's results are kept for views"
-    return await _view(request, output.pixels, output.icc)
+    """`GET /page/jobs/ID/after`: a part of a result, or of a layer over it."""
+    output, layer = _output(request, _session(request)), _layer(request)
+    if layer is None:
+        assert output.pixels is not None, "the page's results are kept for views"
+        return await _view(request, output.pixels, output.icc)
+    if layer not in output.layers:
+        raise WebError(404, "This result was made without this map.")
+    return await _view(request, output.layers[layer], None if layer == "error" else output.icc)
 
 
 async def preview(request: Request) -> Response:
-    """`GET /page/pictures/ID/preview`: a part of what the result would be, before all else."""
+    """`GET /page/pictures/ID/preview`: a part of what the result, or a layer over it, would be, before all else."""
     state, session = state_of(request), _session(request)
-    found, box = _upload(request, session), _box(request)
+    found, box, layer = _upload(request, session), _box(request), _layer(request)
     options = await run_in_threadpool(
         read_options,
         request.query_params.multi_items(),
         state.models,
         max_pixels=state.limits.pixels,
-        besides=frozenset(_BOX),
+        besides=frozenset((*_BOX, "layer")),
     )
+    if layer == "error":
+        state.models.require_error_map(options.model)
     job = state.queue.submit_urgent(
         partial(
             work.preview,
@@ -147,10 +154,13 @@ async def preview(request: Request) -> Response:
             estimate=found.estimate,
             models=state.models,
             max_pixels=state.limits.preview_pixels,
+            layer=layer,
         ),
         owner=session.token,
     )
-    return Response(await result_of(job, request), media_type="image/png")
+    made: work.Preview = await result_of(job, request)
+    headers = {} if made.levels is None else {ERROR_LEVELS: as_header(made.levels)}
+    return Response(made.content, media_type="image/png", headers=headers)
 
 
 async def start(request: Request) -> Response:
@@ -194,9 +204,8 @@ async def remove_run(request: Request) -> Response:
 
 
 async def download(request: Request) -> Response:
-    """`GET /page/jobs/ID/file`: the result as `deltasr upscale` writes it."""
-    output = _output(request, _session(request))
-    return FileResponse(output.file.path, media_type=MEDIA_TYPES[output.format], headers=result_headers(output))
+    """`GET /page/jobs/ID/file`: the result as `deltasr upscale` writes it, in an archive with its maps."""
+    return result_response(_output(request, _session(request)))
 
 
 async def download_all(request: Request) -> Response:
@@ -207,9 +216,11 @@ async def download_all(request: Request) -> Response:
     finished = [output for output in outputs if output is not None]
     if not finished:
         raise WebError(404, "None of these results is here; upscale the pictures first.")
-    named = zip(unique([output.name for output in finished]), [output.file.path for output in finished], strict=True)
+    names, paths = zip(*(file for output in finished for file in output.files), strict=True)
     return StreamingResponse(
-        zipped(list(named)), media_type="application/zip", headers={"Content-Disposition": attachment("deltasr.zip")}
+        zipped(list(zip(unique(list(names)), paths, strict=True))),
+        media_type="application/zip",
+        headers={"Content-Disposition": attachment("deltasr.zip")},
     )
 
 
@@ -278,6 +289,10 @@ def _box(request: Request) -> views.Box:
     if not all(abs(value) < 1e9 for value in (left, top, right, bottom)):
         raise WebError(400, "This part lies outside of the picture.")
     return views.Box(left=left, top=top, right=right, bottom=bottom)
+
+
+def _layer(request: Request) -> Layer | None:
+    return read_layer(request.query_params.get("layer", ""))
 
 
 def _whole(request: Request, name: str) -> int:

@@ -76,23 +76,25 @@ class Run:
         }
         if output is not None:
             known["result"] = {
-                "name": output.name,
+                "name": output.archive_name if output.maps else output.name,
                 "format": output.format,
                 "width": output.width,
                 "height": output.height,
-                "bytes": output.file.size,
+                "bytes": output.size,
                 "model": output.model,
                 "fidelity": output.fidelity,
                 "restoration": output.restoration,
                 "seconds": round(output.seconds, 2),
                 "notes": list(output.notes),
+                "layers": list(output.layers),
+                "levels": output.levels,
             }
         return known
 
 
 @dataclass
 class Session:
-    """One browser's."""
+    """What one browser has uploaded and made, and what it may still take."""
 
     token: str
     space: Space
@@ -104,7 +106,7 @@ class Session:
 
 
 class Sessions:
-    """All of them, by their tokens.
+    """The sessions of a server, by their tokens.
 
     Args:
         limits: of the server.

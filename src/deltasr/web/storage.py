@@ -6,6 +6,8 @@ import secrets
 import shutil
 import tempfile
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from deltasr.web.failures import WebError
@@ -106,6 +108,22 @@ class Storage:
     def new_file(self, space: Space | None = None, *, suffix: str = "") -> StoredFile:
         """A file that does not exist yet, under a random name; nothing that a user said is in it."""
         return StoredFile(self.folder / f"{secrets.token_hex(16)}{suffix}", self.space if space is None else space)
+
+    @contextmanager
+    def all_or_none(self, space: Space) -> Iterator[Callable[[str], StoredFile]]:
+        """Makes files of a suffix; all of them are removed again if anything is raised."""
+        made: list[StoredFile] = []
+
+        def new_file(suffix: str) -> StoredFile:
+            made.append(self.new_file(space, suffix=suffix))
+            return made[-1]
+
+        try:
+            yield new_file
+        except BaseException:
+            for file in made:
+                file.delete()
+            raise
 
     def close(self) -> None:
         """Remove the folder with all that is in it."""

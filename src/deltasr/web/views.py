@@ -55,8 +55,8 @@ class Box:
         return floor(self.left), floor(self.top), ceil(self.right), ceil(self.bottom)
 
 
-def keep(picture: Picture, file: StoredFile) -> None:
-    """Write a picture's samples, (H, W, 1 to 4), into a file that can be read in parts.
+def keep(picture: Picture, file: StoredFile) -> StoredFile:
+    """Write a picture's samples, (H, W, 1 to 4), into a file that can be read in parts; returns the file.
 
     Raises:
         WebError: there is no room for it.
@@ -68,6 +68,7 @@ def keep(picture: Picture, file: StoredFile) -> None:
     with file.path.open("wb") as target:
         np.save(target, samples)
     file.settle()
+    return file
 
 
 def kept(path: Path) -> np.ndarray:
@@ -87,7 +88,6 @@ def part(samples: np.ndarray, box: Box, size: tuple[int, int], *, icc: bytes | N
     Raises:
         WebError: the part lies outside, or the size is too large.
     """
-
     width, height = size
     if not (width >= 1 and height >= 1 and width * height <= LARGEST):
         raise WebError(400, f"A view has from 1 to {LARGEST:,} pixels.")

@@ -6,7 +6,8 @@ import io
 import time
 from dataclasses import dataclass, replace
 from math import ceil
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,9 +21,13 @@ from deltasr.models.facts import Facts
 from deltasr.web import names, views
 from deltasr.web.failures import WebError
 from deltasr.web.jobs import Progress
+from deltasr.web.layers import PICTURE_OF, Layer, Levels, layers_of, levels_of
 from deltasr.web.models import Models
 from deltasr.web.options import Options
 from deltasr.web.storage import Space, Storage, StoredFile
+
+if TYPE_CHECKING:
+    from deltasr.inference.upscaler import Upscaler
 
 
 class _Named(io.BytesIO):
@@ -38,6 +43,9 @@ class Output:
     Attributes:
         file: what `deltasr upscale` would have written.
         pixels: the same for views, if they were requested.
+        maps: the files of the map that was asked for, under the names that `deltasr upscale` gives them.
+        layers: the pictures among them that the page shows, for views, if they were requested.
+        levels: how wrong its pixels may be, if that was asked for.
         name: to offer the file under.
         format: of the file, as `imaging.formats.FORMATS` names it.
         width, height: of the result.
@@ -48,6 +56,9 @@ class Output:
 
     file: StoredFile
     pixels: StoredFile | None
+    maps: tuple[tuple[str, StoredFile], ...]
+    layers: dict[Layer, StoredFile]
+    levels: Levels | None
     name: str
     format: str
     width: int
@@ -59,11 +70,34 @@ class Output:
     notes: tuple[str, ...]
     icc: bytes | None
 
+    @property
+    def files(self) -> list[tuple[str, Path]]:
+        """The result and its maps: names to offer them under, and where they are."""
+        return [(self.name, self.file.path), *((name, file.path) for name, file in self.maps)]
+
+    @property
+    def archive_name(self) -> str:
+        """To offer all of its files under."""
+        return f"{PurePosixPath(self.name).stem}.zip"
+
+    @property
+    def size(self) -> int:
+        """Bytes of its files."""
+        return self.file.size + sum(file.size for _, file in self.maps)
+
     def delete(self) -> None:
-        """Remove its files."""
-        self.file.delete()
-        if self.pixels is not None:
-            self.pixels.delete()
+        """Remove its files, and those of its views."""
+        for file in (self.file, self.pixels, *(file for _, file in self.maps), *self.layers.values()):
+            if file is not None:
+                file.delete()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """A part of a result, or of a layer over it, as PNG; with the levels of that part if it is the error map's."""
+
+    content: bytes
+    levels: Levels | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,24 +182,28 @@ def upscale(
     form = format_named(request.output_format or (kind if kind in WRITABLE_FORMATS else "png"))
     upscaler = models.upscaler(options.model)
     result = upscale_picture(picture, upscaler=upscaler, request=request, format_name=form.name, progress=progress)
-    suffix = WRITABLE_FORMATS[form.name]
-    file = storage.new_file(space, suffix=suffix)
-    pixels = storage.new_file(space) if viewed else None
-    try:
-        file.reserve(result.pixels.nbytes)
-        lost = write_picture(result, file.path, format=form.name, quality=request.quality, strip=request.strip)
-        file.settle()
-        if pixels is not None:
-            views.keep(result, pixels)
-    except BaseException:
-        file.delete()
-        if pixels is not None:
-            pixels.delete()
-        raise
+    output_name = names.result_name(name, request.mark(facts.scale), WRITABLE_FORMATS[form.name])
+    shown = {} if request.map is None else _map_of(picture, result, options, upscaler)
+    with storage.all_or_none(space) as new_file:
+        file, lost = _written(
+            result, new_file(WRITABLE_FORMATS[form.name]), form.name, quality=request.quality, strip=request.strip
+        )
+        map_files = tuple(
+            (f"{PurePosixPath(output_name).stem}{ending}", _written(part, new_file(".png"), "png")[0])
+            for ending, part in shown.items()
+        )
+        pixels = views.keep(result, new_file("")) if viewed else None
+        layers: dict[Layer, StoredFile] = {}
+        if viewed and request.map is not None:
+            parts = list(shown.values())
+            layers = {one: views.keep(parts[PICTURE_OF[one][1]], new_file("")) for one in layers_of(request.map)}
     return Output(
         file=file,
         pixels=pixels,
-        name=names.result_name(name, request.mark(facts.scale), suffix),
+        maps=map_files,
+        layers=layers,
+        levels=None if result.error_map is None else levels_of(result.error_map),
+        name=output_name,
         format=form.name,
         width=result.width,
         height=result.height,
@@ -189,7 +227,8 @@ def preview(
     estimate: Estimate,
     models: Models,
     max_pixels: int,
-) -> bytes:
+    layer: Layer | None = None,
+) -> Preview:
     """A part of a result at the model's own scale, as PNG, without the rest: the pixels that the whole will have there.
 
     The model's input includes as much around the part as in the whole picture. For a model without a bounded
@@ -202,6 +241,7 @@ def preview(
         box: whole pixels of the source.
         estimate: of the whole source.
         max_pixels: of the source, in the box.
+        layer: what is shown in place of the result.
 
     Raises:
         WebError: the box is too large, or outside.
@@ -212,9 +252,13 @@ def preview(
     left, top, right, bottom = box.within(width, height).whole()
     if (right - left) * (bottom - top) > max_pixels:
         raise WebError(400, f"A preview shows {max_pixels:,} pixels of a picture at most.")
+    from deltasr.inference import consistency, maps
+
     facts, upscaler = models.facts(options.model), models.upscaler(options.model)
     step = upscaler.model.size_requirements.multiple_of
-    reach = ceil(upscaler.overlap / step) * step
+    kind = None if layer is None else PICTURE_OF[layer][0]
+    seen = max(upscaler.overlap, consistency.DETERMINED_REACH) if kind == "determined" else upscaler.overlap
+    reach = ceil(seen / step) * step
     first_row, first_column = max(top // step * step - reach, 0), max(left // step * step - reach, 0)
     last_row, last_column = min(bottom + reach, height), min(right + reach, width)
     window = np.ascontiguousarray(samples[first_row:last_row, first_column:last_column])
@@ -228,25 +272,55 @@ def preview(
         fidelity=options.request.fidelity,
         restoration=amount if facts.restoring else "auto",
         seed=options.request.seed,
+        error_map=kind == "error",
         progress=progress,
     )
     scale = upscaler.model.scale
     rows = slice((top - first_row) * scale, (bottom - first_row) * scale)
     columns = slice((left - first_column) * scale, (right - first_column) * scale)
+    whole = result
+    if layer is not None:
+        map_kind, place = PICTURE_OF[layer]
+        whole = maps.pictures_of(source, result, map_kind, scale=scale)[place]
     shown = Picture(
-        pixels=result.pixels[rows, columns],
-        alpha=None if result.alpha is None else result.alpha[rows, columns],
-        metadata=Metadata(icc=icc),
+        pixels=whole.pixels[rows, columns],
+        alpha=None if whole.alpha is None else whole.alpha[rows, columns],
+        metadata=Metadata(icc=icc if layer != "error" else None),
     )
-    return encode_picture(shown, "png")
+    part = None if result.error_map is None else result.error_map[rows, columns]
+    return Preview(content=encode_picture(shown, "png"), levels=None if part is None else levels_of(part))
+
+
+def _map_of(picture: Picture, result: Picture, options: Options, upscaler: Upscaler) -> dict[str, Picture]:
+    """The pictures of the map that was asked for, by what the names of their files end in."""
+    from deltasr.inference import maps
+
+    kind = options.request.map
+    assert kind is not None
+    pictures = maps.pictures_of(picture, result, kind, scale=upscaler.model.scale, tile=upscaler.tile)
+    return dict(zip(maps.SUFFIXES[kind], pictures, strict=True))
+
+
+def _written(
+    picture: Picture, file: StoredFile, format_name: str, *, quality: int | None = None, strip: bool = False
+) -> tuple[StoredFile, list[str]]:
+    """Write a picture; the file, and what its format could not hold.
+
+    Raises:
+        WebError: there is no room for it.
+    """
+    file.reserve(picture.pixels.nbytes)
+    lost = write_picture(picture, file.path, format=format_name, quality=quality, strip=strip)
+    file.settle()
+    return file, lost
 
 
 def _require_size(picture: Picture, facts: Facts, options: Options, limit: int) -> None:
-    """Refuse results that are too large, before they are made.
+    """Refuse results that are too large, or of which the map is not known, before they are made.
 
     Raises:
         WebError: the result has more pixels than allowed.
-        SettingError: the size is not possible with the model.
+        SettingError: the size is not possible with the model, or with the map.
     """
     request, size = options.request, (picture.height, picture.width)
     passes = sizes_of_passes(facts, size, scale=request.scale, size=request.size_of(*size))
@@ -256,6 +330,10 @@ def _require_size(picture: Picture, facts: Facts, options: Options, limit: int) 
             413,
             f"A result of {width} x {height} pixels is over this server's limit of {limit:,}; choose a smaller size.",
         )
+    if request.map == "determined":
+        from deltasr.inference import maps
+
+        maps.require_splittable(size, passes[-1], scale=facts.scale)
 
 
 def _fidelity(facts: Facts, options: Options) -> float | None:

@@ -60,6 +60,7 @@ function query() {
   if ($("format").value) parts.push(["format", $("format").value]);
   if (!$("quality-field").hidden && $("quality").value) parts.push(["quality", Number($("quality").value)]);
   if ($("strip").checked) parts.push(["strip", true]);
+  if ($("map").value) parts.push(["map", $("map").value]);
   return parts.map(([name, value]) => `${name}=${value}`).join("&");
 }
 
@@ -106,7 +107,7 @@ function showPreset() {
 
 function showSettings() {
   const info = current()?.info;
-  const { fidelity, restoration, description } = model();
+  const { fidelity, restoration, error_map: mapped, description } = model();
   const format = $("format").value || info?.format;
   $("fidelity").disabled = !fidelity;
   $("fidelity-field").classList.toggle("off", !fidelity);
@@ -123,9 +124,48 @@ function showSettings() {
   $("size-value").hidden = $("size").value === "own";
   $("quality-field").hidden = !["jpeg", "webp"].includes(format);
   $("model-help").textContent = description;
+  for (const id of ["layer", "map"]) {
+    $(id).querySelector("[value=error]").disabled = !mapped;
+    if (!mapped && $(id).value === "error") $(id).value = "";
+  }
   const [width, height] = info ? targetSize(info) : [];
   $("result-size").textContent = info ? `${info.width} × ${info.height} becomes ${width} × ${height} pixels` : "";
   showPreset();
+}
+
+// ---- the layers over the result ----
+
+const LAYERS = {
+  "": { name: "deltasr" },
+  error: {
+    name: "Error map",
+    text: "The brighter, the more the result may be wrong: with 90 % probability the true colour is within ± this many of 255 levels.",
+  },
+  determined: {
+    name: "Determined",
+    text: "What the picture itself determines. All that the result has besides was added by the model.",
+  },
+  added: {
+    name: "Added",
+    text: "What the model added, at half its strength: mid grey is nothing, lighter and darker is what it made up or repaired.",
+  },
+};
+
+const layer = () => $("layer").value;
+const isWhole = (run) => run?.state === "done" && (!layer() || run.result.layers.includes(layer()));
+
+function showLayer() {
+  const picture = current();
+  const run = picture?.info && runOf(state.selected);
+  const { name, text } = LAYERS[layer()];
+  $("right-tag").textContent = isWhole(run) ? name : `${name}, preview`;
+  $("stage").setAttribute("aria-label", `Comparison of bicubic interpolation, left, and ${$("layer").selectedOptions[0].text}, right`);
+  $("legend").hidden = !layer();
+  $("scale").hidden = layer() !== "error";
+  const levels = layer() !== "error" ? null : isWhole(run) ? run.result.levels : shownPreview(picture)?.levels;
+  const where = isWhole(run) ? "In the whole picture" : "In the part that was computed";
+  const sentence = levels ? ` ${where}, half of the pixels are within ± ${levels[0]} levels and nine in ten within ± ${levels[1]}.` : "";
+  if ($("legend-text").textContent !== (text ?? "") + sentence) $("legend-text").textContent = (text ?? "") + sentence;
 }
 
 function settingsChanged() {
@@ -367,6 +407,7 @@ function showActions() {
   if (done) {
     $("download").href = `/page/jobs/${run.id}/file`;
     $("download").download = run.result.name;
+    $("download").textContent = run.result.name.endsWith(".zip") ? "Download (zip)" : "Download";
     say(`Done in ${run.result.seconds} s: ${run.result.width} × ${run.result.height} pixels, ${megabytes(run.result.bytes)}`);
   } else if (active) {
     say(wordsOf(state.selected) === "0 %" ? "computing …" : wordsOf(state.selected));
@@ -389,7 +430,6 @@ function showActionsOfAll() {
   $("download-all").hidden = finished.length < 2;
   $("download-all").textContent = `Download ${finished.length} results (zip)`;
   $("download-all").href = `/page/results.zip?${finished.map((run) => `job=${run.id}`).join("&")}`;
-  $("right-tag").textContent = current()?.info && runOf(state.selected)?.state === "done" ? "deltasr" : "deltasr, preview";
 }
 
 // ---- the comparison ----
@@ -461,10 +501,11 @@ function draw() {
   $("zoom").value = `${share} %`;
   if (info.alpha) checkerboard(info);
   const before = [picture.before?.base, picture.before?.detail];
-  const finished = run?.state === "done" && picture.after?.run === run.id ? [picture.after.base, picture.after.detail] : [];
-  const preview = picture.preview?.query === previewQuery() ? [picture.preview] : [];
+  const after = isWhole(run) && picture.after?.key === afterKey(run) ? picture.after : null;
+  const preview = shownPreview(picture);
   side(0, cut, before);
-  side(cut, canvas.width, finished.some(Boolean) ? finished : [...before, ...preview], finished.some(Boolean) ? null : preview[0]);
+  side(cut, canvas.width, after ? [after.base, after.detail] : [...before, preview], after ? null : preview);
+  showLayer();
 }
 
 function place({ left, top, right, bottom }) {
@@ -519,15 +560,15 @@ const covers = (box, part) => box && part && box.left <= part.left + 1 && box.to
 
 // ---- what is shown, fetched ----
 
-async function wholeView(path, width, height, sourceWidth, sourceHeight, signal) {
+async function wholeView(path, width, height, sourceWidth, sourceHeight, signal, fixed = "") {
   const shrink = Math.min(BASE_SIDE / width, BASE_SIDE / height, 1);
   const [w, h] = [Math.max(Math.round(width * shrink), 1), Math.max(Math.round(height * shrink), 1)];
-  const image = await bitmap(`${path}?left=0&top=0&right=${width}&bottom=${height}&width=${w}&height=${h}`, signal);
+  const image = await bitmap(`${path}?${fixed}left=0&top=0&right=${width}&bottom=${height}&width=${w}&height=${h}`, signal);
   return { image, box: { left: 0, top: 0, right: sourceWidth, bottom: sourceHeight }, soft: true };
 }
 
 // The visible part, in whole pixels of a grid of `factor` pixels per source pixel, not finer than the screen.
-async function detailView(path, own, info, signal) {
+async function detailView(path, own, info, signal, fixed = "") {
   const [width, height] = targetSize(info);
   const [fx, fy] = [width / info.width, height / info.height];
   const part = visible();
@@ -541,7 +582,7 @@ async function detailView(path, own, info, signal) {
   const box = { left: snapped.left / fx, top: snapped.top / fy, right: snapped.right / fx, bottom: snapped.bottom / fy };
   const asked = own ? snapped : box;
   const text = `left=${asked.left}&top=${asked.top}&right=${asked.right}&bottom=${asked.bottom}&width=${w}&height=${h}`;
-  return { image: await bitmap(`${path}?${text}`, signal), box };
+  return { image: await bitmap(`${path}?${fixed}${text}`, signal), box };
 }
 
 function previewBox(info) {
@@ -559,6 +600,8 @@ function previewBox(info) {
   return { left, top, right: left + width, bottom: top + height };
 }
 
+const afterKey = (run) => `${run.id} ${layer()}`;
+const shownPreview = (picture) => picture?.preview?.key === `${previewQuery()} ${layer()}` ? picture.preview : null;
 const previewQuery = () => query().split("&").filter((part) => /^(model|fidelity|restoration)=/.test(part)).join("&");
 
 let refreshing = null;
@@ -589,28 +632,27 @@ function fetchViews() {
     picture.before ??= {};
     picture.before.detail = await detailView(`/page/pictures/${info.id}/before`, false, info, signal);
   });
-  if (run?.state === "done") {
+  const shown = layer();
+  if (isWhole(run)) {
     fetching.preview?.abort();
     once("after", async (signal) => {
       const { width, height } = run.result;
-      if (picture.after?.run !== run.id) {
-        const detail = await detailView(`/page/jobs/${run.id}/after`, true, info, signal);
-        const base = await wholeView(`/page/jobs/${run.id}/after`, width, height, info.width, info.height, signal);
-        picture.after = { run: run.id, base, detail };
-      } else {
-        picture.after.detail = await detailView(`/page/jobs/${run.id}/after`, true, info, signal);
-      }
+      const [key, path, fixed] = [afterKey(run), `/page/jobs/${run.id}/after`, `layer=${shown}&`];
+      const detail = await detailView(path, true, info, signal, fixed);
+      if (picture.after?.key === key) picture.after.detail = detail;
+      else picture.after = { key, detail, base: await wholeView(path, width, height, info.width, info.height, signal, fixed) };
     });
     return;
   }
   const wanted = previewQuery();
   const box = previewBox(info);
-  if (picture.preview?.query === wanted && covers(picture.preview.box, box)) return;
+  if (covers(shownPreview(picture)?.box, box)) return;
   $("busy").hidden = false;
   once("preview", async (signal) => {
     const place = `left=${box.left}&top=${box.top}&right=${box.right}&bottom=${box.bottom}`;
-    const image = await bitmap(`/page/pictures/${info.id}/preview?${place}&${encoded(wanted)}`, signal);
-    picture.preview = { image, box, query: wanted };
+    const answer = await ask(`/page/pictures/${info.id}/preview?${place}&layer=${shown}&${encoded(wanted)}`, { signal });
+    const levels = answer.headers.get("Deltasr-Error-Levels")?.split(", ");
+    picture.preview = { image: await createImageBitmap(await answer.blob()), box, levels, key: `${wanted} ${shown}` };
   });
 }
 
@@ -730,6 +772,7 @@ for (const radio of document.getElementsByName("preset")) {
   radio.addEventListener("change", () => { applyPreset(radio.value); settingsChanged(); });
 }
 $("restoration").addEventListener("input", () => { $("auto").checked = false; });
+$("layer").addEventListener("change", () => { draw(); refresh(); });
 $("model").addEventListener("change", () => { if (model().fidelity) $("fidelity").value = model().default_fidelity; });
 $("size").addEventListener("change", () => { $("size-value").value = $("size").value === "scale" ? 2 : 2048; });
 $("settings").addEventListener("input", (event) => { if (event.target.name !== "preset") settingsChanged(); });
