@@ -186,10 +186,9 @@ def _pictures_below(folder: Path, output: Path) -> tuple[list[Path], int, list[O
     def refused(error: OSError) -> None:
         unreadable.append(failed(Path(error.filename), f"{error.filename} cannot be read: {error.strerror}."))
 
-    results = output.resolve()
-    for root, folders, files in os.walk(folder, onerror=refused):
-        here = Path(root)
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and (here / name).resolve() != results)
+    results = _key(output)
+    for here, folders, files in _walk(folder, refused):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and _key(here / name) != results)
         for name in sorted(files):
             if Path(name).suffix.lower() in READABLE_SUFFIXES and not name.startswith("."):
                 pictures.append(here / name)
@@ -220,5 +219,20 @@ def _without_clashes(wanted: list[tuple[Path, Path]]) -> tuple[list[Job], list[O
     return jobs, failures
 
 
+def _walk(folder: Path, refused: Callable[[OSError], None]) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """As `os.walk`, and for the folders of object stores too (`distribution.places`)."""
+    if hasattr(folder, "fs"):
+        return _walk_remote(folder)
+    return ((Path(root), folders, files) for root, folders, files in os.walk(folder, onerror=refused))
+
+
+def _walk_remote(folder: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
+    entries = sorted(folder.iterdir())
+    folders = [entry.name for entry in entries if entry.is_dir()]
+    yield folder, folders, [entry.name for entry in entries if entry.name not in folders]
+    for name in folders:
+        yield from _walk_remote(folder / name)
+
+
 def _key(path: Path) -> str:
-    return os.path.normcase(path.resolve())
+    return str(path) if hasattr(path, "fs") else os.path.normcase(path.resolve())
