@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -77,7 +78,7 @@ def upscale_command(
     ----------
     inputs
         Pictures, and folders, which are searched with their subfolders. PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF
-        and HEIC (with the extra heic) can be read. - is a picture on standard input. With the extra cluster also
+        and HEIC (with the extra heic) can be read. - is a picture on standard input. With the extra ray also
         URLs, such as s3://bucket/folder.
     output
         Folder for the results, with the same subfolders as an input folder; or, for a single picture, a file,
@@ -288,6 +289,7 @@ def _files(
     mark = "" if facts is None else request.mark(facts.scale)
     plan = plan_jobs(inputs, output, output_format=request.output_format, mark=mark)
     outcomes: list[Outcome] = []
+    seconds = 0.0
 
     with ExitStack() as stack:
         book = None if ledger is None else stack.enter_context(Ledger(ledger))
@@ -319,8 +321,10 @@ def _files(
                 else _here(plan.jobs, request, existing, settings, advance)
             )
             take(plan.failures)
+            started = time.monotonic()
             take(begun, next_file)
-    print(_summary(plan, outcomes, dry=dry))
+            seconds = time.monotonic() - started
+    print(_summary(plan, outcomes, seconds, dry=dry))
     return int(any(outcome.status == "failed" for outcome in outcomes))
 
 
@@ -396,11 +400,10 @@ def _facts(model: str, *, needed: bool) -> Facts | None:
     return told_by(catalogue.load(model)) if facts is None and needed else facts
 
 
-def _summary(plan: Plan, outcomes: list[Outcome], *, dry: bool) -> str:
+def _summary(plan: Plan, outcomes: list[Outcome], seconds: float, *, dry: bool) -> str:
     """One line such as `3 done, 1 skipped, 0 failed; 12.6 megapixels in 8.1 s`."""
     count = {name: sum(o.status == name for o in outcomes) for name in ("done", "planned", "skipped", "failed")}
     megapixels = sum(outcome.size[0] * outcome.size[1] for outcome in outcomes) / 1e6
-    seconds = sum(outcome.seconds for outcome in outcomes)
     ignored = f", {plan.ignored} not pictures" if plan.ignored else ""
     begun = f"{count['planned']} to do" if dry else f"{count['done']} done"
     took = "" if dry else f" in {seconds:.1f} s"

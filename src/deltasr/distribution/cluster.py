@@ -49,7 +49,7 @@ def cluster_pool(
     try:
         import ray
     except ImportError as error:
-        raise ModelError("A cluster needs Ray: pip install -e '.[cluster]'.") from error
+        raise ModelError("A cluster needs Ray: pip install -e '.[ray]'.") from error
     try:
         ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
     except (ConnectionError, RuntimeError, ValueError) as error:

@@ -36,7 +36,7 @@ def place(text: str) -> Path:
         found.fs  # noqa: B018  # loads the file system's own package
     except ImportError as error:
         raise SettingError(
-            f"{text} cannot be opened ({reason(error)}); pip install -e '.[cluster]', and the package of fsspec for "
+            f"{text} cannot be opened ({reason(error)}); pip install -e '.[ray]', and the package of fsspec for "
             f"{scheme}, such as s3fs or gcsfs."
         ) from error
     except ValueError as error:
