@@ -36,7 +36,9 @@ def main() -> None:
         mean = sum(seconds) / len(seconds)
         rate = jobs * 3600 / mean
         price = 1e6 / rate * arguments.price
-        print(f"| {jobs} | {len(seconds)} | {mean:.2f} | {rate:,.0f} | {peak / 2**20:,.0f} | {price:,.2f} |", flush=True)
+        print(
+            f"| {jobs} | {len(seconds)} | {mean:.2f} | {rate:,.0f} | {peak / 2**20:,.0f} | {price:,.2f} |", flush=True
+        )
 
 
 def measured(folder: Path, jobs: int, options: list[str]) -> tuple[list[float], int]:

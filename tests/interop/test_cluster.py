@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -129,26 +128,26 @@ def test_a_node_that_dies_half_way_loses_nothing_and_does_nothing_twice(cluster:
         os.mkfifo(pipe)
     for number in range(6):
         (source / f"c{number}.png").write_bytes(_picture(number))
-    killed = threading.Event()
+    killed, over = threading.Event(), threading.Event()
 
     def kill_and_feed() -> None:
-        ends = time.monotonic() + PATIENCE
-        waiting = set(pipes)
-        while waiting and time.monotonic() < ends:
-            for pipe in list(waiting):
+        writers: dict[Path, int] = {}
+        while len(writers) < len(pipes) and not over.wait(0.05):
+            for pipe in set(pipes) - writers.keys():
                 with suppress(OSError):
-                    os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
-                    waiting.discard(pipe)
-            time.sleep(0.05)
+                    writers[pipe] = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
         cluster.remove_node(second, allow_graceful=False)
         killed.set()
-        while time.monotonic() < ends and not all((target / pipe.name).exists() for pipe in pipes):
+        while writers or not over.wait(0.1):  # the first time what is open, and then what is opened again
             for pipe in pipes:
+                if pipe not in writers:
+                    with suppress(OSError):
+                        writers[pipe] = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+            for writer in writers.values():
                 with suppress(OSError):
-                    writer = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
                     os.write(writer, _picture(9))
-                    os.close(writer)
-            time.sleep(0.2)
+                os.close(writer)
+            writers.clear()
 
     thread = threading.Thread(target=kill_and_feed)
     thread.start()
@@ -156,6 +155,7 @@ def test_a_node_that_dies_half_way_loses_nothing_and_does_nothing_twice(cluster:
     try:
         assert _upscale(source, "-o", target, *options) == 0
     finally:
+        over.set()
         thread.join()
     assert killed.is_set()
     names = [pipe.name for pipe in pipes] + [f"c{number}.png" for number in range(6)]

@@ -282,9 +282,13 @@ def _files(
     """
     from deltasr.distribution.ledger import Ledger
     from deltasr.distribution.places import is_remote
+    from deltasr.errors import SettingError
     from deltasr.inference.batch import foresee_file
     from deltasr.planning import plan_jobs, run_jobs, settled
 
+    remote = any(map(is_remote, (*inputs, output or Path())))
+    if dry and remote:
+        raise SettingError("A --dry-run reads pictures, on this machine; it is not for URLs.")
     facts = _facts(settings.model, needed=dry or output is None)
     mark = "" if facts is None else request.mark(facts.scale)
     plan = plan_jobs(inputs, output, output_format=request.output_format, mark=mark)
@@ -292,7 +296,7 @@ def _files(
     seconds = 0.0
 
     with ExitStack() as stack:
-        book = None if ledger is None else stack.enter_context(Ledger(ledger))
+        book = None if ledger is None else stack.enter_context(Ledger(ledger, write=not dry))
 
         def known(job: Job) -> Outcome | None:
             skipped = book.skipped(job) if book is not None and existing == "skip" else None
@@ -302,19 +306,20 @@ def _files(
             for outcome in found:
                 tell(outcome)
                 outcomes.append(outcome)
-                if book is not None and not dry:
+                if book is not None:
                     book.record(outcome)
                 then(outcome)
 
         if dry and facts is not None:
             take(plan.failures)
-            take(run_jobs(plan.jobs, partial(foresee_file, model=facts, request=request), existing=existing))
+            foresee = partial(foresee_file, model=facts, request=request)
+            take(known(job) or next(run_jobs([job], foresee, existing="overwrite")) for job in plan.jobs)
         elif all(known(job) is not None for job in plan.jobs):
             take(plan.failures)
             take(filter(None, map(known, plan.jobs)))
         else:
             advance, next_file = stack.enter_context(file_bars(len(plan.jobs)))
-            apart = workers.several or book is not None or any(map(is_remote, (*inputs, output or Path())))
+            apart = workers.several or book is not None or remote
             begun = stack.enter_context(
                 _apart(plan.jobs, request, existing, settings, workers, known, advance)
                 if apart

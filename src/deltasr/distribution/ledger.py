@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import BinaryIO
 
@@ -29,25 +30,27 @@ class Ledger:
     A line that a killed run has left half written is not counted, and its picture looked for as any other.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Read a file, or begin one.
+    def __init__(self, path: Path, *, write: bool = True) -> None:
+        """Read a file, or begin one; or only read it, if there is one, and let `record` do nothing.
 
         Raises:
             SettingError: it is not such a file.
             OutputError: it cannot be written.
         """
         self._path = path
+        self._write = write
         self._done: set[str] = set()
         whole = True
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file: BinaryIO = path.open("a+b")
+            if write:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            self._file: BinaryIO = path.open("a+b") if write else path.open("rb") if path.exists() else io.BytesIO()
             self._file.seek(0)
             for number, text in enumerate(self._file, start=1):
                 whole = text.endswith(b"\n")
                 if whole and text.strip():
                     self._take(text, number)
-            if not whole:
+            if write and not whole:
                 self._file.write(b"\n")
         except OSError as error:
             raise OutputError(f"The ledger {path} cannot be written: {error.strerror}.") from error
@@ -71,7 +74,7 @@ class Ledger:
             OutputError: it cannot be written.
         """
         target = "" if outcome.target is None else full_name(outcome.target)
-        if target in self._done:
+        if target in self._done or not self._write:
             return
         line = Line(
             source=full_name(outcome.source),

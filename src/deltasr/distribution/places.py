@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deltasr.errors import DeltasrError, PictureError, SettingError, reason
+from deltasr.errors import DeltasrError, PictureError, reason
 from deltasr.inference.batch import Request, upscale_file
 from deltasr.planning import Job, Outcome
 
@@ -22,7 +22,7 @@ def place(text: str) -> Path:
     A URL becomes a `upath.UPath`, which has the methods of a `Path` and the type of none.
 
     Raises:
-        SettingError: it is a URL, and what reads it is not installed.
+        PictureError: it is a URL that cannot be opened, such as where the package for it is not installed.
     """
     scheme, separator, rest = text.partition("://")
     if not separator:
@@ -35,12 +35,12 @@ def place(text: str) -> Path:
         found: Any = UPath(text)
         found.fs  # noqa: B018  # loads the file system's own package
     except ImportError as error:
-        raise SettingError(
+        raise PictureError(
             f"{text} cannot be opened ({reason(error)}); pip install -e '.[ray]', and the package of fsspec for "
             f"{scheme}, such as s3fs or gcsfs."
         ) from error
     except ValueError as error:
-        raise SettingError(f"{text} cannot be opened: {reason(error)}.") from error
+        raise PictureError(f"{text} cannot be opened: {reason(error)}.") from error
     return found
 
 
