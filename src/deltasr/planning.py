@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, cast
 
 from deltasr.errors import DeltasrError, SettingError
 from deltasr.imaging.formats import READABLE_SUFFIXES, format_named, result_suffix
@@ -222,14 +222,18 @@ def _without_clashes(wanted: list[tuple[Path, Path]]) -> tuple[list[Job], list[O
 def _walk(folder: Path, refused: Callable[[OSError], None]) -> Iterator[tuple[Path, list[str], list[str]]]:
     """As `os.walk`, and for the folders of object stores too (`distribution.places`)."""
     if hasattr(folder, "fs"):
-        return _walk_remote(folder)
+        return _walk_remote(cast(Any, folder))
     return ((Path(root), folders, files) for root, folders, files in os.walk(folder, onerror=refused))
 
 
-def _walk_remote(folder: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
-    entries = sorted(folder.iterdir())
-    folders = [entry.name for entry in entries if entry.is_dir()]
-    yield folder, folders, [entry.name for entry in entries if entry.name not in folders]
+def _walk_remote(folder: Any) -> Iterator[tuple[Path, list[str], list[str]]]:
+    folders: list[str] = []
+    files: list[str] = []
+    for entry in folder.fs.ls(folder.path, detail=True):  # a request for a thousand names, not one for each
+        name = entry["name"].rstrip("/").rpartition("/")[2]
+        if entry["name"].rstrip("/") != folder.path.rstrip("/"):  # some stores list the folder itself
+            (folders if entry["type"] == "directory" else files).append(name)
+    yield folder, folders, files
     for name in folders:
         yield from _walk_remote(folder / name)
 

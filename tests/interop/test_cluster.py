@@ -85,7 +85,7 @@ def _picture(seed: int) -> bytes:
 
 def _upscale(*arguments: object) -> int:
     with pytest.raises(SystemExit) as exit_:
-        main(["upscale", *map(str, arguments), "--tile", "64"])
+        main(["upscale", *map(str, arguments), "--tile", "64", "--device", "cpu"])
     return int(exit_.value.code or 0)
 
 
@@ -133,7 +133,7 @@ def test_a_node_that_dies_half_way_loses_nothing_and_does_nothing_twice(cluster:
     def kill_and_feed() -> None:
         writers: dict[Path, int] = {}
         while len(writers) < len(pipes) and not over.wait(0.05):
-            for pipe in set(pipes) - writers.keys():
+            for pipe in set(pipes) - writers.keys():  # of which each holds a worker
                 with suppress(OSError):
                     writers[pipe] = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
         cluster.remove_node(second, allow_graceful=False)
