@@ -26,17 +26,16 @@ if TYPE_CHECKING:
     from deltasr.planning import Existing, Job, Outcome, Plan
 
 
-def _place(type_: object, tokens: Sequence[Token]) -> Path:
-    """A path, or the URL of a file in an object store."""
-    from deltasr.distribution.places import place
-
-    return place(tokens[0].value)
+def _path_or_url(type_: object, tokens: Sequence[Token]) -> Path | str:
+    """A path, or as text the URL of something in an object store, which a path would shorten."""
+    text = tokens[0].value
+    return text if "://" in text else Path(text)
 
 
 def upscale_command(
-    *inputs: Annotated[Path, Parameter(converter=_place, allow_leading_hyphen=True)],
+    *inputs: Annotated[Path | str, Parameter(converter=_path_or_url, allow_leading_hyphen=True)],
     output: Annotated[
-        Path | None, Parameter(name=["--output", "-o"], converter=_place, allow_leading_hyphen=True)
+        Path | str | None, Parameter(name=["--output", "-o"], converter=_path_or_url, allow_leading_hyphen=True)
     ] = None,
     model: str = "deltadiff-x4",
     blend: float | None = None,
@@ -162,15 +161,18 @@ def upscale_command(
     dry_run
         Print what would be written, with sizes, and write nothing.
     """
+    from deltasr.distribution.places import place
     from deltasr.distribution.settings import UpscalerSettings
     from deltasr.environment import let_bf16_run
     from deltasr.errors import SettingError
     from deltasr.imaging.limits import DEFAULT_MAX_PIXELS
     from deltasr.inference.batch import Request
 
-    for path in (*inputs, *([] if output is None else [output])):
+    sources = tuple([place(path) for path in inputs])
+    target = None if output is None else place(output)
+    for path in (*sources, *([] if target is None else [target])):
         _require_no_option(path)
-    if not inputs:
+    if not sources:
         raise SettingError("There is nothing to upscale; name pictures or folders.")
     if skip_existing and overwrite:
         raise SettingError("--skip-existing and --overwrite exclude each other; choose one of them.")
@@ -206,7 +208,7 @@ def upscale_command(
     if dtype == "bfloat16":
         let_bf16_run()
 
-    if STANDARD in inputs or output == STANDARD:
+    if STANDARD in sources or target == STANDARD:
         if dry_run:
             raise SettingError("A --dry-run is for files; leave it out with standard input and output.")
         if map is not None:
@@ -215,8 +217,8 @@ def upscale_command(
             )
         if workers.several or ledger is not None:
             raise SettingError("Standard input and output hold one picture; leave out what is for many.")
-        return upscale_through_pipe(inputs, output, request, existing, partial(settings.load, request))
-    return _files(inputs, output, request, existing, settings, workers, ledger, dry=dry_run)
+        return upscale_through_pipe(sources, target, request, existing, partial(settings.load, request))
+    return _files(sources, target, request, existing, settings, workers, ledger, dry=dry_run)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from deltasr.inference.upscaler import Upscaler
 
 
-def place(text: str) -> Path:
+def place(text: str | Path) -> Path:
     """The file or folder with a path or a URL such as s3://bucket/folder.
 
     A URL becomes a `upath.UPath`, which has the methods of a `Path` and the type of none.
@@ -24,6 +24,8 @@ def place(text: str) -> Path:
     Raises:
         PictureError: it is a URL that cannot be opened, such as where the package for it is not installed.
     """
+    if isinstance(text, Path):
+        return text
     scheme, separator, rest = text.partition("://")
     if not separator:
         return Path(text)
