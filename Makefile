@@ -1,6 +1,7 @@
 # make demo   upscale the example pictures with the bundled model
 # make test   lint, types and tests
 # make test-interop   tests with other people's models, in an environment of their own
+# make test-cluster   tests on a Ray cluster of two nodes on this machine, in the same environment
 # make dist   the wheel and the sdist for a package index, checked, in dist/
 
 PYTHON ?= python3
@@ -15,7 +16,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --constraint c
 INSTALL := $(BIN)/python $(PIP_INSTALL)
 INTEROP_INSTALL := $(INTEROP_BIN)/python $(PIP_INSTALL)
 
-.PHONY: demo test test-interop lint types dist clean
+.PHONY: demo test test-interop test-cluster lint types dist clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python scripts/demo.py examples demo-output
@@ -25,6 +26,9 @@ test: lint types
 
 test-interop: $(INTEROP_VENV)/.installed
 	OMP_NUM_THREADS=1 $(INTEROP_BIN)/python -m pytest -n 0 tests/interop
+
+test-cluster: $(INTEROP_VENV)/.installed-cluster
+	OMP_NUM_THREADS=1 $(INTEROP_BIN)/python -m pytest -n 0 tests/interop/test_cluster.py
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
@@ -56,6 +60,12 @@ $(INTEROP_VENV)/.installed: pyproject.toml constraints.txt constraints-interop.t
 	$(INTEROP_INSTALL) "$$(grep '^torch==' constraints.txt)"
 	$(INTEROP_INSTALL) --editable . pytest pytest-timeout pytest-xdist
 	$(INTEROP_INSTALL) --no-deps --requirement constraints-interop.txt
+	touch $@
+
+# s3fs pins libraries of Amazon's below those of constraints.txt, and goes with the fsspec pinned there.
+$(INTEROP_VENV)/.installed-cluster: $(INTEROP_VENV)/.installed
+	$(INTEROP_INSTALL) --editable '.[ray]'
+	$(INTEROP_BIN)/python -m pip install --quiet --disable-pip-version-check "s3fs==$$(sed -n 's/^fsspec==//p' constraints.txt)" 'moto[server]'
 	touch $@
 
 $(DIST_VENV)/.installed: constraints-dist.txt

@@ -40,3 +40,9 @@ def let_bf16_run() -> None:
     exact, rounded = capped["float32"], capped["bfloat16"]
     if isinstance(exact, float) and isinstance(rounded, float) and rounded < exact:
         os.environ.update(_WITHOUT_AMX)
+
+
+def use_threads(threads: int) -> None:
+    """Let torch and libvips use so many threads, in a process that shares the cores with others like it."""
+    if "torch" not in sys.modules:
+        os.environ["OMP_NUM_THREADS"] = os.environ["VIPS_CONCURRENCY"] = str(threads)

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, cast
 
 from deltasr.errors import DeltasrError, SettingError
 from deltasr.imaging.formats import READABLE_SUFFIXES, format_named, result_suffix
@@ -186,10 +186,9 @@ def _pictures_below(folder: Path, output: Path) -> tuple[list[Path], int, list[O
     def refused(error: OSError) -> None:
         unreadable.append(failed(Path(error.filename), f"{error.filename} cannot be read: {error.strerror}."))
 
-    results = output.resolve()
-    for root, folders, files in os.walk(folder, onerror=refused):
-        here = Path(root)
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and (here / name).resolve() != results)
+    results = _key(output)
+    for here, folders, files in _walk(folder, refused):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and _key(here / name) != results)
         for name in sorted(files):
             if Path(name).suffix.lower() in READABLE_SUFFIXES and not name.startswith("."):
                 pictures.append(here / name)
@@ -220,5 +219,24 @@ def _without_clashes(wanted: list[tuple[Path, Path]]) -> tuple[list[Job], list[O
     return jobs, failures
 
 
+def _walk(folder: Path, refused: Callable[[OSError], None]) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """As `os.walk`, and for the folders of object stores too (`distribution.places`)."""
+    if hasattr(folder, "fs"):
+        return _walk_remote(cast(Any, folder))
+    return ((Path(root), folders, files) for root, folders, files in os.walk(folder, onerror=refused))
+
+
+def _walk_remote(folder: Any) -> Iterator[tuple[Path, list[str], list[str]]]:
+    folders: list[str] = []
+    files: list[str] = []
+    for entry in folder.fs.ls(folder.path, detail=True):  # a request for a thousand names, not one for each
+        name = entry["name"].rstrip("/").rpartition("/")[2]
+        if entry["name"].rstrip("/") != folder.path.rstrip("/"):  # some stores list the folder itself
+            (folders if entry["type"] == "directory" else files).append(name)
+    yield folder, folders, files
+    for name in folders:
+        yield from _walk_remote(folder / name)
+
+
 def _key(path: Path) -> str:
-    return os.path.normcase(path.resolve())
+    return str(path) if hasattr(path, "fs") else os.path.normcase(path.resolve())

@@ -104,14 +104,15 @@ def unfailing_streams() -> Iterator[tuple[Unfailing, Unfailing]]:
 
 
 @contextmanager
-def file_bars(files: int) -> Iterator[tuple[Callable[[Job, float], None], Callable[[], None]]]:
+def file_bars(files: int) -> Iterator[tuple[Callable[[Job, float], None], Callable[[Outcome], None]]]:
     """Two progress bars on a terminal's standard error, of the present file and of all files; nothing elsewhere.
 
     Args:
         files: how many.
 
     Yields:
-        What is called with a job and the share of it that is finished, and what is called after each file.
+        What is called, by any thread, with a job and the share of it that is finished, and what is called with the
+        outcome of each file.
     """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -130,15 +131,18 @@ def file_bars(files: int) -> Iterator[tuple[Callable[[Job, float], None], Callab
         whole = bars.add_task(f"{files} files", total=files, visible=files > 1)
         current = bars.add_task("", total=1.0)
         finished = 0
+        begun: dict[Path, float] = {}
 
         def advance(job: Job, share: float) -> None:
+            begun[job.source] = share
             bars.update(current, description=plain(job.source.name), completed=share)
-            bars.update(whole, completed=finished + share)
+            bars.update(whole, completed=finished + sum(list(begun.values())))
 
-        def next_file() -> None:
+        def next_file(outcome: Outcome) -> None:
             nonlocal finished
             finished += 1
-            bars.update(whole, completed=finished)
+            begun.pop(outcome.source, None)
+            bars.update(whole, completed=finished + sum(list(begun.values())))
             bars.reset(current)
 
         yield advance, next_file

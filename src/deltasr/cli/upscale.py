@@ -4,28 +4,39 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
 
 from deltasr.cli.messages import file_bars, tell
 from deltasr.cli.parameters import Flag
 from deltasr.cli.pipe import STANDARD, upscale_through_pipe
 
 if TYPE_CHECKING:
+    from deltasr.distribution.pool import Pool
+    from deltasr.distribution.settings import UpscalerSettings
     from deltasr.inference.batch import Request
-    from deltasr.inference.upscaler import Upscaler
-    from deltasr.models.base import Model
     from deltasr.models.facts import Facts
-    from deltasr.planning import Existing, Outcome, Plan
+    from deltasr.planning import Existing, Job, Outcome, Plan
+
+
+def _path_or_url(type_: object, tokens: Sequence[Token]) -> Path | str:
+    """A path, or as text the URL of something in an object store, which a path would shorten."""
+    text = tokens[0].value
+    return text if "://" in text else Path(text)
 
 
 def upscale_command(
-    *inputs: Annotated[Path, Parameter(allow_leading_hyphen=True)],
-    output: Annotated[Path | None, Parameter(name=["--output", "-o"], allow_leading_hyphen=True)] = None,
+    *inputs: Annotated[Path | str, Parameter(converter=_path_or_url, allow_leading_hyphen=True)],
+    output: Annotated[
+        Path | str | None, Parameter(name=["--output", "-o"], converter=_path_or_url, allow_leading_hyphen=True)
+    ] = None,
     model: str = "deltadiff-x4",
     blend: float | None = None,
     blend_with: str | None = None,
@@ -39,6 +50,11 @@ def upscale_command(
     device: str = "auto",
     dtype: Literal["float32", "bfloat16", "float16"] = "float32",
     engine: Literal["auto", "torch", "onnxruntime", "openvino"] = "torch",
+    jobs: int | None = None,
+    cluster: str | None = None,
+    worker_cpus: float = 1,
+    worker_gpus: float | None = None,
+    ledger: Path | None = None,
     tile: int | None = None,
     consistency: bool | None = None,
     ensemble: Flag = False,
@@ -62,7 +78,8 @@ def upscale_command(
     ----------
     inputs
         Pictures, and folders, which are searched with their subfolders. PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF
-        and HEIC (with the extra heic) can be read. - is a picture on standard input.
+        and HEIC (with the extra heic) can be read. - is a picture on standard input. With the extra ray also
+        URLs, such as s3://bucket/folder.
     output
         Folder for the results, with the same subfolders as an input folder; or, for a single picture, a file,
         or - for standard output. By default results are written beside their inputs: photo-x4.png beside
@@ -96,12 +113,26 @@ def upscale_command(
     max_side
         The longer side of the result in pixels, instead of a scale. The other side keeps the aspect ratio.
     device
-        auto, cpu, cuda or mps.
+        auto, cpu, cuda or mps. Several, such as cuda:0,cuda:1, have a worker process each.
     dtype
         Floating-point type that the network computes in.
     engine
         What runs the network: torch; onnxruntime or openvino, which are faster on CPUs and within one 8-bit level of
         torch; or auto, the fastest engine that is installed and was tried on this machine. See `deltasr engines`.
+    jobs
+        How many pictures are upscaled at once, each by a worker process with its share of the cores; by default one
+        per device, and on a cluster as many as fit.
+    cluster
+        Upscale on the machines of a Ray cluster: auto for the one that this machine belongs to, or its address,
+        HOST:PORT. Inputs and the output must be where all machines see them, under the same names.
+    worker_cpus
+        CPUs that each worker on a cluster reserves.
+    worker_gpus
+        GPUs that each worker on a cluster reserves, such as 0.25 for four of them on one GPU. By default a whole GPU
+        where the cluster has some.
+    ledger
+        File to which a line is appended for each picture that is done or failed. With --skip-existing, pictures
+        that are done in it are skipped without looking for their results.
     tile
         Pixels per side of the tiles that a picture is divided into; 0 for the whole picture at once. By default
         what fits into the free memory.
@@ -135,14 +166,18 @@ def upscale_command(
     dry_run
         Print what would be written, with sizes, and write nothing.
     """
+    from deltasr.distribution.places import place
+    from deltasr.distribution.settings import UpscalerSettings
     from deltasr.environment import let_bf16_run
     from deltasr.errors import SettingError
     from deltasr.imaging.limits import DEFAULT_MAX_PIXELS
     from deltasr.inference.batch import Request
 
-    for path in (*inputs, *([] if output is None else [output])):
+    sources = tuple([place(path) for path in inputs])
+    target = None if output is None else place(output)
+    for path in (*sources, *([] if target is None else [target])):
         _require_no_option(path)
-    if not inputs:
+    if not sources:
         raise SettingError("There is nothing to upscale; name pictures or folders.")
     if skip_existing and overwrite:
         raise SettingError("--skip-existing and --overwrite exclude each other; choose one of them.")
@@ -161,40 +196,65 @@ def upscale_command(
         max_pixels=DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels,
         map=map,
     )
+    settings = UpscalerSettings(
+        model=model,
+        blend=blend,
+        blend_with=blend_with,
+        steps=steps,
+        device=device,
+        dtype=dtype,
+        engine=engine,
+        tile=tile,
+        consistency=consistency,
+        ensemble=ensemble,
+        reference=reference,
+    )
+    workers = Workers(jobs=jobs, cluster=cluster, cpus=worker_cpus, gpus=worker_gpus, devices=device.split(","))
 
     if dtype == "bfloat16":
         let_bf16_run()
 
-    def load_upscaler() -> Upscaler:
-        from deltasr.inference.conditions import require_fidelity, require_restoration
-        from deltasr.inference.upscaler import Upscaler
-
-        loaded = _load(model, blend=blend, blend_with=blend_with, steps=steps)
-        require_fidelity(loaded, fidelity)
-        require_restoration(loaded, restoration)
-        upscaler = Upscaler(
-            loaded,
-            device=device,
-            dtype=dtype,
-            engine=engine,
-            tile=tile,
-            consistency=consistency,
-            ensemble=ensemble,
-            reference=reference,
-        )
-        if map == "error":
-            upscaler.load_error_map()  # so that a model without one is refused before any picture is read
-        return upscaler
-
-    if STANDARD in inputs or output == STANDARD:
+    if STANDARD in sources or target == STANDARD:
         if dry_run:
             raise SettingError("A --dry-run is for files; leave it out with standard input and output.")
         if map is not None:
             raise SettingError(
                 "A --map is written beside a result's file; leave it out with standard input and output."
             )
-        return upscale_through_pipe(inputs, output, request, existing, load_upscaler)
-    return _files(inputs, output, request, existing, model, None if dry_run else load_upscaler)
+        if workers.several or ledger is not None:
+            raise SettingError("Standard input and output hold one picture; leave out what is for many.")
+        return upscale_through_pipe(sources, target, request, existing, partial(settings.load, request))
+    return _files(sources, target, request, existing, settings, workers, ledger, dry=dry_run)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workers:
+    """How many processes upscale, and where; `devices` are those on this machine.
+
+    Raises:
+        SettingError: a number is not possible.
+    """
+
+    jobs: int | None
+    cluster: str | None
+    cpus: float
+    gpus: float | None
+    devices: list[str]
+
+    def __post_init__(self) -> None:
+        from deltasr.errors import SettingError
+
+        if self.jobs is not None and self.jobs < 1:
+            raise SettingError(f"--jobs is {self.jobs}; give 1 or more.")
+        if self.cpus < 0 or (self.gpus is not None and self.gpus < 0):
+            raise SettingError("What a worker reserves cannot be below 0.")
+        if self.cluster is not None and len(self.devices) > 1:
+            raise SettingError("On a cluster --worker-gpus says what each worker gets; name one device, or auto.")
+
+    @property
+    def several(self) -> bool:
+        """Whether other processes than this one are asked for."""
+        return self.cluster is not None or (self.jobs or 1) > 1 or len(self.devices) > 1
 
 
 def _require_no_option(path: Path) -> None:
@@ -218,41 +278,130 @@ def _files(
     output: Path | None,
     request: Request,
     existing: Existing,
-    model: str,
-    load_upscaler: Callable[[], Upscaler] | None,
+    settings: UpscalerSettings,
+    workers: Workers,
+    ledger: Path | None,
+    *,
+    dry: bool,
 ) -> int:
-    """Upscale files, or print what would be done if there is no `load_upscaler`. Returns the exit status.
+    """Upscale files, or print what would be done. Returns the exit status.
 
     The model, and torch with it, is only loaded if there is something to upscale.
     """
-    from deltasr.inference.batch import foresee_file, upscale_files
+    from deltasr.distribution.ledger import Ledger
+    from deltasr.distribution.places import is_remote
+    from deltasr.errors import SettingError
+    from deltasr.inference.batch import foresee_file
     from deltasr.planning import plan_jobs, run_jobs, settled
 
-    facts = _facts(model, needed=load_upscaler is None or output is None)
+    remote = any(map(is_remote, (*inputs, output or Path())))
+    if dry and remote:
+        raise SettingError("A --dry-run reads pictures, on this machine; it is not for URLs.")
+    facts = _facts(settings.model, needed=dry or output is None)
     mark = "" if facts is None else request.mark(facts.scale)
     plan = plan_jobs(inputs, output, output_format=request.output_format, mark=mark)
     outcomes: list[Outcome] = []
+    seconds = 0.0
 
-    def take(found: Iterable[Outcome], then: Callable[[], None] = lambda: None) -> None:
-        for outcome in found:
-            tell(outcome)
-            outcomes.append(outcome)
-            then()
+    with ExitStack() as stack:
+        book = None if ledger is None else stack.enter_context(Ledger(ledger, write=not dry))
 
-    without_work = [outcome for job in plan.jobs if (outcome := settled(job, existing)) is not None]
-    upscaler = load_upscaler() if load_upscaler is not None and len(without_work) < len(plan.jobs) else None
-    if upscaler is not None and upscaler.note is not None:
-        print(f"note: {upscaler.note}")
-    take(plan.failures)
-    if upscaler is not None:
-        with file_bars(len(plan.jobs)) as (advance, next_file):
-            take(upscale_files(upscaler, plan.jobs, request, existing=existing, progress=advance), next_file)
-    elif load_upscaler is not None or facts is None:
-        take(without_work)
-    else:
-        take(run_jobs(plan.jobs, partial(foresee_file, model=facts, request=request), existing=existing))
-    print(_summary(plan, outcomes, dry=load_upscaler is None))
+        def known(job: Job) -> Outcome | None:
+            skipped = book.skipped(job) if book is not None and existing == "skip" else None
+            return skipped or settled(job, existing)
+
+        def take(found: Iterable[Outcome], then: Callable[[Outcome], None] = lambda outcome: None) -> None:
+            for outcome in found:
+                tell(outcome)
+                outcomes.append(outcome)
+                if book is not None:
+                    book.record(outcome)
+                then(outcome)
+
+        if dry and facts is not None:
+            take(plan.failures)
+            foresee = partial(foresee_file, model=facts, request=request)
+            take(known(job) or next(run_jobs([job], foresee, existing="overwrite")) for job in plan.jobs)
+        elif all(known(job) is not None for job in plan.jobs):
+            take(plan.failures)
+            take(filter(None, map(known, plan.jobs)))
+        else:
+            advance, next_file = stack.enter_context(file_bars(len(plan.jobs)))
+            apart = workers.several or book is not None or remote
+            begun = stack.enter_context(
+                _apart(plan.jobs, request, existing, settings, workers, known, advance)
+                if apart
+                else _here(plan.jobs, request, existing, settings, advance)
+            )
+            take(plan.failures)
+            started = time.monotonic()
+            take(begun, next_file)
+            seconds = time.monotonic() - started
+    print(_summary(plan, outcomes, seconds, dry=dry))
     return int(any(outcome.status == "failed" for outcome in outcomes))
+
+
+@contextmanager
+def _here(
+    jobs: list[Job],
+    request: Request,
+    existing: Existing,
+    settings: UpscalerSettings,
+    progress: Callable[[Job, float], None],
+) -> Iterator[Iterator[Outcome]]:
+    """The outcomes of an upscale in this process."""
+    from deltasr.inference.batch import upscale_files
+
+    upscaler = settings.load(request)
+    _tell_note(upscaler.note)
+    yield upscale_files(upscaler, jobs, request, existing=existing, progress=progress)
+
+
+@contextmanager
+def _apart(
+    jobs: list[Job],
+    request: Request,
+    existing: Existing,
+    settings: UpscalerSettings,
+    workers: Workers,
+    known: Callable[[Job], Outcome | None],
+    progress: Callable[[Job, float], None],
+) -> Iterator[Iterator[Outcome]]:
+    """The outcomes of an upscale by other processes, which are ended at the end of the `with`."""
+    from deltasr.distribution.cluster import cluster_pool
+    from deltasr.distribution.processes import local_pool
+
+    pool: AbstractContextManager[Pool]
+    if workers.cluster is None:
+        pool = local_pool(
+            settings,
+            request,
+            devices=workers.devices,
+            workers=min(workers.jobs or len(workers.devices), len(jobs)),
+            settled=known,
+            progress=progress,
+            replace_maps=existing == "overwrite",
+        )
+    else:
+        pool = cluster_pool(
+            settings,
+            request,
+            address=workers.cluster,
+            workers=workers.jobs,
+            cpus=workers.cpus,
+            gpus=workers.gpus,
+            jobs=len(jobs),
+            settled=known,
+            replace_maps=existing == "overwrite",
+        )
+    with pool as running:
+        _tell_note(running.note())
+        yield running.outcomes(jobs)
+
+
+def _tell_note(note: str | None) -> None:
+    if note is not None:
+        print(f"note: {note}")
 
 
 def _facts(model: str, *, needed: bool) -> Facts | None:
@@ -264,34 +413,10 @@ def _facts(model: str, *, needed: bool) -> Facts | None:
     return told_by(catalogue.load(model)) if facts is None and needed else facts
 
 
-def _load(name: str, *, blend: float | None, blend_with: str | None, steps: int | None) -> Model:
-    """The model, or the blend of two; of latent diffusion with the number of steps.
-
-    Raises:
-        ModelError: the model cannot be loaded.
-        SettingError: an option does not apply to it.
-    """
-    from deltasr.errors import SettingError
-    from deltasr.models import catalogue
-    from deltasr.models.blend import load_blended
-    from deltasr.models.ldm import LatentDiffusion
-
-    if blend is None and blend_with is not None:
-        raise SettingError(f"--blend-with {blend_with} needs a share for that model; set --blend, from 0 to 1.")
-    model = catalogue.load(name) if blend is None else load_blended(name, blend, other=blend_with)
-    if steps is None:
-        return model
-    if not isinstance(model, LatentDiffusion):
-        raise SettingError(f"--steps is for latent diffusion; {name} has a fixed number of steps, so leave it out.")
-    model.use_steps(steps)
-    return model
-
-
-def _summary(plan: Plan, outcomes: list[Outcome], *, dry: bool) -> str:
+def _summary(plan: Plan, outcomes: list[Outcome], seconds: float, *, dry: bool) -> str:
     """One line such as `3 done, 1 skipped, 0 failed; 12.6 megapixels in 8.1 s`."""
     count = {name: sum(o.status == name for o in outcomes) for name in ("done", "planned", "skipped", "failed")}
     megapixels = sum(outcome.size[0] * outcome.size[1] for outcome in outcomes) / 1e6
-    seconds = sum(outcome.seconds for outcome in outcomes)
     ignored = f", {plan.ignored} not pictures" if plan.ignored else ""
     begun = f"{count['planned']} to do" if dry else f"{count['done']} done"
     took = "" if dry else f" in {seconds:.1f} s"
