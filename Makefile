@@ -1,6 +1,6 @@
 # make demo   upscale the example pictures with the bundled model
 # make test   lint, types and tests
-# make test-interop   tests with other people's models, in an environment of their own
+# make test-interop   tests with other people's models and with videos, in an environment of their own
 # make dist   the wheel and the sdist for a package index, checked, in dist/
 
 PYTHON ?= python3
@@ -24,7 +24,7 @@ test: lint types
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 test-interop: $(INTEROP_VENV)/.installed
-	OMP_NUM_THREADS=1 $(INTEROP_BIN)/python -m pytest -n 0 tests/interop
+	OMP_NUM_THREADS=1 $(INTEROP_BIN)/python -m pytest -n 0 tests/interop tests/video tests/cli/test_video.py
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

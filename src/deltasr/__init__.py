@@ -16,6 +16,7 @@ from deltasr.errors import (
     PictureError,
     SettingError,
     TrainingError,
+    VideoError,
 )
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ __all__ = [
     "SettingError",
     "TrainingError",
     "Upscaler",
+    "VideoError",
     "load",
     "names",
 ]

@@ -46,6 +46,8 @@ def upscale_command(
     seed: int = 0,
     output_format: str | None = None,
     quality: int | None = None,
+    crf: float | None = None,
+    codec: Literal["h264", "hevc", "av1"] | None = None,
     strip: Flag = False,
     max_pixels: int | None = None,
     skip_existing: Flag = False,
@@ -61,7 +63,8 @@ def upscale_command(
     ----------
     inputs
         Pictures, and folders, which are searched with their subfolders. PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF
-        and HEIC (with the extra heic) can be read. - is a picture on standard input.
+        and HEIC (with the extra heic) can be read. - is a picture on standard input. Or videos, with the extra
+        video: MP4, MOV, Matroska, WebM, and most others.
     output
         Folder for the results, with the same subfolders as an input folder; or, for a single picture, a file,
         or - for standard output. By default results are written beside their inputs: photo-x4.png beside
@@ -119,6 +122,11 @@ def upscale_command(
         png, jpeg, webp, tiff or bmp. By default the input's format, or png if that cannot be written.
     quality
         1 to 100, for JPEG and WebP; 95 by default. WebP is lossless at 100.
+    crf
+        Constant rate factor of a video's result: smaller is better, and a larger file. By default 18 for h264, 20 for
+        hevc and 25 for av1.
+    codec
+        Codec of a video's result. By default h264, hevc for more than 8 bits, and av1 in WebM.
     strip
         Leave out colour profile, EXIF, XMP and text.
     max_pixels
@@ -134,6 +142,7 @@ def upscale_command(
     from deltasr.errors import SettingError
     from deltasr.imaging.limits import DEFAULT_MAX_PIXELS
     from deltasr.inference.batch import Request
+    from deltasr.video.formats import is_video
 
     for path in (*inputs, *([] if output is None else [output])):
         _require_no_option(path)
@@ -174,6 +183,12 @@ def upscale_command(
             upscaler.load_error_map()  # so that a model without one is refused before any picture is read
         return upscaler
 
+    if crf is not None or codec is not None or any(is_video(path) for path in inputs):
+        from deltasr.cli.video import upscale_videos
+        from deltasr.video.formats import Encoding
+
+        encoding = Encoding(codec=codec, crf=crf)
+        return upscale_videos(inputs, output, request, encoding, existing, model, None if dry_run else load_upscaler)
     if STANDARD in inputs or output == STANDARD:
         if dry_run:
             raise SettingError("A --dry-run is for files; leave it out with standard input and output.")
