@@ -10,7 +10,17 @@ from deltasr.experiments.deltadiff import figure_4 as deltadiff_figure_4
 from deltasr.experiments.deltadiff import table_1 as deltadiff_table_1
 from deltasr.experiments.deltadiff import table_2 as deltadiff_table_2
 from deltasr.experiments.experiment import Experiment, Result, Settings
-from deltasr.experiments.own import dial, estimator, ingredients, jpeg, photo, small_models, spectrum, teacher_forcing
+from deltasr.experiments.own import (
+    dial,
+    estimator,
+    flicker,
+    ingredients,
+    jpeg,
+    photo,
+    small_models,
+    spectrum,
+    teacher_forcing,
+)
 from deltasr.experiments.plots import require_matplotlib, stacked
 from deltasr.experiments.report.cnn import CNN_EXPERIMENTS
 from deltasr.experiments.report.gan import GAN_EXPERIMENTS
@@ -42,6 +52,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         estimator.EXPERIMENT,
         jpeg.EXPERIMENT,
         spectrum.EXPERIMENT,
+        flicker.EXPERIMENT,
         *CNN_EXPERIMENTS,
         *GAN_EXPERIMENTS,
     )

@@ -222,7 +222,11 @@ def _larger(
     frames: Iterator[Any], first: int, upscaler: Upscaler, work: _Work, report: Callable[[float], None]
 ) -> Iterator[Any]:
     for number, frame in enumerate(frames, first):
-        yield _upscaled(frame, upscaler, work, lambda share, number=number: report(number + share))
+
+        def shown(share: float, number: int = number) -> None:
+            report(number + share)
+
+        yield _upscaled(frame, upscaler, work, shown)
 
 
 def _upscaled(frame: Any, upscaler: Upscaler, work: _Work, report: Callable[[float], None]) -> Any:
