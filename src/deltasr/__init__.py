@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from deltasr.inference.upscaler import Upscaler
     from deltasr.models.base import Model
     from deltasr.models.catalogue import load, names
+    from deltasr.models.push import push
 
 __version__ = "0.1.0"
 
@@ -41,6 +42,7 @@ __all__ = [
     "VideoError",
     "load",
     "names",
+    "push",
 ]
 
 _HOMES = {
@@ -49,6 +51,7 @@ _HOMES = {
     "Upscaler": "deltasr.inference.upscaler",
     "load": "deltasr.models.catalogue",
     "names": "deltasr.models.catalogue",
+    "push": "deltasr.models.push",
 }
 
 
