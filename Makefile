@@ -1,6 +1,7 @@
 # make demo   upscale the example pictures with the bundled model
 # make test   lint, types and tests
 # make test-interop   tests with other people's models and with videos, in an environment of their own
+# make docs   the site of the documents, with its links checked, in build/site
 # make dist   the wheel and the sdist for a package index, checked, in dist/
 
 PYTHON ?= python3
@@ -9,13 +10,15 @@ VENV ?= .venv
 BIN := $(VENV)/$(SCRIPTS)
 INTEROP_VENV ?= .venv-interop
 INTEROP_BIN := $(INTEROP_VENV)/$(SCRIPTS)
+DOCS_VENV ?= .venv-docs
+DOCS_BIN := $(DOCS_VENV)/$(SCRIPTS)
 DIST_VENV ?= .venv-dist
 DIST_BIN := $(DIST_VENV)/$(SCRIPTS)
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 INSTALL := $(BIN)/python $(PIP_INSTALL)
 INTEROP_INSTALL := $(INTEROP_BIN)/python $(PIP_INSTALL)
 
-.PHONY: demo test test-interop lint types dist clean
+.PHONY: demo test test-interop lint types docs dist clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python scripts/demo.py examples demo-output
@@ -32,6 +35,9 @@ lint: $(VENV)/.installed-test
 
 types: $(VENV)/.installed-test
 	$(BIN)/mypy
+
+docs: $(DOCS_VENV)/.installed
+	$(DOCS_BIN)/python scripts/build_site.py
 
 # The wheel is built from the sdist, so that what is missing there shows.
 dist: $(DIST_VENV)/.installed
@@ -58,10 +64,15 @@ $(INTEROP_VENV)/.installed: pyproject.toml constraints.txt constraints-interop.t
 	$(INTEROP_INSTALL) --no-deps --requirement constraints-interop.txt
 	touch $@
 
+$(DOCS_VENV)/.installed: constraints-docs.txt
+	$(PYTHON) -m venv $(DOCS_VENV)
+	$(DOCS_BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints-docs.txt zensical mkdocstrings-python
+	touch $@
+
 $(DIST_VENV)/.installed: constraints-dist.txt
 	$(PYTHON) -m venv $(DIST_VENV)
 	$(DIST_BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints-dist.txt build hatchling twine
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(INTEROP_VENV) $(DIST_VENV) dist demo-output .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(INTEROP_VENV) $(DOCS_VENV) $(DIST_VENV) build dist demo-output .mypy_cache .ruff_cache .pytest_cache
