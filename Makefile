@@ -27,7 +27,7 @@ test: lint types
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 test-interop: $(INTEROP_VENV)/.installed
-	OMP_NUM_THREADS=1 $(INTEROP_BIN)/python -m pytest -n 0 tests/interop tests/video tests/cli/test_video.py
+	OMP_NUM_THREADS=1 $(INTEROP_BIN)/python -m pytest -n 0 tests/interop tests/video tests/cli/test_video.py "tests/test_how_to.py::test_every_command_runs[video]"
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

@@ -24,7 +24,7 @@ from deltasr.models.base import Model
 SHIFTS = (0, 1, 2, 4)
 """Motion in HR pixels per frame, down and to the right; 4 is one LR pixel."""
 
-FRAMES, QUICK_FRAMES = 8, 3
+FRAMES, QUICK_FRAMES = 5, 3
 
 _MODEL, _NOISE = "model", "noise"
 _SAME, _NEW = "the same in every frame", "new in every frame"
