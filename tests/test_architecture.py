@@ -41,11 +41,13 @@ ROOMS: dict[str, set[str]] = {
     "engines": {"models"},
     "inference": {"planning", "engines", "models", "diffusion", "imaging", "degradation"},
     "distribution": {"inference", "models", "planning"},
+    "video": {"planning", "inference", "models", "imaging"},
     "evaluation": {"planning", "inference", "models", "nets", "imaging", "degradation"},
     "training": {"inference", "evaluation", "models", "nets", "diffusion", "imaging", "degradation"},
     "experiments": {"training", "evaluation", "inference", "models", "diffusion", "imaging", "degradation"},
     "web": {"inference", "models", "planning", "imaging"},
     "cli": {
+        "video",
         "web",
         "distribution",
         "engines",
@@ -66,7 +68,7 @@ MAY_USE = LEAVES | {room: used | LEAVES.keys() for room, used in ROOMS.items()}
 
 HEAVY = (
     "torch", "numpy", "pyvips", "PIL", "safetensors", "accelerate", "scipy", "skimage", "diffusers", "matplotlib",
-    "onnxruntime", "openvino",
+    "onnxruntime", "openvino", "av",
 )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from deltasr.errors import (
     PictureError,
     SettingError,
     TrainingError,
+    VideoError,
 )
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from deltasr.inference.upscaler import Upscaler
     from deltasr.models.base import Model
     from deltasr.models.catalogue import load, names
+    from deltasr.models.push import push
 
 __version__ = "0.1.0"
 
@@ -37,8 +39,10 @@ __all__ = [
     "SettingError",
     "TrainingError",
     "Upscaler",
+    "VideoError",
     "load",
     "names",
+    "push",
 ]
 
 _HOMES = {
@@ -47,6 +51,7 @@ _HOMES = {
     "Upscaler": "deltasr.inference.upscaler",
     "load": "deltasr.models.catalogue",
     "names": "deltasr.models.catalogue",
+    "push": "deltasr.models.push",
 }
 
 

@@ -13,6 +13,10 @@ class PictureTooLargeError(PictureError):
     """A picture states more pixels than are allowed, or than fit into memory."""
 
 
+class VideoError(DeltasrError):
+    """A video cannot be read, or a result cannot be written."""
+
+
 class ModelError(DeltasrError):
     """A model does not exist, cannot be built, or does not support what it is used for."""
 

@@ -63,6 +63,8 @@ def upscale_command(
     seed: int | None = None,
     output_format: str | None = None,
     quality: int | None = None,
+    crf: float | None = None,
+    codec: Literal["h264", "hevc", "av1"] | None = None,
     strip: Flag = False,
     max_pixels: int | None = None,
     skip_existing: Flag = False,
@@ -79,7 +81,7 @@ def upscale_command(
     inputs
         Pictures, and folders, which are searched with their subfolders. PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF
         and HEIC (with the extra heic) can be read. - is a picture on standard input. With the extra ray also
-        URLs, such as s3://bucket/folder.
+        URLs, such as s3://bucket/folder. Or videos, with the extra video: MP4, MOV, Matroska, WebM, and most others.
     output
         Folder for the results, with the same subfolders as an input folder; or, for a single picture, a file,
         or - for standard output. By default results are written beside their inputs: photo-x4.png beside
@@ -155,6 +157,11 @@ def upscale_command(
         png, jpeg, webp, tiff or bmp. By default the input's format, or png if that cannot be written.
     quality
         1 to 100, for JPEG and WebP; 95 by default. WebP is lossless at 100.
+    crf
+        Constant rate factor of a video's result: smaller is better, and a larger file. By default 18 for h264, 20 for
+        hevc and 25 for av1.
+    codec
+        Codec of a video's result. By default h264, hevc for more than 8 bits, and av1 in WebM.
     strip
         Leave out colour profile, EXIF, XMP and text.
     max_pixels
@@ -172,6 +179,7 @@ def upscale_command(
     from deltasr.errors import SettingError
     from deltasr.imaging.limits import DEFAULT_MAX_PIXELS
     from deltasr.inference.batch import Request
+    from deltasr.video.formats import is_video
 
     sources = tuple([place(path) for path in inputs])
     target = None if output is None else place(output)
@@ -214,6 +222,15 @@ def upscale_command(
     if dtype == "bfloat16":
         let_bf16_run()
 
+    if crf is not None or codec is not None or any(is_video(path) for path in sources):
+        from deltasr.cli.video import upscale_videos
+        from deltasr.video.formats import Encoding
+
+        if workers.several or ledger is not None:
+            raise SettingError("Videos are upscaled one after the other; leave out what is for many pictures.")
+        encoding = Encoding(codec=codec, crf=crf)
+        load = None if dry_run else partial(settings.load, request)
+        return upscale_videos(sources, target, request, encoding, existing, model, load)
     if STANDARD in sources or target == STANDARD:
         if dry_run:
             raise SettingError("A --dry-run is for files; leave it out with standard input and output.")

@@ -2,6 +2,7 @@
 
 A repository holds one checkpoint, `model.safetensors`, whose header says everything, as in any other file of ours; no
 other file of the repository is read. huggingface_hub (extra `hub`) downloads it once and keeps it in its own cache.
+`models.push` uploads.
 """
 
 from __future__ import annotations
@@ -19,6 +20,18 @@ WEIGHTS = "model.safetensors"
 _NAME = re.compile(r"hf://(?P<repository>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?", re.ASCII)
 
 
+def parse(name: str) -> tuple[str, str | None]:
+    """The repository and the revision (None for the default branch) of an `hf://` name.
+
+    Raises:
+        ModelError: the name has another form.
+    """
+    parts = _NAME.fullmatch(name)
+    if parts is None:
+        raise ModelError(f"{shown(name)} names no model on the Hub; write hf://owner/name or hf://owner/name@revision.")
+    return parts["repository"], parts["revision"]
+
+
 def fetch(name: str) -> Path:
     """Where the checkpoint of an `hf://` name lies in the Hub's cache, into which it is downloaded if needed.
 
@@ -26,14 +39,11 @@ def fetch(name: str) -> Path:
         ModelError: the name has another form, or huggingface_hub is not installed.
         CheckpointError: there is no such repository, revision or file, it cannot be fetched, or it is not ours.
     """
-    parts = _NAME.fullmatch(name)
-    if parts is None:
-        raise ModelError(f"{shown(name)} names no model on the Hub; write hf://owner/name or hf://owner/name@revision.")
+    repository, revision = parse(name)
     try:
         from huggingface_hub import errors, hf_hub_download
     except ImportError as error:
         raise ModelError(f"{shown(name)} needs the huggingface_hub package: pip install -e '.[hub]'.") from error
-    repository, revision = parts["repository"], parts["revision"]
     try:
         path = Path(hf_hub_download(repository, WEIGHTS, revision=revision))
     except errors.LocalEntryNotFoundError as error:
