@@ -18,8 +18,8 @@ from deltasr.cli.pipe import STANDARD, upscale_through_pipe
 if TYPE_CHECKING:
     from deltasr.inference.batch import Request
     from deltasr.inference.upscaler import Upscaler
-    from deltasr.models.base import Model
     from deltasr.models.facts import Facts
+    from deltasr.models.interface import ModelInterface
     from deltasr.planning import Existing, Outcome, Plan
 
 
@@ -38,7 +38,7 @@ def upscale_command(
     max_side: int | None = None,
     device: str = "auto",
     dtype: Literal["float32", "bfloat16", "float16"] = "float32",
-    engine: Literal["auto", "torch", "onnxruntime", "openvino"] = "torch",
+    engine: Literal["auto", "torch", "onnxruntime", "openvino"] | None = None,
     tile: int | None = None,
     consistency: bool | None = None,
     ensemble: Flag = False,
@@ -164,7 +164,7 @@ def upscale_command(
         from deltasr.inference.conditions import require_fidelity, require_restoration
         from deltasr.inference.upscaler import Upscaler
 
-        loaded = _load(model, blend=blend, blend_with=blend_with, steps=steps)
+        loaded = _load(model, blend=blend, blend_with=blend_with, steps=steps, engine=engine)
         require_fidelity(loaded, fidelity)
         require_restoration(loaded, restoration)
         upscaler = Upscaler(
@@ -252,8 +252,10 @@ def _facts(model: str, *, needed: bool) -> Facts | None:
     return told_by(catalogue.load(model)) if facts is None and needed else facts
 
 
-def _load(name: str, *, blend: float | None, blend_with: str | None, steps: int | None) -> Model:
-    """The model, or the blend of two; of latent diffusion with the number of steps.
+def _load(
+    name: str, *, blend: float | None, blend_with: str | None, steps: int | None, engine: str | None
+) -> ModelInterface:
+    """The model, or the blend of two; of latent diffusion with the number of steps; without torch where that can be.
 
     Raises:
         ModelError: the model cannot be loaded.
@@ -261,14 +263,20 @@ def _load(name: str, *, blend: float | None, blend_with: str | None, steps: int 
     """
     from deltasr.errors import SettingError
     from deltasr.models import catalogue
-    from deltasr.models.blend import load_blended
-    from deltasr.models.ldm import LatentDiffusion
 
     if blend is None and blend_with is not None:
         raise SettingError(f"--blend-with {blend_with} needs a share for that model; set --blend, from 0 to 1.")
-    model = catalogue.load(name) if blend is None else load_blended(name, blend, other=blend_with)
+    if blend is None:
+        runtime = engine if engine in ("onnxruntime", "openvino") else None
+        model = catalogue.load(name, runtime=runtime)
+    else:
+        from deltasr.models.blend import load_blended
+
+        model = load_blended(name, blend, other=blend_with)
     if steps is None:
         return model
+    from deltasr.models.ldm import LatentDiffusion
+
     if not isinstance(model, LatentDiffusion):
         raise SettingError(f"--steps is for latent diffusion; {name} has a fixed number of steps, so leave it out.")
     model.use_steps(steps)

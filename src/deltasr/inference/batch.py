@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from deltasr.imaging import Picture
     from deltasr.inference.maps import Map
     from deltasr.inference.upscaler import Upscaler
-    from deltasr.models.base import Model
     from deltasr.models.facts import Facts
+    from deltasr.models.interface import ModelInterface
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,7 +242,7 @@ def _in_proportion(side: int, asked: int, of: int) -> int:
     return max(1, round(side * asked / of))
 
 
-def _result_size(model: Model | Facts, picture: Picture, request: Request, format_name: str) -> tuple[int, int]:
+def _result_size(model: ModelInterface | Facts, picture: Picture, request: Request, format_name: str) -> tuple[int, int]:
     """The (height, width) of a picture's result.
 
     Raises:
