@@ -101,6 +101,7 @@ def upscale_command(
     engine
         What runs the network: torch; onnxruntime or openvino, which are faster on CPUs and within one 8-bit level of
         torch; or auto, the fastest engine that is installed and was tried on this machine. See `deltasr engines`.
+        By default torch, or auto where torch is not installed.
     tile
         Pixels per side of the tiles that a picture is divided into; 0 for the whole picture at once. By default
         what fits into the free memory.
