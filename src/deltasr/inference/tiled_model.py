@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
-_NUMPY_BYTES = 48
-"""Bytes of NumPy's arrays for each colour pixel of a result, at most: of float32, a dozen at one time, in `project`."""
+NUMPY_BYTES = 40
+"""Bytes of NumPy's arrays for each value of a result, at most: ten numbers of float32 at one time, in `project`."""
 
 UNBOUNDED_OVERLAP = 32
 """Overlap in LR pixels of tiles for models without a known receptive field; these tiles are also cross-faded."""
@@ -307,7 +307,7 @@ class TiledModel:
     def _bytes_per_pixel(self) -> float:
         """Bytes for each LR pixel of a window: of tensors, measured once, or of NumPy's arrays."""
         if self.model.takes_arrays:
-            return self.model.hidden_bytes_per_pixel + 3 * self.model.scale**2 * _NUMPY_BYTES
+            return self.model.hidden_bytes_per_pixel + 3 * self.model.scale**2 * NUMPY_BYTES
         if self._measured_bytes is None:
             from deltasr.live_bytes import bytes_per_pixel
 
