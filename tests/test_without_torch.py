@@ -86,8 +86,8 @@ def outcome(cache: Path, pictures: Path, tmp_path_factory: pytest.TempPathFactor
         cache,
         folder,
         ["upscale", str(pictures), "-o", "all", "--map", "determined"],
-        ["upscale", str(pictures / "deep.png"), "-o", "sized.png", "--width", "150", "--fidelity", "0.1", "--tile", "16",
-         "--restoration", "0.04", "--ensemble", "--engine", "auto"],
+        ["upscale", str(pictures / "deep.png"), "-o", "sized.png", "--width", "150", "--fidelity", "0.1",
+         "--restoration", "0.04", "--ensemble", "--engine", "auto", "--tile", "16"],
         ["engines"],
         ["upscale", str(pictures / "grey.png"), "-o", "no.png", "--engine", "torch"],
         ["upscale", str(pictures / "grey.png"), "-o", "no.png", "--map", "error"],
@@ -149,7 +149,9 @@ def test_an_engine_that_was_asked_for_does_without_torch(cache: Path, pictures: 
     command = ["upscale", str(pictures / "grey.png"), "-o", "a.png", "--engine", "onnxruntime"]
     statuses, errors = run(cache, tmp_path, command, hidden=False)
     assert statuses == ["status 0 torch False"], errors
-    require_close(read_picture(tmp_path / "a.png"), Upscaler(catalogue.load(), device="cpu").upscale(pictures / "grey.png"))
+    require_close(
+        read_picture(tmp_path / "a.png"), Upscaler(catalogue.load(), device="cpu").upscale(pictures / "grey.png")
+    )
 
 
 def test_tensors_are_still_pictures_for_a_model_without_torch():

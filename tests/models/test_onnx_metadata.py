@@ -35,7 +35,13 @@ def test_a_file_without_texts_has_none():
 
 @pytest.mark.parametrize(
     "damaged",
-    [b"no network", b"\xff" * 40, b"\x72\xff\xff\xff\xff\xff\xff\xff\xff\x7fa", b"\x72\x02\x0a\x05", b"\x72\x03\x0a\x01\xff"],
+    [
+        b"no network",
+        b"\xff" * 40,
+        b"\x72\xff\xff\xff\xff\xff\xff\xff\xff\x7fa",
+        b"\x72\x02\x0a\x05",
+        b"\x72\x03\x0a\x01\xff",
+    ],
     ids=["text", "a number without an end", "longer than the file", "a pair that is cut", "no text"],
 )
 def test_damaged_files_are_named(damaged: bytes):

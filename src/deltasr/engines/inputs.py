@@ -13,9 +13,7 @@ def dials_of(model: ModelInterface | ExportHeader) -> list[str]:
     return ["fidelity"] * model.dial + ["restoration"] * model.restoring
 
 
-def sample(
-    model: ModelInterface, height: int, width: int, *, count: int = 1, seed: int = 0
-) -> dict[str, np.ndarray]:
+def sample(model: ModelInterface, height: int, width: int, *, count: int = 1, seed: int = 0) -> dict[str, np.ndarray]:
     """Inputs of the graph: a picture of smooth and sharp parts, (count, 3, about height, about width), and dials."""
     needs = model.size_requirements
     height, width = (max(needs.minimum, -(-side // needs.multiple_of) * needs.multiple_of) for side in (height, width))

@@ -242,7 +242,9 @@ def _in_proportion(side: int, asked: int, of: int) -> int:
     return max(1, round(side * asked / of))
 
 
-def _result_size(model: ModelInterface | Facts, picture: Picture, request: Request, format_name: str) -> tuple[int, int]:
+def _result_size(
+    model: ModelInterface | Facts, picture: Picture, request: Request, format_name: str
+) -> tuple[int, int]:
     """The (height, width) of a picture's result.
 
     Raises:

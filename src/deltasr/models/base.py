@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from deltasr.models.configs import Config
 from deltasr.models.interface import ModelInterface, SizeRequirements
 
-
 __all__ = ["Model", "OnePassModel", "SizeRequirements"]
 
 

@@ -214,7 +214,9 @@ def from_package(file: Path, runtime: str | None = None) -> ExportedModel:
         expected = values.reshape(1, 3, *(header.scale * side for side in REFERENCE_SIZE))
     except (KeyError, ValueError) as error:
         raise CheckpointError(f"{file} is damaged; install deltasr again.") from error
-    return ExportedModel(content, header, runtime=runtime or _installed_runtime(), source=header.name, expected=expected)
+    return ExportedModel(
+        content, header, runtime=runtime or _installed_runtime(), source=header.name, expected=expected
+    )
 
 
 def _installed_runtime() -> str:

@@ -28,8 +28,8 @@ class SizeRequirements:
 class ModelInterface:
     """A super-resolution model: networks, process, metadata and weights behind one call.
 
-    `model(lr)` maps floats (N, 3, h, w), RGB in [0, 1], to (N, 3, scale * h, scale * w) in [0, 1]: tensors for models of
-    torch (`models.base.Model`), NumPy's arrays or tensors for models that `takes_arrays`. Any batch; any h and w that
+    `model(lr)` maps floats (N, 3, h, w), RGB in [0, 1], to (N, 3, scale * h, scale * w) in [0, 1]: tensors for models
+    of torch (`models.base.Model`), NumPy's arrays or tensors where `takes_arrays`. Any batch; any h and w that
     `size_requirements` allow. It holds no global state. A deterministic model never touches a random generator.
 
     Attributes:

@@ -19,8 +19,7 @@ def mirror(image: Array, rows: range, columns: range) -> Array:
     for axis, places in ((-2, rows), (-1, columns)):
         length = image.shape[axis]
         outside = [
-            take(image, mirrored(np.arange(*ends), length), axis)
-            for ends in ((places.start, 0), (length, places.stop))
+            take(image, mirrored(np.arange(*ends), length), axis) for ends in ((places.start, 0), (length, places.stop))
         ]
         image = namespace(image).concatenate((outside[0], image, outside[1]), axis)
     return image
