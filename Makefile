@@ -1,4 +1,4 @@
-# make demo   upscale the example pictures with the bundled model
+# make demo   upscale the example pictures with the bundled model, without PyTorch
 # make test   lint, types and tests
 # make test-interop   tests with other people's models and with videos, in an environment of their own
 # make test-cluster   tests on a Ray cluster of two nodes on this machine, in the same environment
@@ -49,14 +49,14 @@ dist: $(DIST_VENV)/.installed
 	$(DIST_BIN)/python -m build --no-isolation
 	$(DIST_BIN)/twine check --strict dist/*
 
-# torch comes first and alone: then nothing else pulls in another build of it.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(INSTALL) "$$(grep '^torch==' constraints.txt)"
 	$(INSTALL) --editable .
 	touch $@
 
+# torch comes first and alone: then nothing else pulls in another build of it.
 $(VENV)/.installed-test: $(VENV)/.installed
+	$(INSTALL) "$$(grep '^torch==' constraints.txt)"
 	$(INSTALL) --editable '.[test]'
 	touch $@
 

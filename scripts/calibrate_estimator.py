@@ -28,7 +28,8 @@ from deltasr.degradation.jpeg import jpeg
 from deltasr.degradation.jpeg_traces import quality_of_table
 from deltasr.degradation.kinds import degrade
 from deltasr.degradation.random_noise import Noise
-from deltasr.degradation.web import JPEG_ALONE, milder, quality_of, strength_of
+from deltasr.degradation.strength import JPEG_ALONE, quality_of, strength_of
+from deltasr.degradation.web import milder
 from deltasr.evaluation.report import write_report
 from deltasr.imaging import READABLE_SUFFIXES, read_picture, read_rgb8
 

@@ -19,6 +19,7 @@ PACKAGE = Path(deltasr.__file__).parent
 LEAVES: dict[str, set[str]] = {
     "errors": set(),
     "arguments": set(),
+    "arrays": set(),
     "files": set(),
     "free_memory": set(),
     "interruption": set(),
@@ -27,7 +28,7 @@ LEAVES: dict[str, set[str]] = {
     "processor": {"user_cache"},
     "environment": {"processor"},
     "devices": {"processor", "arguments"},
-    "resampling": set(),
+    "resampling": {"arrays"},
 }
 """Files beside the rooms, which all rooms may use, to what they use of each other."""
 

@@ -1,16 +1,57 @@
-"""The devices that networks run on, and the floating-point types that are possible and worthwhile there."""
+"""The devices that networks run on, and the floating-point types that are possible and worthwhile there.
+
+torch is loaded by what asks it: not for the CPU.
+"""
 
 from __future__ import annotations
 
-import torch
-from torch import nn
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, TypeAlias
 
 from deltasr import processor
 from deltasr.arguments import shown
-from deltasr.errors import SettingError
+from deltasr.errors import ModelError, SettingError
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-"""Name to type, of the types that networks can compute in."""
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    Device: TypeAlias = torch.device | "Processor"
+
+DTYPES = ("float32", "bfloat16", "float16")
+"""The types that networks can compute in; torch's have the same names."""
+
+
+@dataclass(frozen=True)
+class Processor:
+    """The CPU, for what does without torch; `type` is as of torch's devices."""
+
+    type: str = "cpu"
+
+    def __str__(self) -> str:
+        return self.type
+
+
+CPU = Processor()
+
+
+def has_torch() -> bool:
+    """Whether torch is installed; it is not loaded for that."""
+    return find_spec("torch") is not None
+
+
+def require_torch(purpose: str) -> None:
+    """Make sure that torch is installed.
+
+    Args:
+        purpose: what needs it, to begin the message.
+
+    Raises:
+        ModelError: it is not.
+    """
+    if not has_torch():
+        raise ModelError(f"{purpose} needs PyTorch, which is not installed: pip install torch.")
 
 
 def find_device(name: str | torch.device) -> torch.device:
@@ -19,6 +60,9 @@ def find_device(name: str | torch.device) -> torch.device:
     Raises:
         SettingError: torch has no device of that name, or this machine has none.
     """
+    require_torch(f"The device {shown(name)}")
+    import torch
+
     cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     if name == "auto":
         return torch.device("cuda" if cuda else "mps" if mps else "cpu")
@@ -34,20 +78,22 @@ def find_device(name: str | torch.device) -> torch.device:
 
 def order_channels_last(model: nn.Module) -> None:
     """Order weights and buffers of four dimensions as convolutions are fastest with; those of five cannot be."""
+    import torch
+
     for tensor in (*model.parameters(), *model.buffers()):
         if tensor.ndim == 4:
             tensor.data = tensor.data.to(memory_format=torch.channels_last)
 
 
-def release(device: torch.device) -> None:
+def release(device: Device) -> None:
     """Return unused memory that torch has reserved to the device."""
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-    elif device.type == "mps":
-        torch.mps.empty_cache()
+    if device.type in ("cuda", "mps"):
+        import torch
+
+        getattr(torch, device.type).empty_cache()
 
 
-def obstacle(dtype: str, device: torch.device) -> str | None:
+def obstacle(dtype: str, device: Device) -> str | None:
     """Why a device cannot compute in a type of `DTYPES`, in words; None if it can.
 
     On the CPU, types other than float32 are tried in a child process, once per machine (`processor.tried`).
@@ -57,8 +103,10 @@ def obstacle(dtype: str, device: torch.device) -> str | None:
     if device.type == "cpu":
         result = processor.tried()[dtype]
         return f"{dtype} does not run on this processor ({result})" if isinstance(result, str) else None
-    if device.type == "cuda" and dtype == "bfloat16" and not torch.cuda.is_bf16_supported():
-        return f"{dtype} does not run on this GPU"
+    if device.type == "cuda" and dtype == "bfloat16":
+        import torch
+
+        return None if torch.cuda.is_bf16_supported() else f"{dtype} does not run on this GPU"
     return None
 
 
@@ -72,12 +120,14 @@ def drawback(dtype: str, device: torch.device) -> str | None:
         faster = isinstance(result, float) and isinstance(exact, float) and result < exact
         return None if faster else f"{dtype} is slower than float32 on this processor"
     if device.type == "cuda":
+        import torch
+
         emulated = dtype == "bfloat16" and not torch.cuda.is_bf16_supported(including_emulation=False)
         return f"{dtype} is slower than float32 on this GPU" if emulated else None
     return f"{dtype} has not been found to be faster than float32 on {device.type}"
 
 
-def usable(dtype: str, device: torch.device) -> tuple[torch.dtype, str | None]:
-    """The type with a name in `DTYPES` and None; float32 and a sentence if the device cannot compute in that type."""
+def usable(dtype: str, device: Device) -> tuple[str, str | None]:
+    """A type of `DTYPES` and None; `float32` and a sentence if the device cannot compute in that type."""
     cannot = obstacle(dtype, device)
-    return (DTYPES[dtype], None) if cannot is None else (torch.float32, f"{cannot}, so float32 is used")
+    return (dtype, None) if cannot is None else ("float32", f"{cannot}, so float32 is used")

@@ -101,6 +101,20 @@ def tried(changes: Mapping[str, str] | None = None) -> Tried:
     return _known[key]
 
 
+def threads() -> int:
+    """How many threads compute: torch's number where it is loaded, else what it would be."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        return int(torch.get_num_threads())
+    with suppress(ValueError):
+        if (asked := int(os.environ.get("OMP_NUM_THREADS", ""))) > 0:
+            return asked
+    import psutil
+
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(psutil.cpu_count(logical=False) or 1, usable or 1)
+
+
 def announces_amx() -> bool:
     """Whether the processor has the flag of AMX, Intel's matrix instructions; False where the system has no flags."""
     return " amx_tile" in description()

@@ -30,7 +30,7 @@ def tried(tmp_path, monkeypatch, small_net, exported_small_net):
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(choice, "_known", {})
-    monkeypatch.setattr(choice, "export", lambda model: exported_small_net)
+    monkeypatch.setattr("deltasr.engines.export.export", lambda model: exported_small_net)
     monkeypatch.setattr(choice, "installed", lambda name: "1.2.3")
     monkeypatch.setattr(trial, "try_all", answer)
     monkeypatch.setattr(catalogue, "load", lambda name, **settings: small_net)

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from deltasr.degradation import degrade, estimate_strength
 from deltasr.degradation.jpeg import jpeg
 from deltasr.degradation.jpeg_traces import standard_table
-from deltasr.degradation.web import strength_of
+from deltasr.degradation.strength import strength_of
 from deltasr.errors import SettingError
 
 

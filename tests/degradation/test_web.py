@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from deltasr.degradation import KINDS, RealESRGAN, Web, degrade, degrade_with_history, downscale
-from deltasr.degradation.web import JPEG_ALONE, milder, quality_of, strength_of
+from deltasr.degradation.strength import JPEG_ALONE, quality_of, strength_of
+from deltasr.degradation.web import milder
 from deltasr.errors import SettingError
 
 

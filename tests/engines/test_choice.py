@@ -12,7 +12,9 @@ import torch
 from deltasr.engines import choice, trial
 from deltasr.engines.trial import Verdict
 from deltasr.errors import ModelError, SettingError
+from deltasr.models import catalogue
 from deltasr.models.exported import ExportedModel
+from deltasr.models.interface import ModelInterface
 
 CPU = torch.device("cpu")
 RIGHT = {"torch": Verdict(seconds=1.0), "onnxruntime": Verdict(seconds=0.6), "openvino": Verdict(seconds=0.5)}
@@ -29,7 +31,7 @@ def tried(monkeypatch, exported_small_net):
             return {name: verdict for name, verdict in (RIGHT | changes).items() if name in (*runtimes, "torch")}
 
         monkeypatch.setattr(trial, "try_all", answer)
-        monkeypatch.setattr(choice, "export", lambda model: exported_small_net)
+        monkeypatch.setattr("deltasr.engines.export.export", lambda model: exported_small_net)
         return trials
 
     return use
@@ -130,7 +132,7 @@ def test_a_child_that_someone_else_ended_is_not_remembered(tried, small_net, cac
 def test_a_network_is_exported_once(tried, small_net, exported_small_net, monkeypatch, cache):
     tried()
     made = []
-    monkeypatch.setattr(choice, "export", lambda model: made.append(model) or exported_small_net)
+    monkeypatch.setattr("deltasr.engines.export.export", lambda model: made.append(model) or exported_small_net)
     assert choice.exported(small_net).content == choice.exported(small_net).content == exported_small_net.content
     assert choice.exported(small_net).header == exported_small_net.header
     assert len(made) == 1
@@ -163,7 +165,7 @@ def test_a_missing_package_is_named(engine, absent, small_net):
 
 
 def test_unknown_engines_devices_and_types_are_refused(small_net):
-    for engine in ("tensorrt", "", None, 3):
+    for engine in ("tensorrt", "", 3):
         with pytest.raises(SettingError, match="auto, torch, onnxruntime, openvino"):
             choice.run_by(small_net, engine, device=CPU)
     with pytest.raises(SettingError, match="not on meta"):
@@ -194,3 +196,73 @@ def test_an_exported_file_changes_hands(exported_small_net):
     file = ExportedModel(exported_small_net.content, exported_small_net.header, runtime="onnxruntime")
     assert choice.run_by(file, "torch", device=CPU)[0] is file
     assert choice.run_by(file, "openvino", device=CPU)[0].runtime == "openvino"
+
+
+@pytest.fixture
+def of_package(monkeypatch):
+    """The default model as where torch is not installed, and what puts verdicts in the trial's place."""
+    trials = []
+
+    def use(**found: Verdict) -> ExportedModel:
+        def answer(model, runtimes, *, dtype):
+            trials.append((model.name, dtype))
+            return {name: verdict for name, verdict in found.items() if name in runtimes}
+
+        monkeypatch.setattr(trial, "try_package", answer)
+        return catalogue.exported_network(catalogue.DEFAULT)
+
+    use.trials = trials
+    return use
+
+
+def test_a_file_of_the_package_is_run_by_the_fastest(of_package):
+    pytest.importorskip("openvino")
+    model = of_package(onnxruntime=Verdict(seconds=0.6), openvino=Verdict(seconds=0.5))
+    for engine in (None, "auto"):
+        assert choice.run_by(model, engine, device=CPU)[0].runtime == "openvino"
+    assert choice.run_by(model, "onnxruntime", device=CPU)[0].runtime == "onnxruntime"
+    assert of_package.trials == [("deltadiff-x4", "float32")]
+
+
+def test_a_file_of_the_package_is_run_by_what_is_right(of_package):
+    pytest.importorskip("openvino")
+    model = of_package(onnxruntime=Verdict(seconds=0.6), openvino=Verdict(fault="SIGILL"))
+    assert choice.run_by(model, None, device=CPU)[0].runtime == "onnxruntime"
+    with pytest.raises(ModelError, match=r"OpenVINO does not run the model deltadiff-x4 rightly .*\(SIGILL\)"):
+        choice.run_by(model, "openvino", device=CPU)
+
+
+def test_where_nothing_runs_a_file_of_the_package_the_reasons_are_told(of_package):
+    model = of_package(onnxruntime=Verdict(fault="it hangs"))
+    with pytest.raises(ModelError, match=r"Nothing that is installed .*\(ONNX Runtime: it hangs\); pip install torch"):
+        choice.run_by(model, None, device=CPU)
+
+
+def test_a_file_of_the_package_needs_no_export_and_no_gpu(of_package, monkeypatch):
+    monkeypatch.setattr("deltasr.engines.export.export", lambda model: pytest.fail("exported"))
+    default = catalogue.load()
+    assert choice.exported(default).content == of_package().files[0]
+    changed = catalogue.load()
+    next(changed.parameters()).data += 1
+    with pytest.raises(pytest.fail.Exception, match="exported"):
+        choice.exported(changed)
+    with pytest.raises(SettingError, match="runs on the CPU here, not on meta"):
+        choice.run_by(of_package(), None, device=torch.device("meta"))
+
+
+def test_torch_is_named_where_it_is_asked_for_and_not_installed(of_package, monkeypatch):
+    model = of_package(onnxruntime=Verdict(seconds=0.6))
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(ModelError, match="The engine torch needs PyTorch, which is not installed: pip install torch"):
+        choice.run_by(model, "torch", device=CPU)
+
+
+def test_other_peoples_files_stay_with_onnx_runtime():
+    class Foreign(ModelInterface):
+        takes_arrays, name = True, "foreign"
+
+    model = Foreign()
+    for engine in (None, "auto", "torch", "onnxruntime"):
+        assert choice.run_by(model, engine, device=CPU) == (model, None)
+    with pytest.raises(ModelError, match="foreign is run by ONNX Runtime"):
+        choice.run_by(model, "openvino", device=CPU)

@@ -8,6 +8,7 @@ import pytest
 
 from deltasr.engines import trial
 from deltasr.engines.choice import RUNTIMES
+from deltasr.models import catalogue
 
 BEGIN = """
 import os, signal, sys, time
@@ -110,3 +111,13 @@ def test_without_a_python_to_start_nothing_is_used(small_net, exported_small_net
     monkeypatch.setattr(trial, "COMMAND", [str(tmp_path / "absent")])
     found = trial.try_all(small_net, exported_small_net.content, ["onnxruntime"])["onnxruntime"]
     assert (found.fault, found.lasting) == ("FileNotFoundError", False)
+
+
+def test_files_of_the_package_are_tried_by_the_result_that_they_hold(fault):
+    model = catalogue.exported_network("deltadiff-x4", "onnxruntime")
+    found = trial.try_package(model, ["onnxruntime"])["onnxruntime"]
+    assert (found.fault, found.lasting) == ("", True)
+    assert 0 <= found.levels < 0.1
+    assert found.seconds > 0
+    fault(OFF)
+    assert "levels of 255 off torch" in trial.try_package(model, ["onnxruntime"])["onnxruntime"].fault

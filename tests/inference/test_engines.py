@@ -23,7 +23,7 @@ def cache(tmp_path, monkeypatch, exported_small_net):
     """Nothing is remembered, and nothing is exported again."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(choice, "_known", {})
-    monkeypatch.setattr(choice, "export", lambda model: exported_small_net)
+    monkeypatch.setattr("deltasr.engines.export.export", lambda model: exported_small_net)
 
 
 def levels(upscaler: Upscaler, **settings) -> np.ndarray:

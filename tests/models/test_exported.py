@@ -74,6 +74,15 @@ def test_layout_and_type_of_what_comes_in_do_not_matter(model):
     assert model(LR.double()).dtype == torch.float64
 
 
+def test_arrays_give_what_tensors_give(model):
+    """And layouts other than contiguous ones."""
+    expected = model(LR, 0.25, torch.tensor([0.3, 0.0, 1.0])).numpy()
+    turned = np.asfortranarray(LR.numpy())
+    found = model(turned, 0.25, np.array([0.3, 0.0, 1.0]))
+    assert isinstance(found, np.ndarray)
+    assert np.array_equal(found, expected)
+
+
 def test_a_file_is_found_by_its_name(exported_small_net, small_net, tmp_path):
     path = tmp_path / "mine.onnx"
     path.write_bytes(exported_small_net.content)
@@ -138,12 +147,11 @@ def test_openvinos_format_stays_with_openvino(exported_small_net):
         model.run_by("onnxruntime")
 
 
-def test_autocast_to_bfloat16_is_openvinos(exported_small_net, bf16):
+def test_openvino_computes_in_bfloat16_where_that_is_asked_for(exported_small_net, bf16):
     pytest.importorskip("openvino")
     model = ExportedModel(exported_small_net.content, exported_small_net.header, runtime="openvino")
     exact = model(LR)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        rounded = model(LR)
+    rounded = model.run_by("openvino", dtype="bfloat16")(LR)
     assert not torch.equal(exact, rounded)
     torch.testing.assert_close(exact, rounded, rtol=0, atol=0.05)
     assert torch.equal(model(LR), exact)

@@ -9,7 +9,7 @@ import pytest
 from deltasr.models.catalogue import BUNDLED
 
 REPOSITORY = Path(__file__).parents[2]
-WEIGHTS = {f"{name}{suffix}" for name in BUNDLED for suffix in (".md", ".safetensors")} | {
+WEIGHTS = {f"{name}{suffix}" for name in BUNDLED for suffix in (".md", ".onnx", ".safetensors")} | {
     "deltadiff-x4.map.safetensors"
 }
 

@@ -81,6 +81,11 @@ def _status(arguments: Sequence[str] | None) -> int:
     except DeltasrError as error:
         complain(str(error))
         return 1
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "torch":
+            raise
+        complain("this command, or an option of it, needs PyTorch, which is not installed: pip install torch")
+        return 1
     except SystemExit as refused:  # by cyclopts, for wrong arguments
         return refused.code if isinstance(refused.code, int) else int(refused.code is not None)
     except BaseException as error:

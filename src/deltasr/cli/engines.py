@@ -46,13 +46,13 @@ def engines_command(
     if dtype == "bfloat16":
         let_bf16_run()
     found = choice.verdicts(catalogue.load(model), dtype=dtype, refresh=refresh)
-    chosen = choice.best(found)
+    chosen = choice.best(found) if any(verdict.seconds is not None for verdict in found.values()) else None
     if json_:
         objects = {name: _as_object(name, verdict) for name, verdict in found.items()}
         print(json.dumps({"model": model, "dtype": dtype, "auto": chosen, "engines": objects}, indent=2))
         return
     rows = [_HEADS]
-    reference = found["torch"].seconds or 0.0
+    reference = found["torch"].seconds if "torch" in found else None
     for name in ("torch", *choice.RUNTIMES):
         verdict, number = found.get(name), choice.installed(name)
         if verdict is None:
@@ -61,12 +61,12 @@ def engines_command(
         elif verdict.seconds is None:
             rows.append((name, number or "-", "-", "-", f"not used: {verdict.fault}"))
         else:
-            speed = f"{reference / verdict.seconds:.2f}"
+            speed = "-" if reference is None else f"{reference / verdict.seconds:.2f}"
             rows.append((name, number or "-", f"{1000 * verdict.seconds:.0f}", speed, _agreement(name, verdict)))
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADS))]
     for row in rows:
         print(plain("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()))
-    print(plain(f"auto is {chosen} for {model} in {dtype}"))
+    print(plain(f"auto is {chosen or 'none of them'} for {model} in {dtype}"))
 
 
 def _agreement(name: str, verdict: Verdict) -> str:

@@ -49,7 +49,7 @@ def upscale_command(
     max_side: int | None = None,
     device: str = "auto",
     dtype: Literal["float32", "bfloat16", "float16"] = "float32",
-    engine: Literal["auto", "torch", "onnxruntime", "openvino"] = "torch",
+    engine: Literal["auto", "torch", "onnxruntime", "openvino"] | None = None,
     jobs: int | None = None,
     cluster: str | None = None,
     worker_cpus: float = 1,
@@ -121,6 +121,7 @@ def upscale_command(
     engine
         What runs the network: torch; onnxruntime or openvino, which are faster on CPUs and within one 8-bit level of
         torch; or auto, the fastest engine that is installed and was tried on this machine. See `deltasr engines`.
+        By default torch, or auto where torch is not installed.
     jobs
         How many pictures are upscaled at once, each by a worker process with its share of the cores; by default one
         per device, and on a cluster as many as fit.

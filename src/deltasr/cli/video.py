@@ -53,7 +53,7 @@ def upscale_videos(
         for outcome in run_jobs(jobs, work, existing=existing):
             tell(outcome)
             statuses.append(outcome.status)
-            next_file()
+            next_file(outcome)
     begun = "to do" if load_upscaler is None else "done"
     done = sum(status in ("done", "planned") for status in statuses)
     print(f"{done} {begun}, {statuses.count('skipped')} skipped, {statuses.count('failed')} failed")

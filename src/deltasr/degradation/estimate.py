@@ -26,7 +26,7 @@ from deltasr.degradation.jpeg_traces import (
     quality_of_table,
     transformed,
 )
-from deltasr.degradation.web import JPEG_ALONE, strength_of
+from deltasr.degradation.strength import JPEG_ALONE, strength_of
 from deltasr.errors import SettingError
 
 COEFFICIENTS = Path(__file__).with_name("estimator.json")

@@ -21,28 +21,15 @@ from deltasr.degradation.jpeg import Subsampling, jpeg
 from deltasr.degradation.realesrgan import OrderSettings, RealESRGAN, degrade_with
 from deltasr.degradation.resizing import Method
 from deltasr.degradation.shrinking import Shrinking
+from deltasr.degradation.strength import JPEG_ALONE, quality_of
 from deltasr.errors import SettingError
-from deltasr.resampling.tensors import mirror
+from deltasr.resampling.mirroring import mirror
 
-JPEG_ALONE = 0.5
-"""The largest strength at which a single JPEG compression is the only degradation."""
-
-_BEST_QUALITY, _WORST_QUALITY = 100, 30
 _HALVED_COLOUR = (0.2, 0.8)
 """Probability that the only JPEG is 4:2:0 rather than 4:4:4: near strength 0, and at `JPEG_ALONE`."""
 
 _BLOCK = 8
 _SMOOTH: tuple[Method, ...] = ("bicubic", "lanczos", "area", "bilinear")
-
-
-def quality_of(strength: float) -> int:
-    """The JPEG quality of a strength up to `JPEG_ALONE`."""
-    return round(_BEST_QUALITY - (_BEST_QUALITY - _WORST_QUALITY) * strength / JPEG_ALONE)
-
-
-def strength_of(quality: float) -> float:
-    """The strength whose pictures were saved once at a JPEG quality, 1 to 100; above `JPEG_ALONE` below quality 30."""
-    return (_BEST_QUALITY - quality) * JPEG_ALONE / (_BEST_QUALITY - _WORST_QUALITY)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from deltasr.arguments import is_whole, shown
 from deltasr.errors import SettingError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _BLOCK = 64
 _LARGEST_SEED = 2**64 - 1
@@ -49,6 +51,8 @@ class NoiseField:
         return replace(self, top=top, left=left)
 
     def __call__(self, t: int, like: Tensor) -> Tensor:
+        import torch
+
         channels, height, width = like.shape[1:]
         values = np.empty((channels, height, width), np.float32)
         for block_row in range(self.top // _BLOCK, (self.top + height - 1) // _BLOCK + 1):

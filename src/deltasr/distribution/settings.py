@@ -31,7 +31,7 @@ class UpscalerSettings:
     steps: int | None = None
     device: str = "auto"
     dtype: str = "float32"
-    engine: str = "torch"
+    engine: str | None = None
     tile: int | None = None
     consistency: bool | None = None
     ensemble: bool = False
@@ -74,7 +74,8 @@ class UpscalerSettings:
                 f"--blend-with {self.blend_with} needs a share for that model; set --blend, from 0 to 1."
             )
         if self.blend is None:
-            model = catalogue.load(self.model)
+            runtime = self.engine if self.engine in ("onnxruntime", "openvino") else None
+            model = catalogue.load(self.model, runtime=runtime)
         else:
             model = load_blended(self.model, self.blend, other=self.blend_with)
         if self.steps is None:

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import platform
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
-
-import torch
+from typing import TYPE_CHECKING, cast
 
 from deltasr import processor, user_cache
 from deltasr.arguments import shown
+from deltasr.devices import require_torch
 from deltasr.engines import trial
-from deltasr.engines.export import Exported, export, header_of, sample, weights_digest
+from deltasr.engines.inputs import sample
 from deltasr.engines.trial import Verdict
 from deltasr.errors import ModelError, OutputError, SettingError
 from deltasr.files import write_whole
-from deltasr.models.base import Model
+from deltasr.models import catalogue
 from deltasr.models.exported import ExportedModel
+from deltasr.models.interface import ModelInterface
 from deltasr.models.sessions import TITLES
+
+if TYPE_CHECKING:
+    from deltasr.devices import Device
+    from deltasr.engines.export import Exported
+    from deltasr.models.base import Model
 
 RUNTIMES = tuple(TITLES)
 ENGINES = ("auto", "torch", *RUNTIMES)
@@ -46,14 +53,16 @@ def require_engine(engine: object) -> None:
         raise SettingError(f"There is no engine '{shown(engine)}'; choose one of {', '.join(ENGINES)}.")
 
 
-def run_by(model: Model, engine: str, *, device: torch.device, dtype: str = "float32") -> tuple[Model, str | None]:
+def run_by(
+    model: ModelInterface, engine: str | None, *, device: Device, dtype: str = "float32"
+) -> tuple[ModelInterface, str | None]:
     """A model whose network an engine runs, with all the promises of the one it is made of.
 
     An engine other than torch is tried first, once for a machine, versions and model (`verdicts`).
 
     Args:
         model: any model, on the CPU or a GPU.
-        engine: one of `ENGINES`.
+        engine: one of `ENGINES`; None for what the model is made for, which is torch for all but files.
         device: where torch would run it.
         dtype: what it is to compute in.
 
@@ -64,31 +73,77 @@ def run_by(model: Model, engine: str, *, device: torch.device, dtype: str = "flo
         SettingError: there is no such engine, or it has not the device or the type.
         ModelError: the engine is not installed, cannot run the model, or does not run it rightly on this machine.
     """
-    require_engine(engine)
-    if engine in RUNTIMES and device.type != "cpu":
-        raise SettingError(
-            f"{TITLES[engine]} runs on the CPU here, not on {device}; leave the device or the engine out."
-        )
+    if engine is not None:
+        require_engine(engine)
+    if device.type != "cpu" and (engine in RUNTIMES or model.takes_arrays):
+        title = TITLES.get(engine or "", f"The model {model.name}")
+        raise SettingError(f"{title} runs on the CPU here, not on {device}; leave the device or the engine out.")
     if isinstance(model, ExportedModel):
-        model = model if engine in ("auto", "torch") else model.run_by(engine)
-        require_running(model)
+        return _file_run_by(model, engine, dtype), None
+    if model.takes_arrays:
+        if engine == "openvino":
+            raise ModelError(f"{model.name} is run by ONNX Runtime; choose the engine onnxruntime.")
         return model, None
-    if engine == "torch" or (engine == "auto" and device.type != "cpu"):
+    if engine in (None, "torch") or (engine == "auto" and device.type != "cpu"):
         return model, None
+    model = cast("Model", model)
     if engine == "auto":
         return _fastest(model, dtype)
-    require_installed(engine)
-    if dtype not in supported(engine):
-        raise SettingError(
-            f"{TITLES[engine]} does not compute in {dtype}; choose one of {', '.join(supported(engine))}."
-        )
-    fault = verdicts(model, dtype=dtype)[engine].fault
-    if fault:
+    _require(engine, dtype)
+    _require_right(model, engine, verdicts(model, dtype=dtype)[engine], "choose the engine torch, or ")
+    return _exported_model(model, engine, dtype), None
+
+
+def _file_run_by(model: ExportedModel, engine: str | None, dtype: str) -> ExportedModel:
+    """A file's model, run by an engine; one of the package's files by the fastest unless an engine is asked for."""
+    if engine in RUNTIMES:
+        _require(engine, dtype)
+        model = model.run_by(engine, dtype=dtype)
+    if model.expected is None:
+        model = model.run_by(model.runtime, dtype=dtype if dtype in model.dtypes else "float32")
+        require_running(model)
+        return model
+    if engine == "torch":
+        require_torch("The engine torch")
+    found = verdicts(model, dtype=dtype)
+    if engine in RUNTIMES:
+        _require_right(model, engine, found[engine], "")
+        return model
+    right = {name: verdict.seconds for name, verdict in found.items() if verdict.seconds is not None}
+    if not right:
+        faults = "; ".join(f"{TITLES[name]}: {verdict.fault}" for name, verdict in found.items())
         raise ModelError(
-            f"{TITLES[engine]} does not run the model {model.name} rightly on this machine ({fault}); choose the "
-            "engine torch, or try again by deltasr engines --refresh."
+            f"Nothing that is installed runs the model {model.name} rightly in {dtype} on this machine"
+            f"{f' ({faults})' if faults else ''}; pip install torch."
         )
-    return _exported_model(model, engine), None
+    return model.run_by(best(found), dtype=dtype)
+
+
+def _require(runtime: str, dtype: str) -> None:
+    """Make sure that a runtime is installed and computes in a type.
+
+    Raises:
+        ModelError: it is not installed.
+        SettingError: it does not.
+    """
+    require_installed(runtime)
+    if dtype not in supported(runtime):
+        raise SettingError(
+            f"{TITLES[runtime]} does not compute in {dtype}; choose one of {', '.join(supported(runtime))}."
+        )
+
+
+def _require_right(model: ModelInterface, runtime: str, verdict: Verdict, otherwise: str) -> None:
+    """Make sure that a runtime's verdict is good.
+
+    Raises:
+        ModelError: it is not.
+    """
+    if verdict.fault:
+        raise ModelError(
+            f"{TITLES[runtime]} does not run the model {model.name} rightly on this machine ({verdict.fault}); "
+            f"{otherwise}try again by deltasr engines --refresh."
+        )
 
 
 def require_running(model: ExportedModel) -> None:
@@ -114,7 +169,7 @@ def require_running(model: ExportedModel) -> None:
         )
 
 
-def _fastest(model: Model, dtype: str) -> tuple[Model, str | None]:
+def _fastest(model: Model, dtype: str) -> tuple[ModelInterface, str | None]:
     if not any(map(installed, RUNTIMES)):
         return model, "torch runs the network, since neither ONNX Runtime nor OpenVINO is installed"
     try:
@@ -127,14 +182,14 @@ def _fastest(model: Model, dtype: str) -> tuple[Model, str | None]:
         return model, "torch runs the network" + (
             f" ({'; '.join(faults)})" if faults else ", which no other engine does faster"
         )
-    return _exported_model(model, engine), None
+    return _exported_model(model, engine, dtype), None
 
 
 def best(found: dict[str, Verdict]) -> str:
-    """The engine that `auto` chooses, by the verdicts on all."""
+    """The engine that `auto` chooses, by the verdicts on all; at least one of them has to be good."""
     right = {name: verdict.seconds for name, verdict in found.items() if verdict.seconds is not None}
     engine = min(right, key=lambda name: right[name])
-    return engine if right[engine] <= _WORTH_IT * right["torch"] else "torch"
+    return engine if right[engine] <= _WORTH_IT * right.get("torch", math.inf) else "torch"
 
 
 def installed(runtime: str) -> str | None:
@@ -160,11 +215,12 @@ def supported(runtime: str) -> tuple[str, ...]:
     return ("float32", "bfloat16") if runtime == "openvino" else ("float32",)
 
 
-def verdicts(model: Model, *, dtype: str = "float32", refresh: bool = False) -> dict[str, Verdict]:
+def verdicts(model: ModelInterface, *, dtype: str = "float32", refresh: bool = False) -> dict[str, Verdict]:
     """The verdicts on torch and the installed runtimes that compute in a type, for a model on this machine.
 
     Each is tried once, which takes some seconds. The verdict is kept in this process, and for later ones in a file of
-    the user's cache folder, by processor, versions, number of threads, type and model.
+    the user's cache folder, by processor, versions, number of threads, type and model. torch is not loaded, and is not
+    among them, where the model is a file of the package.
 
     Raises:
         ModelError: the model cannot be exported.
@@ -176,24 +232,35 @@ def verdicts(model: Model, *, dtype: str = "float32", refresh: bool = False) -> 
     elif key not in _known and (found := user_cache.remembered(_FILE, dict[str, Verdict]).get(key)):
         _known[key] = found
     if key not in _known:
-        content = exported(model, refresh=refresh).content if runtimes else b""
-        _known[key] = trial.try_all(model, content, runtimes, dtype=dtype)
+        if isinstance(model, ExportedModel):
+            if model.expected is None:
+                raise ModelError(f"{model.name} is an exported file; name the model that it was made of.")
+            _known[key] = trial.try_package(model, runtimes, dtype=dtype)
+        else:
+            model = cast("Model", model)
+            content = exported(model, refresh=refresh).content if runtimes else b""
+            _known[key] = trial.try_all(model, content, runtimes, dtype=dtype)
         if all(verdict.lasting for verdict in _known[key].values()):
             user_cache.remember(_FILE, key, _known[key])
     return _known[key]
 
 
 def exported(model: Model, *, refresh: bool = False) -> Exported:
-    """A model in ONNX's format, from the user's cache folder where an earlier process has left it there.
+    """A model in ONNX's format: from the package, else from the user's cache folder where an earlier process left it.
 
     Args:
         model: what to export.
-        refresh: whether to export it again.
+        refresh: whether to export it again, if it is not in the package.
 
     Raises:
         ModelError: it cannot be exported.
     """
-    digest = hashlib.sha256(f"{weights_digest(model)} {version('torch')} {version('deltasr')}".encode()).hexdigest()
+    from deltasr.engines.export import Exported, export, header_of, weights_digest
+
+    weights = weights_digest(model)
+    if (ours := _of_package(model.name)) is not None and ours.header.sha256 == weights:
+        return Exported(ours.files[0], ours.header, {})
+    digest = hashlib.sha256(f"{weights} {version('torch')} {version('deltasr')}".encode()).hexdigest()
     file = user_cache.folder() / _FOLDER / f"{digest[:32]}.onnx"
     with suppress(OSError):
         if refresh:
@@ -207,15 +274,27 @@ def exported(model: Model, *, refresh: bool = False) -> Exported:
     return result
 
 
-def _exported_model(model: Model, runtime: str) -> ExportedModel:
+def _of_package(name: str) -> ExportedModel | None:
+    """The package's file of a model of that name, if there is one that can be read."""
+    with suppress(ModelError):
+        return catalogue.exported_network(name)
+    return None
+
+
+def _exported_model(model: Model, runtime: str, dtype: str) -> ExportedModel:
     known = exported(model)
-    return ExportedModel(known.content, known.header, runtime=runtime).eval()
+    return ExportedModel(known.content, known.header, runtime=runtime, dtype=dtype)
 
 
-def _key(model: Model, dtype: str) -> str:
+def _key(model: ModelInterface, dtype: str) -> str:
     """What the verdicts on a model hang on."""
-    threads = f"{torch.get_num_threads()} threads"
-    return ", ".join([model.name, weights_digest(model)[:12], dtype, threads, _machine()])
+    if isinstance(model, ExportedModel):
+        what = [f"{model.name} of the package", model.header.sha256[:12]]
+    else:
+        from deltasr.engines.export import weights_digest
+
+        what = [model.name, weights_digest(cast("Model", model))[:12]]
+    return ", ".join([*what, dtype, f"{processor.threads()} threads", _machine()])
 
 
 def _machine() -> str:

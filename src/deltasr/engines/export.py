@@ -12,6 +12,7 @@ import hashlib
 import logging
 import tempfile
 import warnings
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -23,14 +24,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from deltasr.engines.inputs import dials_of, reference_input, sample
 from deltasr.errors import ModelError, reason
 from deltasr.files import write_whole
 from deltasr.live_bytes import bytes_per_pixel
 from deltasr.models import catalogue
 from deltasr.models.base import Model
 from deltasr.models.configs import ARCHITECTURES
-from deltasr.models.exported import HEADER_KEY, ExportedModel, ExportHeader
+from deltasr.models.exported import EXPECTED_KEY, HEADER_KEY, ExportedModel, ExportHeader
 from deltasr.models.header import Header
+from deltasr.models.interface import ModelInterface
 from deltasr.models.sessions import OnnxRuntimeSession, openvino_core, require_package
 
 OPSET = 20
@@ -67,8 +70,12 @@ class _Graph(nn.Module):
         return self.model(lr, **dict(zip(self.dials, places, strict=True)))
 
 
-def export(model: Model) -> Exported:
+def export(model: ModelInterface, *, for_package: bool = False) -> Exported:
     """A model in ONNX's format, compared with torch on two small pictures before it is handed out.
+
+    Args:
+        model: what to export.
+        for_package: whether torch's result for a small picture goes along, which files in the package are tried by.
 
     Raises:
         ModelError: the model draws noise, torch cannot export it, the file's results are not torch's, or a package
@@ -76,15 +83,21 @@ def export(model: Model) -> Exported:
     """
     if isinstance(model, ExportedModel):
         raise ModelError(f"{model.name} is an exported file already; copy it, or export the model that it was made of.")
+    if not isinstance(model, Model):
+        raise ModelError(f"{model.name} is an ONNX file already; copy it.")
     if model.stochastic:
         raise ModelError(f"The model {model.name} draws noise, which an exported file cannot; export another model.")
     onnx = require_package("onnx", "Exporting a model")
     require_package("onnxscript", "Exporting a model")
-    model = copy.deepcopy(model).to("cpu", torch.float32).to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
+    model = copy.deepcopy(model)
+    model.to("cpu", torch.float32).to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
     header = header_of(model)
     with torch.device("cpu"), torch.inference_mode(False), torch.no_grad():
         proto = _proto(model, header)
         metadata = _metadata(model, header)
+        if for_package:
+            expected = by_torch(model, reference_input(model)).astype("<f4")
+            metadata[EXPECTED_KEY] = b64encode(expected.tobytes()).decode()
         for name, value in metadata.items():
             proto.metadata_props.add(key=name, value=value)
         onnx.checker.check_model(proto, full_check=True)
@@ -160,26 +173,6 @@ def weights_digest(model: Model) -> str:
         digest.update(f"{name} {values.dtype} {tuple(values.shape)}\n".encode())
         digest.update(values.view(torch.uint8).numpy().tobytes() if values.ndim else values.numpy().tobytes())
     return digest.hexdigest()
-
-
-def dials_of(model: Model | ExportHeader) -> list[str]:
-    """The names of a model's dials, in the order of the graph's inputs."""
-    return ["fidelity"] * model.dial + ["restoration"] * model.restoring
-
-
-def sample(model: Model, height: int, width: int, *, count: int = 1, seed: int = 0) -> dict[str, np.ndarray]:
-    """Inputs of the graph: a picture of smooth and sharp parts, (count, 3, about height, about width), and dials."""
-    needs = model.size_requirements
-    height, width = (max(needs.minimum, -(-side // needs.multiple_of) * needs.multiple_of) for side in (height, width))
-    if needs.square:
-        height = width = max(height, width)
-    generator = np.random.default_rng(seed)
-    rows, columns = np.mgrid[:height, :width]
-    waves = 0.5 + 0.5 * np.sin(rows / 3 + columns / 5 + np.arange(3)[:, None, None])
-    steps = (rows // 4 + columns // 6) % 2
-    noise = generator.random((count, 3, height, width))
-    arrays = {"lr": (0.5 * waves + 0.3 * steps + 0.2 * noise).astype(np.float32)}
-    return arrays | {name: generator.random(count, np.float32) for name in dials_of(model)}
 
 
 @torch.inference_mode()

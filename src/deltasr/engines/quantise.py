@@ -15,7 +15,8 @@ import msgspec
 import numpy as np
 import torch
 
-from deltasr.engines.export import Exported, dials_of
+from deltasr.engines.export import Exported
+from deltasr.engines.inputs import dials_of
 from deltasr.errors import SettingError
 from deltasr.models.exported import HEADER_KEY
 from deltasr.models.sessions import openvino_core, require_package

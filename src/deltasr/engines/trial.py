@@ -9,19 +9,21 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import numpy as np
-import torch
 
 from deltasr import processor
-from deltasr.devices import order_channels_last, usable
-from deltasr.engines.export import by_torch, sample
-from deltasr.models.base import Model
+from deltasr.devices import CPU, order_channels_last, usable
+from deltasr.engines.inputs import reference_input, sample
+
+if TYPE_CHECKING:
+    from deltasr.models.base import Model
+    from deltasr.models.exported import ExportedModel
 
 COMMAND = [sys.executable, "-P", "-m", "deltasr.engines.child"]
 """What a child runs; its arguments follow."""
@@ -38,8 +40,11 @@ _SIZES = ((24, 20, 2), (33, 17, 1), (96, 96, 1))
 _ROUNDS = 5
 
 
-Inputs = Sequence[dict[str, np.ndarray]]
-"""Arrays by the names of a network's inputs, for one run after the other."""
+Arrays = dict[str, np.ndarray]
+"""By the names of a network's inputs."""
+
+Inputs = Sequence[Arrays]
+"""For one run after the other."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,10 +72,58 @@ def try_all(model: Model, content: bytes, runtimes: Sequence[str], *, dtype: str
         runtimes: of `onnxruntime` and `openvino`.
         dtype: what torch computes in when it is timed, and what runtimes compute in.
     """
+    import torch
+
+    from deltasr.engines.export import by_torch
+
     model = copy.deepcopy(model).eval()
     order_channels_last(model)
+    used, _ = usable(dtype, CPU)
+
+    def timed(arrays: Arrays) -> float:
+        with torch.autocast("cpu", dtype=getattr(torch, used), enabled=used != "float32"):
+            started = time.perf_counter()
+            by_torch(model, arrays)
+            return time.perf_counter() - started
+
     inputs = [sample(model, height, width, count=count) for height, width, count in _SIZES]
+
+    def expected() -> list[np.ndarray]:
+        return [by_torch(model, arrays) for arrays in inputs]
+
+    verdicts, seconds = _tried(content, runtimes, inputs, expected, dtype, timed)
+    return {"torch": Verdict(seconds=seconds, levels=0.0), **verdicts}
+
+
+def try_package(model: ExportedModel, runtimes: Sequence[str], *, dtype: str = "float32") -> dict[str, Verdict]:
+    """Try runtimes with a file of the package without torch, whose result for a small picture is in the file.
+
+    Args:
+        model: it, with `expected`.
+        runtimes: of `onnxruntime` and `openvino`, timed in turns.
+        dtype: what they compute in.
+    """
+    assert model.expected is not None
+    results, (height, width, count) = [model.expected], _SIZES[-1]
+    inputs = [reference_input(model), sample(model, height, width, count=count)]
+    return _tried(model.files[0], runtimes, inputs, lambda: results, dtype, None)[0]
+
+
+def _tried(
+    content: bytes,
+    runtimes: Sequence[str],
+    inputs: Inputs,
+    expected: Callable[[], Sequence[np.ndarray]],
+    dtype: str,
+    timed: Callable[[Arrays], float] | None,
+) -> tuple[dict[str, Verdict], float]:
+    """The verdicts on runtimes, and the seconds of what is timed beside them, at best.
+
+    The results for the first inputs are compared with those that are expected.
+    """
     verdicts: dict[str, Verdict] = {}
+    times: dict[str, list[float]] = {}
+    beside: list[float] = []
     with tempfile.TemporaryDirectory() as place, ExitStack() as stack:
         children = {}
         for runtime in runtimes:
@@ -80,12 +133,12 @@ def try_all(model: Model, content: bytes, runtimes: Sequence[str], *, dtype: str
             except _FaultError as fault:
                 verdicts[runtime] = fault.verdict
                 continue
-            verdicts[runtime] = _compared(found, [by_torch(model, arrays) for arrays in inputs], LEVELS[dtype])
+            verdicts[runtime] = _compared(found, expected(), LEVELS[dtype])
             if not verdicts[runtime].fault:
-                children[runtime] = child
-        times: dict[str, list[float]] = {"torch": [], **{runtime: [] for runtime in children}}
+                children[runtime], times[runtime] = child, []
         for _ in range(_ROUNDS):
-            times["torch"].append(_seconds_of_torch(model, inputs[-1], dtype))
+            if timed is not None:
+                beside.append(timed(inputs[-1]))
             for runtime, child in list(children.items()):
                 try:
                     times[runtime].append(child.seconds())
@@ -94,7 +147,7 @@ def try_all(model: Model, content: bytes, runtimes: Sequence[str], *, dtype: str
                     del children[runtime]
     for runtime in children:
         verdicts[runtime] = msgspec.structs.replace(verdicts[runtime], seconds=min(times[runtime]))
-    return {"torch": Verdict(seconds=min(times["torch"]), levels=0.0), **verdicts}
+    return verdicts, min(beside, default=0.0)
 
 
 def try_file(content: bytes, weights: bytes, runtime: str, inputs: Inputs, *, dtype: str = "float32") -> Verdict:
@@ -115,18 +168,11 @@ def try_file(content: bytes, weights: bytes, runtime: str, inputs: Inputs, *, dt
     return Verdict()
 
 
-def _seconds_of_torch(model: Model, arrays: dict[str, np.ndarray], dtype: str) -> float:
-    used, _ = usable(dtype, torch.device("cpu"))
-    with torch.autocast("cpu", dtype=used, enabled=used != torch.float32):
-        started = time.perf_counter()
-        by_torch(model, arrays)
-        return time.perf_counter() - started
-
-
-def _compared(found: list[np.ndarray], expected: list[np.ndarray], limit: float) -> Verdict:
-    if any(one.shape != other.shape for one, other in zip(found, expected, strict=True)):
+def _compared(found: list[np.ndarray], expected: Sequence[np.ndarray], limit: float) -> Verdict:
+    pairs = list(zip(found, expected, strict=False))
+    if any(one.shape != other.shape for one, other in pairs):
         return Verdict(fault="its results have another size than torch's")
-    levels = max(float(np.abs(one - other).max()) * 255 for one, other in zip(found, expected, strict=True))
+    levels = max(float(np.abs(one - other).max()) * 255 for one, other in pairs)
     if not levels <= limit:  # not a number, too
         return Verdict(fault=f"its results are {levels:.2g} levels of 255 off torch's")
     return Verdict(levels=levels)
@@ -155,7 +201,7 @@ class _Child:
         for number, arrays in enumerate(inputs):
             np.savez(folder / f"input-{number}.npz", allow_pickle=False, **arrays)
         self._results = [folder / f"result-{number}.npy" for number in range(len(inputs))]
-        command = [*COMMAND, runtime, dtype, str(torch.get_num_threads()), str(folder)]
+        command = [*COMMAND, runtime, dtype, str(processor.threads()), str(folder)]
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._process: subprocess.Popen[str] | None = None
         self._failure = ""

@@ -6,15 +6,13 @@ are not exact on flat areas, however, and opaque areas must stay opaque.
 
 from __future__ import annotations
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+from deltasr.arrays import Array, namespace
 
 REACH = 1
 """LR pixels to each side that a result of `keep_flat` depends on."""
 
 
-def keep_flat(sr: Tensor, lr: Tensor) -> Tensor:
+def keep_flat(sr: Array, lr: Array) -> Array:
     """Restore the input's value where it determines the whole area of an LR pixel.
 
     That is where an LR pixel and its eight neighbours are equal, and where it is fully opaque, or fully transparent,
@@ -23,26 +21,34 @@ def keep_flat(sr: Tensor, lr: Tensor) -> Tensor:
     model's result stays, since the edge may be on either side.
 
     Args:
-        sr: (C, s h, s w), an upscaled plane.
-        lr: (C, h, w), the plane it was made from, in [0, 1].
+        sr: (C, s h, s w), an upscaled plane; a tensor or an array.
+        lr: (C, h, w), the plane it was made from, in [0, 1]; the same kind.
 
     Returns:
         (C, s h, s w).
     """
-    square = 2 * REACH + 1
-    flat = _highest(lr, square, square) == _lowest(lr, square, square)
-    highest = torch.maximum(_highest(lr, square, 1), _highest(lr, 1, square))
-    lowest = torch.minimum(_lowest(lr, square, 1), _lowest(lr, 1, square))
+    xp = namespace(sr)
+    flat = _highest(_highest(lr, -1), -2) == _lowest(_lowest(lr, -1), -2)
+    highest = xp.maximum(_highest(lr, -1), _highest(lr, -2))
+    lowest = xp.minimum(_lowest(lr, -1), _lowest(lr, -2))
     whole = flat | ((lr == 1) & (lowest > 0)) | ((lr == 0) & (highest < 1))
     scale = sr.shape[-1] // lr.shape[-1]
-    keep, level = (plane.repeat_interleave(scale, -2).repeat_interleave(scale, -1) for plane in (whole, lr))
-    return torch.where(keep, level, sr)
+    channels, height, width = lr.shape
+    keep, level = (
+        xp.broadcast_to(plane[:, :, None, :, None], (channels, height, scale, width, scale)).reshape(sr.shape)
+        for plane in (whole, lr)
+    )
+    return xp.where(keep, level, sr)
 
 
-def _highest(plane: Tensor, height: int, width: int) -> Tensor:
-    """The largest value in windows around each pixel."""
-    return F.max_pool2d(plane, (height, width), stride=1, padding=(height // 2, width // 2))
+def _highest(plane: Array, axis: int) -> Array:
+    """The largest of each pixel and its two neighbours along an axis."""
+    along = plane.swapaxes(axis, -1)
+    xp, beyond = namespace(plane), [along[..., :1], along, along[..., -1:]]
+    repeated = xp.concatenate(beyond, -1)
+    highest = xp.maximum(xp.maximum(repeated[..., :-2], along), repeated[..., 2:])
+    return highest.swapaxes(axis, -1)
 
 
-def _lowest(plane: Tensor, height: int, width: int) -> Tensor:
-    return -_highest(-plane, height, width)
+def _lowest(plane: Array, axis: int) -> Array:
+    return -_highest(-plane, axis)

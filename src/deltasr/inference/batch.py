@@ -6,7 +6,6 @@ function.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -17,14 +16,15 @@ from deltasr.errors import PictureError, SettingError
 from deltasr.imaging import limits
 from deltasr.imaging.formats import format_named
 from deltasr.inference import sizes
-from deltasr.planning import Existing, Job, Outcome, run_jobs
+from deltasr.inference.pipeline import Stages, run_overlapped
+from deltasr.planning import Existing, Job, Outcome
 
 if TYPE_CHECKING:
     from deltasr.imaging import Picture
     from deltasr.inference.maps import Map
     from deltasr.inference.upscaler import Upscaler
-    from deltasr.models.base import Model
     from deltasr.models.facts import Facts
+    from deltasr.models.interface import ModelInterface
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +116,9 @@ def upscale_files(
     existing: Existing = "fail",
     progress: Callable[[Job, float], None] = lambda job, share: None,
 ) -> Iterator[Outcome]:
-    """Upscale one file after the other; an error with one file is its outcome, and the others go on.
+    """Upscale files in order; an error with one file is its outcome, and the others go on.
+
+    While one is computed, the next is read and the one before is written (`inference.pipeline`).
 
     Args:
         upscaler: used for all files.
@@ -131,10 +133,8 @@ def upscale_files(
     Raises:
         SettingError: a setting is wrong for every file.
     """
-    work = partial(
-        upscale_file, upscaler=upscaler, request=request, progress=progress, replace_maps=existing == "overwrite"
-    )
-    return run_jobs(jobs, work, existing=existing)
+    stages = _stages(upscaler, request, progress=progress, replace_maps=existing == "overwrite")
+    return run_overlapped(jobs, stages, existing=existing)
 
 
 def upscale_file(
@@ -156,38 +156,69 @@ def upscale_file(
     Raises:
         PictureError, ModelError, SettingError, OSError, MemoryError: the picture cannot be read, upscaled or written.
     """
-    from deltasr.imaging.read import read_picture
-    from deltasr.imaging.write import write_picture
+    return _stages(upscaler, request, progress=progress, replace_maps=replace_maps).all(job)
 
-    started = time.monotonic()
-    if request.map is not None:
+
+@dataclass(frozen=True)
+class _Upscaled:
+    """A result, and the pictures of its map, if one is asked for."""
+
+    result: Picture
+    maps: list[Picture]
+
+
+def _stages(
+    upscaler: Upscaler, request: Request, *, progress: Callable[[Job, float], None], replace_maps: bool
+) -> Stages[Picture, _Upscaled]:
+    """The parts of the work on a file."""
+
+    def read(job: Job) -> Picture:
+        from deltasr.imaging.read import read_picture
+
+        if request.map is not None:
+            from deltasr.inference import maps
+
+            taken = [file for file in maps.files_of(job.target, request.map) if file.exists() and not replace_maps]
+            if taken:
+                raise PictureError(f"{taken[0]} already exists; choose --overwrite, or another output.")
+        return read_picture(job.source, max_pixels=request.max_pixels)
+
+    def compute(job: Job, picture: Picture) -> _Upscaled:
+        result = upscale_picture(
+            picture,
+            upscaler=upscaler,
+            request=request,
+            format_name=request.output_format or job.target.suffix,
+            progress=partial(progress, job),
+        )
+        if request.map is None:
+            return _Upscaled(result, [])
         from deltasr.inference import maps
 
-        taken = [file for file in maps.files_of(job.target, request.map) if file.exists() and not replace_maps]
-        if taken:
-            raise PictureError(f"{taken[0]} already exists; choose --overwrite, or another output.")
-    picture = read_picture(job.source, max_pixels=request.max_pixels)
-    result = upscale_picture(
-        picture,
-        upscaler=upscaler,
-        request=request,
-        format_name=request.output_format or job.target.suffix,
-        progress=partial(progress, job),
-    )
-    job.target.parent.mkdir(parents=True, exist_ok=True)
-    if request.map is not None:
         scale = upscaler.model.scale
-        shown = maps.pictures_of(picture, result, request.map, scale=scale, tile=upscaler.tile)
-        maps.write_maps(shown, job.target, request.map)
-    lost = write_picture(result, job.target, format=request.output_format, quality=request.quality, strip=request.strip)
-    return Outcome(
-        source=job.source,
-        target=job.target,
-        status="done",
-        notes=(*result.notes, *lost),
-        size=(result.height, result.width),
-        seconds=time.monotonic() - started,
-    )
+        return _Upscaled(result, maps.pictures_of(picture, result, request.map, scale=scale, tile=upscaler.tile))
+
+    def write(job: Job, made: _Upscaled) -> Outcome:
+        from deltasr.imaging.write import write_picture
+
+        job.target.parent.mkdir(parents=True, exist_ok=True)
+        if request.map is not None:
+            from deltasr.inference import maps
+
+            maps.write_maps(made.maps, job.target, request.map)
+        result = made.result
+        lost = write_picture(
+            result, job.target, format=request.output_format, quality=request.quality, strip=request.strip
+        )
+        return Outcome(
+            source=job.source,
+            target=job.target,
+            status="done",
+            notes=(*result.notes, *lost),
+            size=(result.height, result.width),
+        )
+
+    return Stages(read, compute, write)
 
 
 def upscale_picture(
@@ -242,7 +273,9 @@ def _in_proportion(side: int, asked: int, of: int) -> int:
     return max(1, round(side * asked / of))
 
 
-def _result_size(model: Model | Facts, picture: Picture, request: Request, format_name: str) -> tuple[int, int]:
+def _result_size(
+    model: ModelInterface | Facts, picture: Picture, request: Request, format_name: str
+) -> tuple[int, int]:
     """The (height, width) of a picture's result.
 
     Raises:

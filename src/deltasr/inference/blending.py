@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
+from deltasr.arrays import Array, to_numpy
 from deltasr.inference.tiling import Span
 
-Emit = Callable[[slice, slice, Tensor], None]
+Emit = Callable[[slice, slice, Array], None]
 """Takes rows, columns and the finished values (K, rows, columns) of the final picture."""
 
 
@@ -22,7 +23,7 @@ class Cropped:
     def start_row(self, row: Span) -> None:
         """Begin, or begin again, a row of tiles."""
 
-    def add(self, row: Span, column: Span, values: Tensor) -> None:
+    def add(self, row: Span, column: Span, values: Array) -> None:
         """Take one tile, (K, rows, columns)."""
         self._emit(row.result, column.result, values)
 
@@ -43,33 +44,33 @@ class Blended:
 
     def __init__(self, emit: Emit, *, width: int, planes: int) -> None:
         self._emit = emit
-        self._row = self._carried = torch.empty(planes, 0, width)
+        self._row = self._carried = np.empty((planes, 0, width), np.float32)
 
     def start_row(self, row: Span) -> None:
         """Begin, or begin again, a row of tiles."""
         planes, _, width = self._carried.shape
-        self._row = torch.zeros(planes, row.result.stop - row.result.start, width)
+        self._row = np.zeros((planes, row.result.stop - row.result.start, width), np.float32)
 
-    def add(self, row: Span, column: Span, values: Tensor) -> None:
+    def add(self, row: Span, column: Span, values: Array) -> None:
         """Take one tile, (K, rows, columns)."""
-        self._row[:, :, column.result] += values.cpu() * (weights(row)[:, None] * weights(column))
+        self._row[:, :, column.result] += to_numpy(values) * (weights(row)[:, None] * weights(column))
 
     def end_row(self, row: Span) -> None:
         """The row's last tile has been added."""
         self._row[:, : row.fade_in] += self._carried
         finished = self._row.shape[1] - row.fade_out
-        self._carried = self._row[:, finished:].clone()
+        self._carried = self._row[:, finished:].copy()
         rows = slice(row.result.start, row.result.start + finished)
         self._emit(rows, slice(0, self._row.shape[2]), self._row[:, :finished])
 
 
-def weights(span: Span) -> Tensor:
+def weights(span: Span) -> NDArray[np.float32]:
     """(result,): 1, and linear ramps over pixels shared with a neighbour, which sum to 1 with its own."""
-    result = torch.ones(span.result.stop - span.result.start)
+    result = np.ones(span.result.stop - span.result.start, np.float32)
     result[: span.fade_in] = _ramp(span.fade_in)
     result[len(result) - span.fade_out :] = 1 - _ramp(span.fade_out)
     return result
 
 
-def _ramp(length: int) -> Tensor:
-    return (torch.arange(length) + 0.5) / max(length, 1)
+def _ramp(length: int) -> NDArray[np.float32]:
+    return (np.arange(length, dtype=np.float32) + np.float32(0.5)) / np.float32(max(length, 1))

@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from torch import Tensor
-
 from deltasr.arguments import is_number, shown
+from deltasr.arrays import Array
 from deltasr.degradation.estimate import estimate_strength
 from deltasr.diffusion.noise import NoiseField
 from deltasr.errors import SettingError
 from deltasr.imaging import Picture
 from deltasr.imaging.picture import OWN_TEXT
 from deltasr.models import catalogue
-from deltasr.models.base import Model
+from deltasr.models.interface import ModelInterface
 
 Restoration = float | Literal["auto"]
 """How degraded a picture is, in [0, 1], or `auto` to estimate it from the picture."""
@@ -34,13 +33,13 @@ class Conditions:
 
     noise: NoiseField = field(default_factory=NoiseField)
     fidelity: float | None = None
-    restoration: float | Tensor = 0.0
+    restoration: float | Array = 0.0
 
     def at(self, top: int, left: int) -> Conditions:
         """The inputs for a window of the picture whose upper left corner is there, in LR pixels."""
         return replace(self, noise=self.noise.at(top, left))
 
-    def arguments(self, model: Model) -> dict[str, Any]:
+    def arguments(self, model: ModelInterface) -> dict[str, Any]:
         """The keyword arguments of the model's `forward`."""
         noise = {"noise": self.noise} if model.stochastic else {}
         fidelity = {"fidelity": self.fidelity} if model.dial else {}
@@ -48,7 +47,7 @@ class Conditions:
         return {**noise, **fidelity, **restoration}
 
 
-def require_fidelity(model: Model, fidelity: float | None) -> None:
+def require_fidelity(model: ModelInterface, fidelity: float | None) -> None:
     """Make sure that a model can be run with a fidelity; None, its own default, is always possible.
 
     Raises:
@@ -64,7 +63,7 @@ def require_fidelity(model: Model, fidelity: float | None) -> None:
         raise SettingError(f"A fidelity of {shown(fidelity)} is not possible; give a number from 0 to 1.")
 
 
-def require_restoration(model: Model, restoration: Restoration) -> None:
+def require_restoration(model: ModelInterface, restoration: Restoration) -> None:
     """Make sure that a model can be run with a restoration; `auto` is always possible.
 
     Raises:

@@ -7,6 +7,8 @@ clamp to [0, 1] has to be iterated: alternating projections onto two convex sets
 Both operators are the same at every place, and apply to one axis after the other. Each is therefore one small matrix,
 from a window of samples to the block in its middle, which multiplies all windows at once. The result is held with
 mirrored borders around it. They stay mirrored, because the pseudo-inverse of a mirrored residual is mirrored too.
+
+Pictures are tensors or NumPy's arrays; results are the same kind.
 """
 
 from __future__ import annotations
@@ -16,11 +18,10 @@ from functools import lru_cache
 from math import ceil
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from deltasr.arrays import Array, empty, lerp, like, namespace, windows, without_gradients
 from deltasr.resampling.kernels import UPSAMPLING_REACH, Floats, resize_matrix
-from deltasr.resampling.tensors import mirror
+from deltasr.resampling.mirroring import mirror
 
 ITERATIONS = 5
 """Measured on Set14 from bicubic starts, as LR-PSNR of the 8-bit result for the worst of the 14 pictures: 32
@@ -46,13 +47,12 @@ _NO_LONGER = 0.1
 """From this restoration on nothing is projected, since it would bring back the faults of the input."""
 
 
-def share_at(restoration: Tensor) -> Tensor:
+def share_at(restoration: Array) -> Array:
     """How much of the projection is right for pictures that are degraded so far, both (N,): 1 at 0, falling evenly."""
-    return (1 - restoration / _NO_LONGER).clamp(0, 1)
+    return (1 - restoration / _NO_LONGER).clip(0, 1)
 
 
-@torch.no_grad()
-def project(sr: Tensor, lr: Tensor, *, iterations: int = ITERATIONS, share: Tensor | None = None) -> Tensor:
+def project(sr: Array, lr: Array, *, iterations: int = ITERATIONS, share: Array | None = None) -> Array:
     """Move a result to a picture beside it that has values in [0, 1] and downscales to the input.
 
     Args:
@@ -67,25 +67,33 @@ def project(sr: Tensor, lr: Tensor, *, iterations: int = ITERATIONS, share: Tens
     """
     if share is not None and not share.any():
         return sr
+    with without_gradients(sr):
+        projected = _projected(sr, lr, iterations)
+        if share is None or share.min() == 1:
+            return projected
+        return lerp(sr, projected, share[:, None, None, None])
+
+
+def _projected(sr: Array, lr: Array, iterations: int) -> Array:
     batch, channels, height, width = lr.shape
     scale = sr.shape[-1] // width
     target = lr.reshape(batch * channels, height, width)
     rows, columns = _Axis.of(height, scale), _Axis.of(width, scale)
     previous = ahead = mirror(sr.reshape(batch * channels, *sr.shape[-2:]), rows.hr, columns.hr)
     for iteration in range(iterations):
-        residual = target - _down(ahead, scale)[:, :height, :width].clamp(0, 1)
+        residual = target - _down(ahead, scale)[:, :height, :width].clip(0, 1)
         extrapolated = iteration > 1
-        if not extrapolated and residual.abs().max() < _CLOSE_ENOUGH:
+        if not extrapolated and abs(residual).max() < _CLOSE_ENOUGH:
             break
-        current = _pseudo_inverse(mirror(residual, rows.lr, columns.lr), scale).add_(ahead).clamp_(0, 1)
-        ahead = current if iteration == 0 else previous.lerp_(current, 1 + _MOMENTUM)
+        current = _pseudo_inverse(mirror(residual, rows.lr, columns.lr), scale)
+        current += ahead
+        namespace(current).clip(current, 0, 1, out=current)
+        ahead = current if iteration == 0 else lerp(previous, current, 1 + _MOMENTUM, out=previous)
         previous = current
-    projected = previous[:, rows.inside, columns.inside].reshape(sr.shape)
-    return projected if share is None or share.min() == 1 else torch.lerp(sr, projected, share[:, None, None, None])
+    return previous[:, rows.inside, columns.inside].reshape(sr.shape)
 
 
-@torch.no_grad()
-def determined(lr: Tensor, scale: int) -> Tensor:
+def determined(lr: Array, scale: int) -> Array:
     """U (D U)^-1 y: of all pictures that downscale to the input the one of least norm, which the input determines.
 
     What any other one of them has besides downscales to 0.
@@ -99,9 +107,10 @@ def determined(lr: Tensor, scale: int) -> Tensor:
     """
     batch, channels, height, width = lr.shape
     rows, columns = _Axis.of(height, scale), _Axis.of(width, scale)
-    planes = mirror(lr.reshape(batch * channels, height, width), rows.lr, columns.lr)
-    result = _pseudo_inverse(planes, scale)[:, rows.inside, columns.inside]
-    return result.reshape(batch, channels, scale * height, scale * width)
+    with without_gradients(lr):
+        planes = mirror(lr.reshape(batch * channels, height, width), rows.lr, columns.lr)
+        result = _pseudo_inverse(planes, scale)[:, rows.inside, columns.inside]
+        return result.reshape(batch, channels, scale * height, scale * width)
 
 
 @dataclass(frozen=True)
@@ -131,22 +140,21 @@ class _Axis:
         )
 
 
-def _down(hr: Tensor, scale: int) -> Tensor:
+def _down(hr: Array, scale: int) -> Array:
     """D: (M, H, W), places `_Axis.hr`, to LR pixels from the picture's first to beyond its last."""
-    matrix = _matrices(scale)[0].to(hr)
+    matrix = like(_matrices(scale)[0], hr)
     return _along_columns(_along_rows(hr, matrix, scale * _BLOCK), matrix, scale * _BLOCK)
 
 
-def _pseudo_inverse(residual: Tensor, scale: int) -> Tensor:
+def _pseudo_inverse(residual: Array, scale: int) -> Array:
     """U (D U)^-1: (M, h, w), places `_Axis.lr`, to those of `_Axis.hr`."""
-    _, inverse, up = (matrix.to(residual) for matrix in _matrices(scale))
+    _, inverse, up = (like(matrix, residual) for matrix in _matrices(scale))
     sharp = _along_columns(_along_rows(residual, inverse, _BLOCK), inverse, _BLOCK)
     return _along_rows(_along_columns(sharp, up, _BLOCK), up, _BLOCK)
 
 
 @lru_cache(maxsize=16)
-@torch.inference_mode(False)
-def _matrices(scale: int) -> tuple[Tensor, Tensor, Tensor]:
+def _matrices(scale: int) -> tuple[Floats, Floats, Floats]:
     """D, (D U)^-1 and U along one axis, (block, window), float64: a block's samples from those around it."""
 
     def operators(reach: int) -> tuple[Floats, Floats]:
@@ -156,20 +164,21 @@ def _matrices(scale: int) -> tuple[Tensor, Tensor, Tensor]:
     down, up = operators(UPSAMPLING_REACH)
     down, up = down[UPSAMPLING_REACH:][:_BLOCK], up[scale * UPSAMPLING_REACH :][: scale * _BLOCK]
     inverse = np.linalg.inv(np.matmul(*operators(_INVERSE_REACH)))[_INVERSE_REACH:][:_BLOCK]
-    return torch.from_numpy(down), torch.from_numpy(inverse), torch.from_numpy(up)
+    return down, inverse, up
 
 
-def _along_rows(image: Tensor, matrix: Tensor, step: int) -> Tensor:
+def _along_rows(image: Array, matrix: Array, step: int) -> Array:
     """Windows of a picture's columns, one every `step` samples, each times a matrix (block, window), end to end."""
-    windows = image.unfold(-2, matrix.shape[1], step).mT
-    result = image.new_empty(*windows.shape[:2], len(matrix), image.shape[-1])
-    for plane, blocks in zip(windows, result, strict=True):
-        torch.matmul(matrix, plane, out=blocks)
-    return result.flatten(1, 2)
+    xp = namespace(image)
+    seen = windows(image, -2, matrix.shape[1], step).swapaxes(-2, -1)
+    result = empty((*seen.shape[:2], len(matrix), image.shape[-1]), image)
+    for plane, blocks in zip(seen, result, strict=True):
+        xp.matmul(matrix, plane, out=blocks)
+    return result.reshape(len(image), -1, image.shape[-1])
 
 
-def _along_columns(image: Tensor, matrix: Tensor, step: int) -> Tensor:
+def _along_columns(image: Array, matrix: Array, step: int) -> Array:
     """The same of a picture's rows."""
-    windows = image.flatten(0, 1).unfold(-1, matrix.shape[1], step).transpose(0, 1)
-    blocks = torch.bmm(windows, matrix.mT.expand(len(windows), -1, -1))
-    return blocks.transpose(0, 1).reshape(*image.shape[:2], -1)
+    seen = windows(image.reshape(-1, image.shape[-1]), -1, matrix.shape[1], step).swapaxes(0, 1)
+    blocks = seen @ namespace(image).broadcast_to(matrix.swapaxes(0, 1), (len(seen), *matrix.shape[::-1]))
+    return blocks.swapaxes(0, 1).reshape(*image.shape[:2], -1)

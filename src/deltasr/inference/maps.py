@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from deltasr.errors import SettingError
 from deltasr.imaging import Picture
@@ -19,8 +17,7 @@ from deltasr.imaging.write import write_picture
 from deltasr.inference import consistency
 from deltasr.inference.sizes import Size
 from deltasr.inference.upscaler import Upscaler
-from deltasr.models.base import Model
-from deltasr.models.error_map import COVERAGE, STEPS_PER_LEVEL
+from deltasr.models.interface import ModelInterface
 
 Map = Literal["error", "determined"]
 
@@ -81,6 +78,8 @@ def require_splittable(source: Size, result: Size, *, scale: int) -> None:
 
 def overlay(result: Picture) -> Picture:
     """The result in grey, darkened, under the colours of its error map: black for 0 to yellow for 64 levels."""
+    from deltasr.models.error_map import STEPS_PER_LEVEL
+
     assert result.error_map is not None
     share = np.sqrt(np.minimum(result.error_map / (STEPS_PER_LEVEL * _BRIGHTEST), 1))
     places = np.linspace(0, 1, len(_RAMP[0]))
@@ -128,21 +127,23 @@ def write_maps(pictures: list[Picture], target: Path, kind: Map) -> None:
         write_picture(picture, file)
 
 
-class _Determined(Model):
+class _Determined(ModelInterface):
     """The part of a result that its input determines, clamped to [0, 1], as a model that an `Upscaler` runs."""
 
+    takes_arrays = True
     name = "determined"
     receptive_field = consistency.DETERMINED_REACH
 
     def __init__(self, scale: int) -> None:
-        super().__init__()
         self.scale = scale
 
-    def forward(self, lr: Tensor) -> Tensor:
-        return consistency.determined(lr.to(torch.float64), self.scale).clamp(0, 1)
+    def __call__(self, lr: NDArray[np.float32]) -> NDArray[np.float64]:
+        return consistency.determined(lr.astype(np.float64), self.scale).clip(0, 1)
 
 
 def _half_widths(error_map: NDArray[np.uint16]) -> Picture:
+    from deltasr.models.error_map import COVERAGE, STEPS_PER_LEVEL
+
     text = {
         f"{OWN_TEXT}map": f"half-widths v in 1/{STEPS_PER_LEVEL} of an 8-bit level: with a probability of "
         f"{COVERAGE:.0%} the true value of a colour is within v of the result's"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 from math import isqrt
-from typing import TYPE_CHECKING
-
-import torch
+from typing import TYPE_CHECKING, cast
 
 from deltasr import free_memory
+from deltasr.devices import CPU
 from deltasr.errors import PictureError
 
 if TYPE_CHECKING:
+    from deltasr.devices import Device
     from deltasr.imaging import Picture
     from deltasr.inference.sizes import Size
 
@@ -31,6 +31,9 @@ _OUT_OF_MEMORY = (
     "could not create a memory object",
     "could not execute a primitive",
 )
+_TORCHS_OWN = "OutOfMemoryError"
+"""The name of torch's exception of accelerators, a `RuntimeError`."""
+
 _NOT_OF_MEMORY = "primitive descriptor"
 """Part of oneDNN's message about an operation that it does not support."""
 
@@ -38,12 +41,17 @@ _BYTES_BETWEEN_PASSES = 2
 """Of each value of a picture between two passes of a model, which has 16 bits."""
 
 
-def free_bytes(device: torch.device) -> int:
+def free_bytes(device: Device) -> int:
     """Bytes of a device's memory that are free now."""
     if device.type == "cuda":
+        import torch
+
+        device = cast(torch.device, device)
         unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + unused
     if device.type == "mps":
+        import torch
+
         return max(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory(), 0)
     return free_memory.free_bytes()
 
@@ -61,7 +69,7 @@ def require_room(picture: Picture, sizes: Sequence[Size]) -> None:
     planes = picture.channels + (picture.alpha is not None)
     final, *between = [planes * height * width for height, width in (sizes[-1], *sizes[:-1])]
     held = max([sum(pair) for pair in pairwise([0, *between, 0])])
-    if final * picture.pixels.dtype.itemsize + held * _BYTES_BETWEEN_PASSES > free_bytes(torch.device("cpu")):
+    if final * picture.pixels.dtype.itemsize + held * _BYTES_BETWEEN_PASSES > free_bytes(CPU):
         raise result_too_large(sizes[-1])
 
 
@@ -72,7 +80,7 @@ def result_too_large(size: Size) -> PictureError:
     )
 
 
-def default_tile(device: torch.device, *, free: int, pixel_bytes: float, margin: int) -> int:
+def default_tile(device: Device, *, free: int, pixel_bytes: float, margin: int) -> int:
     """The largest tile, in LR pixels per side, that fits into half of the free memory.
 
     Tiles have 1024, 512, 256, 128, 64 or 32 LR pixels per side, at most 256 on the CPU, where larger ones do not fit
@@ -94,7 +102,7 @@ def default_tile(device: torch.device, *, free: int, pixel_bytes: float, margin:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an exception says that the memory of the machine or of the accelerator ran out."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+    if isinstance(error, MemoryError) or type(error).__name__ == _TORCHS_OWN:
         return True
     text = str(error).lower()
     return (

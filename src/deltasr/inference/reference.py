@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from deltasr import interruption
@@ -20,6 +21,7 @@ from deltasr.inference import alpha, memory
 from deltasr.inference.sizes import Size
 from deltasr.inference.tiled_model import Pixels, Planes, as_input, quantised
 from deltasr.models.base import Model
+from deltasr.models.interface import ModelInterface
 from deltasr.models.resshift import ResShift
 from deltasr.resampling.tensors import imresize
 
@@ -32,7 +34,7 @@ TILE, STRIDE = 512, 448
 _SCALE = 4
 
 
-def require_reference(model: Model, *, tile: int | None, consistency: bool | None, engine: str) -> None:
+def require_reference(model: ModelInterface, *, tile: int | None, consistency: bool | None, engine: str | None) -> None:
     """Make sure that a model can be run as the released program runs it.
 
     Raises:
@@ -43,7 +45,7 @@ def require_reference(model: Model, *, tile: int | None, consistency: bool | Non
             f"A reference run does what ResShift's released program does, which does not run {model.name}; choose an "
             "imported ResShift checkpoint, or leave the reference out."
         )
-    others = {"tile": tile is not None, "consistency": bool(consistency), "engine": engine != "torch"}
+    others = {"tile": tile is not None, "consistency": bool(consistency), "engine": engine not in (None, "torch")}
     for name, given in others.items():
         if given:
             raise SettingError(
@@ -68,7 +70,7 @@ class ReferenceRun:
         dtype: what the network computes in; other types than float32 by autocast. The program takes float16.
     """
 
-    def __init__(self, model: Model, *, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(self, model: Model, *, device: torch.device, dtype: str) -> None:
         self.model, self.device, self.dtype = model, device, dtype
 
     @torch.inference_mode()
@@ -94,7 +96,7 @@ class ReferenceRun:
         summed = _zeros(height * scale, width * scale)
         tiles = [(row, column) for row in rows for column in columns]
         for number, (row, column) in enumerate(tiles, start=1):
-            lr = as_input(source, slice(row, row + tile), slice(column, column + tile), self.device)
+            lr = as_input(source, slice(row, row + tile), slice(column, column + tile), self._placed)
             part = summed[:, row * scale : (row + tile) * scale, column * scale : (column + tile) * scale]
             part += self._tile_result(lr, noise)[0].cpu()
             interruption.check()
@@ -111,7 +113,7 @@ class ReferenceRun:
         height, width = lr.shape[-2:]
         padded = F.pad(lr, (0, self._missing(width), 0, self._missing(height)), mode="reflect")
         try:
-            with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32):
+            with torch.autocast(self.device.type, dtype=getattr(torch, self.dtype), enabled=self.dtype != "float32"):
                 result: Tensor = self.model(padded, noise=noise).float()
         except (MemoryError, RuntimeError) as error:
             if not memory.is_out_of_memory(error):
@@ -125,6 +127,9 @@ class ReferenceRun:
                 f"The model {self.model.name} gave values that are not finite; choose dtype float32 or another model."
             )
         return result[..., : height * self.model.scale, : width * self.model.scale]
+
+    def _placed(self, values: NDArray[np.float32]) -> Tensor:
+        return torch.from_numpy(values).to(self.device)
 
     def _missing(self, side: int) -> int:
         """Pixels that a side lacks to a multiple of what the network accepts."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from torch import Tensor
-
 from deltasr import interruption
+from deltasr.arrays import Array
 from deltasr.inference.memory import is_out_of_memory
 from deltasr.inference.tiling import Axis, Span
 
@@ -17,13 +16,13 @@ class Sink(Protocol):
 
     def start_row(self, row: Span) -> None: ...
 
-    def add(self, row: Span, column: Span, values: Tensor) -> None: ...
+    def add(self, row: Span, column: Span, values: Array) -> None: ...
 
     def end_row(self, row: Span) -> None: ...
 
 
 def run_tiles(
-    compute: Callable[[Span, Span], Tensor],
+    compute: Callable[[Span, Span], Array],
     rows: Axis,
     columns: Axis,
     *,
@@ -63,7 +62,7 @@ def run_tiles(
 
 
 def _run_row(
-    compute: Callable[[Span, Span], Tensor],
+    compute: Callable[[Span, Span], Array],
     row: Span,
     columns: Axis,
     *,

@@ -8,8 +8,8 @@ from deltasr.arguments import is_number, is_whole, shown
 from deltasr.errors import SettingError
 
 if TYPE_CHECKING:
-    from deltasr.models.base import Model
     from deltasr.models.facts import Facts
+    from deltasr.models.interface import ModelInterface
 
 Size = tuple[int, int]
 """(height, width) in pixels."""
@@ -41,7 +41,7 @@ def require_possible(scale: float | None, size: Size | None) -> None:
 
 
 def sizes_of_passes(
-    model: Model | Facts, picture: Size, *, scale: float | None = None, size: Size | None = None
+    model: ModelInterface | Facts, picture: Size, *, scale: float | None = None, size: Size | None = None
 ) -> list[Size]:
     """The sizes after each pass of a model over a picture; each pass but the last multiplies by its own factor.
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from math import isfinite
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from deltasr.arrays import Array, as_float32, as_picture, like, namespace, to_integers
 from deltasr.devices import release
 from deltasr.errors import ModelError
 from deltasr.inference import alpha, consistency, memory
@@ -19,11 +21,16 @@ from deltasr.inference.padding import padded_size, run_padded
 from deltasr.inference.runner import run_tiles
 from deltasr.inference.sizes import Size
 from deltasr.inference.tiling import FADE, Axis, Span
-from deltasr.live_bytes import bytes_per_pixel
-from deltasr.models.base import Model
-from deltasr.models.error_map import STEPS_PER_LEVEL, ErrorMap
+from deltasr.models.interface import ModelInterface
+
+if TYPE_CHECKING:
+    from deltasr.devices import Device
+    from deltasr.models.error_map import ErrorMap
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+
+NUMPY_BYTES = 40
+"""Bytes of NumPy's arrays for each value of a result, at most: ten numbers of float32 at one time, in `project`."""
 
 UNBOUNDED_OVERLAP = 32
 """Overlap in LR pixels of tiles for models without a known receptive field; these tiles are also cross-faded."""
@@ -66,10 +73,12 @@ class Planes:
 class TiledModel:
     """Runs a model over pictures in tiles, within the memory of a device.
 
+    Tiles are tensors on the device for models that torch runs, and NumPy's arrays for others, without torch.
+
     Args:
         model: on the device, in evaluation mode.
         device: where the network computes; pictures stay in main memory.
-        dtype: what the network computes in; other types than float32 by autocast.
+        dtype: what the network computes in; torch does so by autocast for other types than float32.
         tile: LR pixels per side of a tile, without its overlap; 0 for the whole picture, None for what fits into the
             free memory.
         consistent: whether results are projected so that they downscale to the input.
@@ -80,10 +89,10 @@ class TiledModel:
 
     def __init__(
         self,
-        model: Model,
+        model: ModelInterface,
         *,
-        device: torch.device,
-        dtype: torch.dtype,
+        device: Device,
+        dtype: str,
         tile: int | None,
         consistent: bool,
         always_consistent: bool,
@@ -99,7 +108,14 @@ class TiledModel:
         reach = UNBOUNDED_OVERLAP if self.model.receptive_field is None else self.model.receptive_field
         return max(reach, alpha.REACH) + (consistency.REACH if self.consistent else 0)
 
-    @torch.inference_mode()
+    def on_cpu(self) -> AbstractContextManager[Any]:
+        """A context in which new tensors are in main memory, whatever torch's default device is."""
+        if self.model.takes_arrays:
+            return nullcontext()
+        import torch
+
+        return torch.device("cpu")
+
     def run(
         self,
         source: Planes,
@@ -123,7 +139,8 @@ class TiledModel:
                 or the model's values are not finite.
         """
         try:
-            self._run(source, result, conditions, progress, error_map)
+            with self._without_gradients():
+                self._run(source, result, conditions, progress, error_map)
         except (MemoryError, RuntimeError) as error:
             if memory.is_out_of_memory(error):
                 raise ModelError(self._too_large(source)) from error
@@ -152,7 +169,7 @@ class TiledModel:
             for length, target in zip(source.size, result.size, strict=True)
         )
 
-        def emit(row: slice, column: slice, values: Tensor) -> None:
+        def emit(row: slice, column: slice, values: Array) -> None:
             levels = quantised(values, result.pixels.dtype)
             result.pixels[row, column] = levels[..., :channels]
             if result.alpha is not None:
@@ -181,49 +198,51 @@ class TiledModel:
         column: Span,
         conditions: Conditions,
         error_map: ErrorMap | None,
-    ) -> Tensor:
+    ) -> Array:
         """One tile of the result, (K, rows, columns) in [0, 1]: colour, then alpha, then the error map."""
-        pixels = as_input(source, row.window, column.window, self.device)
+        pixels = as_input(source, row.window, column.window, self._placed)
         grey = source.pixels.shape[2] == 1
         batch = [pixels]
         opacity = None if source.alpha is None else source.alpha[row.window, column.window]
         flat = opacity is None or bool(opacity.min() == opacity.max())
         if opacity is not None and not flat:
-            batch.append(_in_three_channels(opacity[..., None], self.device))
-        sr = self._window_result(torch.cat(batch), conditions.at(row.window.start, column.window.start), error_map)
+            batch.append(_in_three_channels(opacity[..., None], self._placed))
+        xp = namespace(pixels)
+        sr = self._window_result(xp.concatenate(batch), conditions.at(row.window.start, column.window.start), error_map)
         if not flat:
             sr[1] = alpha.keep_flat(sr[1], batch[1][0])
         sr = sr[..., rows.crop(row), columns.crop(column)]
         vertical, horizontal = rows.resize(row), columns.resize(column)
         if vertical is not None:
-            sr = vertical.to(sr) @ sr
+            sr = like(vertical, sr) @ sr
         if horizontal is not None:
-            sr = sr @ horizontal.to(sr).mT
-        sr = sr.clamp(0, 1)
-        planes = [sr[0].mean(dim=0, keepdim=True) if grey else sr[0]]
+            sr = sr @ like(horizontal, sr).swapaxes(0, 1)
+        sr = sr.clip(0, 1)
+        planes = [sr[0].mean(0, keepdims=True) if grey else sr[0]]
         if opacity is not None:
             level = float(opacity[0, 0]) / np.iinfo(opacity.dtype).max
-            planes.append(torch.full_like(planes[0][:1], level) if flat else sr[1].mean(dim=0, keepdim=True))
+            planes.append(xp.full_like(planes[0][:1], level) if flat else sr[1].mean(0, keepdims=True))
         if error_map is not None:
             planes.append(sr[-1][:1])
-        return torch.cat(planes)
+        return xp.concatenate(planes)
 
-    def _window_result(self, lr: Tensor, conditions: Conditions, error_map: ErrorMap | None = None) -> Tensor:
+    def _window_result(self, lr: Array, conditions: Conditions, error_map: ErrorMap | None = None) -> Array:
         """(1 or 2, 3, h, w), colour and perhaps alpha, to (1 or 2, 3, scale * h, scale * w), float32 in [0, 1].
 
         With an error map, that of the colour is one more of them, with 1 for its largest value.
         """
-        restoration = lr.new_zeros(len(lr))  # alpha is never restored
-        restoration[0] = conditions.restoration
+        levels = np.zeros(len(lr), np.float32)  # alpha is never restored
+        levels[0] = conditions.restoration
+        restoration = like(levels, lr)
         conditions = replace(conditions, restoration=restoration)
-        with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32):
-            ordered = lr.contiguous(memory_format=torch.channels_last)
+        with self._computing():
+            ordered = as_picture(lr)
             if error_map is None:
-                sr = run_padded(self.model, ordered, conditions=conditions, ensemble=self.ensemble).float()
+                sr = as_float32(run_padded(self.model, ordered, conditions=conditions, ensemble=self.ensemble))
             else:
                 run = error_map.run(ordered, conditions.fidelity, restoration)
                 sr = run.result
-        if not torch.isfinite(sr.sum()):
+        if not isfinite(float(sr.sum())):
             raise ModelError(
                 f"The model {self.model.name} gave values that are not finite; choose dtype float32 or another model."
             )
@@ -232,8 +251,29 @@ class TiledModel:
             sr = consistency.project(sr, lr[:, :3], share=share)
         if error_map is None:
             return sr
-        stored = error_map(run.first(), sr[:1]) * STEPS_PER_LEVEL / np.iinfo(np.uint16).max
-        return torch.cat([sr, stored.clamp(max=1).expand(-1, 3, -1, -1)])
+        return namespace(sr).concatenate([sr, error_map.stored(run.first(), sr[:1]).expand(-1, 3, -1, -1)])
+
+    def _placed(self, values: NDArray[np.float32]) -> Array:
+        if self.model.takes_arrays:
+            return values
+        import torch
+
+        return torch.from_numpy(values).to(self.device)  # type: ignore[arg-type]
+
+    def _without_gradients(self) -> AbstractContextManager[Any]:
+        if self.model.takes_arrays:
+            return nullcontext()
+        import torch
+
+        return torch.inference_mode()
+
+    def _computing(self) -> AbstractContextManager[Any]:
+        """The context in which a network of torch computes in the type."""
+        if self.model.takes_arrays or self.dtype == "float32":
+            return nullcontext()
+        import torch
+
+        return torch.autocast(self.device.type, dtype=getattr(torch, self.dtype))
 
     @property
     def _sees_whole_pictures(self) -> bool:
@@ -261,12 +301,16 @@ class TiledModel:
         return memory.default_tile(self.device, free=free, pixel_bytes=pixel_bytes, margin=self.overlap)
 
     def _bytes_per_pixel(self) -> float:
-        """Bytes of tensors for each LR pixel of a window, measured once."""
+        """Bytes for each LR pixel of a window: of tensors, measured once, or of NumPy's arrays."""
+        if self.model.takes_arrays:
+            return self.model.hidden_bytes_per_pixel + 3 * self.model.scale**2 * NUMPY_BYTES
         if self._measured_bytes is None:
+            from deltasr.live_bytes import bytes_per_pixel
+
             side, _ = padded_size(32, 32, self.model.size_requirements)
             channels = 4 if self.model.inpaints else 3
             self._measured_bytes = self.model.hidden_bytes_per_pixel + bytes_per_pixel(
-                lambda side: self._window_result(_pattern(side, channels, self.device), Conditions()), side=side
+                lambda side: self._window_result(self._placed(_pattern(side, channels)), Conditions()), side=side
             )
         return self._measured_bytes
 
@@ -283,28 +327,32 @@ class TiledModel:
         )
 
 
-def as_input(source: Planes, rows: slice, columns: slice, device: torch.device) -> Tensor:
-    """A window of a picture as a model takes it: (1, 3, h, w) in [0, 1], with the mask as a fourth channel."""
-    colour = _in_three_channels(source.pixels[rows, columns], device)
+def as_input(source: Planes, rows: slice, columns: slice, place: Callable[[NDArray[np.float32]], Array]) -> Array:
+    """A window of a picture as a model takes it: (1, 3, h, w) in [0, 1], with the mask as a fourth channel.
+
+    `place` makes the model's kind of array, on its device, of NumPy's.
+    """
+    colour = _in_three_channels(source.pixels[rows, columns], place)
     if source.mask is None:
         return colour
-    return torch.cat([colour, _in_three_channels(source.mask[rows, columns, None], device)[:, :1]], dim=1)
+    mask = _in_three_channels(source.mask[rows, columns, None], place)[:, :1]
+    return namespace(colour).concatenate([colour, mask], 1)
 
 
-def _in_three_channels(levels: Pixels, device: torch.device) -> Tensor:
-    """(h, w, 1 or 3) integers to (1, 3, h, w) in [0, 1] on the device."""
-    values = torch.from_numpy(levels.astype(np.float32)).to(device) / np.iinfo(levels.dtype).max
-    return values.permute(2, 0, 1)[None].expand(1, 3, -1, -1)
+def _in_three_channels(levels: Pixels, place: Callable[[NDArray[np.float32]], Array]) -> Array:
+    """(h, w, 1 or 3) integers to (1, 3, h, w) in [0, 1]."""
+    values = place(levels.astype(np.float32)) / np.iinfo(levels.dtype).max
+    xp = namespace(values)
+    return xp.broadcast_to(xp.moveaxis(values, -1, 0)[None], (1, 3, *levels.shape[:2]))
 
 
-def quantised(values: Tensor, dtype: np.dtype) -> Pixels:
+def quantised(values: Array, dtype: np.dtype) -> Pixels:
     """(K, rows, columns) in [0, 1] to (rows, columns, K), rounded to the nearest level."""
-    levels = (values * np.iinfo(dtype).max).round_().permute(1, 2, 0)
-    integers = torch.uint8 if dtype == np.uint8 else torch.int32
-    result: Pixels = levels.to(integers).contiguous().cpu().numpy().astype(dtype, copy=False)
-    return result
+    xp = namespace(values)
+    levels = values * np.iinfo(dtype).max
+    return to_integers(xp.moveaxis(xp.round(levels, out=levels), 0, -1), dtype)
 
 
-def _pattern(side: int, channels: int, device: torch.device) -> Tensor:
+def _pattern(side: int, channels: int) -> NDArray[np.float32]:
     """(1, channels, side, side) in [0, 1]: values that are not all equal."""
-    return (torch.arange(channels * side * side, device=device) % 7 / 6).reshape(1, channels, side, side)
+    return np.resize(np.arange(7, dtype=np.float32) / 6, (1, channels, side, side))

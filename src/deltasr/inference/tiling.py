@@ -16,9 +16,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil
 
-import torch
-from torch import Tensor
-
 from deltasr.resampling.kernels import Floats, Integers, as_matrix, resize_taps
 
 FADE = 8
@@ -100,13 +97,13 @@ class Axis:
         start = self.scale * span.window.start
         return slice(span.output.start - start, span.output.stop - start)
 
-    def resize(self, span: Span) -> Tensor | None:
-        """(result, output), float64: the matrix from a span's output to its result; None where equal."""
+    def resize(self, span: Span) -> Floats | None:
+        """(result, output): the matrix from a span's output to its result; None where equal."""
         if not self.resized:
             return None
         indices, weights = self._taps
         length = span.output.stop - span.output.start
-        return torch.from_numpy(as_matrix(indices[span.result] - span.output.start, weights[span.result], length))
+        return as_matrix(indices[span.result] - span.output.start, weights[span.result], length)
 
     @property
     def _taps(self) -> tuple[Integers, Floats]:

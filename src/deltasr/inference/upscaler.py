@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypeGuard, cast, overload
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from deltasr.arguments import is_whole, shown
-from deltasr.devices import DTYPES, find_device, order_channels_last, usable
+from deltasr.arrays import is_tensor
+from deltasr.devices import CPU, DTYPES, find_device, has_torch, order_channels_last, usable
 from deltasr.diffusion.noise import NoiseField
 from deltasr.engines import choice
 from deltasr.errors import PictureError, SettingError
@@ -29,15 +28,18 @@ from deltasr.inference.conditions import (
     require_restoration,
     with_restoration_noted,
 )
-from deltasr.inference.reference import SEED, ReferenceRun, require_reference
 from deltasr.inference.sizes import Size, require_possible, sizes_of_passes
 from deltasr.inference.tiled_model import Planes, TiledModel
-from deltasr.models.base import Model
-from deltasr.models.error_map import ErrorMap
-from deltasr.models.error_map import load as load_error_map
+from deltasr.models.interface import ModelInterface
 
 if TYPE_CHECKING:
+    import torch
     from PIL.Image import Image
+    from torch import Tensor
+
+    from deltasr.devices import Device
+    from deltasr.models.base import Model
+    from deltasr.models.error_map import ErrorMap
 
     Source: TypeAlias = (
         str | os.PathLike[str] | bytes | bytearray | BinaryIO | Image | NDArray[np.generic] | Tensor | Picture
@@ -46,8 +48,6 @@ if TYPE_CHECKING:
 
 Progress = Callable[[float], None]
 """Called after every tile with the share of the work that is finished, in (0, 1]."""
-
-_CPU = torch.device("cpu")
 
 
 class Upscaler:
@@ -58,7 +58,7 @@ class Upscaler:
     Attributes:
         model: the model, on the device and in evaluation mode.
         device: where the network computes; pictures stay in main memory.
-        dtype: what the network computes in.
+        dtype: what the network computes in, by its name.
         note: a sentence if the device cannot compute in the requested type, or `auto` found no engine to use,
             else None.
         tile: LR pixels per side of a tile; 0 for whole pictures, None for what fits into the free memory.
@@ -69,14 +69,14 @@ class Upscaler:
 
     def __init__(
         self,
-        model: Model,
+        model: ModelInterface,
         *,
         device: str | torch.device = "auto",
         dtype: str = "float32",
         tile: int | None = None,
         consistency: bool | None = None,
         ensemble: bool = False,
-        engine: str = "torch",
+        engine: str | None = None,
         map_file: str | os.PathLike[str] | None = None,
         reference: bool = False,
     ) -> None:
@@ -96,7 +96,8 @@ class Upscaler:
                 is slightly more accurate (`inference.ensemble`); for models without noise.
             engine: what runs the network: `torch`; `onnxruntime` or `openvino`, on the CPU, within one 8-bit level of
                 torch's float32; or `auto`, the fastest that is installed and was tried on this machine
-                (`engines.choice`), torch on other devices than the CPU.
+                (`engines.choice`), torch on other devices than the CPU. None is torch, or for a model that was loaded
+                without torch the fastest of the others.
             map_file: the file of the model's error map, which is read when a map is first asked for; None for the one
                 that comes with the model.
             reference: whether pictures are run as ResShift's released program runs them, to one 8-bit level: its
@@ -108,7 +109,7 @@ class Upscaler:
                 wrong value or does not apply to this model.
             ModelError: the engine is not installed, or gives wrong results with this model on this machine.
         """
-        if not isinstance(model, Model):
+        if not isinstance(model, ModelInterface):
             raise SettingError(f"{shown(model)} is not a model of deltasr; give what deltasr.load returns.")
         if not isinstance(dtype, str) or dtype not in DTYPES:
             raise SettingError(f"There is no dtype '{shown(dtype)}'; choose one of {', '.join(DTYPES)}.")
@@ -127,15 +128,18 @@ class Upscaler:
             raise SettingError(
                 f"The model {model.name} uses noise, which an ensemble would average out; leave the ensemble out."
             )
-        choice.require_engine(engine)
+        if engine is not None:
+            choice.require_engine(engine)
         if reference:
+            from deltasr.inference.reference import require_reference
+
             require_reference(model, tile=tile, consistency=consistency, engine=engine)
-        self.device = find_device("cpu" if device == "auto" and engine in choice.RUNTIMES else device)
-        self.dtype, cannot = usable(dtype, self.device)
-        model, kept = choice.run_by(model, engine, device=self.device, dtype="float32" if cannot is not None else dtype)
+        without_torch = (model.takes_arrays or engine in choice.RUNTIMES) and str(device) in ("auto", "cpu")
+        self.device: Device = CPU if without_torch else find_device(device)
+        self.dtype, cannot = usable(dtype, self.device) if has_torch() else (dtype, None)
+        model, kept = choice.run_by(model, engine, device=self.device, dtype=self.dtype)
         self.note = None if cannot is None and kept is None else ". ".join(filter(None, (cannot, kept)))
-        self.model = model.to(device=self.device)
-        order_channels_last(self.model.eval())
+        self.model = model if model.takes_arrays else _placed(cast("Model", model), self.device)
         self.tile = tile
         self.consistent = model.consistent if consistency is None else consistency
         self.ensemble = ensemble
@@ -237,8 +241,7 @@ class Upscaler:
         require_possible(scale, size)
         require_fidelity(self.model, fidelity)
         require_restoration(self.model, restoration)
-        usual = SEED if self.reference else 0
-        conditions = Conditions(noise=NoiseField(seed=usual if seed is None else seed), fidelity=fidelity)
+        conditions = Conditions(noise=NoiseField(seed=self._usual_seed if seed is None else seed), fidelity=fidelity)
         upscaled = partial(
             self._upscaled,
             scale=scale,
@@ -259,8 +262,12 @@ class Upscaler:
         """
         if self.ensemble:
             raise SettingError("An error map is for single results, not for an ensemble; leave one of them out.")
+        if self.model.takes_arrays:
+            raise SettingError("An error map is made by torch; choose the engine torch, or leave the map out.")
         if self._error_map is None:
-            self._error_map = load_error_map(self.model, self._map_file)
+            from deltasr.models import error_map
+
+            self._error_map = error_map.load(cast("Model", self.model), self._map_file)
         return self._error_map
 
     def result_size(self, picture: Picture, scale: float | None = None, *, size: Size | None = None) -> Size:
@@ -282,7 +289,7 @@ class Upscaler:
         error_map: ErrorMap | None,
         progress: Progress | None,
     ) -> Picture:
-        with _CPU:  # whatever torch's default device is; tensors for another device are put there explicitly
+        with self._tiled.on_cpu():
             picture = picture_from(cast(Any, source))
             sizes = sizes_of_passes(self.model, (picture.height, picture.width), scale=scale, size=size)
             if error_map is not None and len(sizes) > 1:
@@ -307,6 +314,14 @@ class Upscaler:
                 final = self._passes(source_planes, sizes, conditions, error_map, progress)
         return replace(picture, pixels=final.pixels, alpha=final.alpha, compression=None, error_map=final.error_map)
 
+    @property
+    def _usual_seed(self) -> int:
+        if not self.reference:
+            return 0
+        from deltasr.inference.reference import SEED
+
+        return SEED
+
     def _to_fill_in(self, picture: Picture) -> Planes:
         """The planes of a picture for a model that inpaints: what is transparent is what it fills in."""
         if picture.alpha is None or picture.alpha.min() == np.iinfo(picture.alpha.dtype).max:
@@ -328,8 +343,10 @@ class Upscaler:
                 f"A reference run is what the released program does, at the factor {self.model.scale}; leave out the "
                 "size, or the reference."
             )
+        from deltasr.inference.reference import ReferenceRun
+
         result = source.empty(size, source.pixels.dtype)
-        run = ReferenceRun(self.model, device=self.device, dtype=self.dtype)
+        run = ReferenceRun(cast("Model", self.model), device=cast("torch.device", self.device), dtype=self.dtype)
         run.run(source, result, seed=seed, progress=progress or (lambda share: None))
         return result
 
@@ -357,7 +374,15 @@ class Upscaler:
         return final
 
 
+def _placed(model: Model, device: Device) -> Model:
+    """A model of torch, moved to a device and made ready there."""
+    order_channels_last(model.to(device=device).eval())  # type: ignore[arg-type]
+    return model
+
+
 def _are_several(source: object) -> TypeGuard[Iterable[object]]:
     """Whether something is an iterable of pictures rather than one picture."""
-    one = str | bytes | bytearray | memoryview | os.PathLike | np.ndarray | Tensor | Picture | Mapping
-    return isinstance(source, Iterable) and not isinstance(source, one) and not hasattr(source, "read")
+    one = str | bytes | bytearray | memoryview | os.PathLike | np.ndarray | Picture | Mapping
+    if isinstance(source, one) or is_tensor(source) or hasattr(source, "read"):
+        return False
+    return isinstance(source, Iterable)

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from deltasr.arguments import is_path, shown
+from deltasr.devices import has_torch, require_torch
 from deltasr.errors import CheckpointError, ModelError
 from deltasr.models import hub
 from deltasr.models.facts import Facts, facts_of
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import torch
 
     from deltasr.models.base import Model
+    from deltasr.models.exported import ExportedModel
 
 DEFAULT = "deltadiff-x4"
 
@@ -153,34 +155,67 @@ def facts(name_or_path: str | os.PathLike[str]) -> Facts | None:
     return None if known is None else replace(known, name=place.name)
 
 
-def load(name_or_path: str | os.PathLike[str] = DEFAULT, *, device: str | torch.device = "cpu") -> Model:
+def exported_network(name: str, runtime: str | None = None) -> ExportedModel | None:
+    """The network of a bundled model as its ONNX file has it; None for other names.
+
+    Args:
+        name: any name.
+        runtime: what runs it, `onnxruntime` or `openvino`; None for one that is installed.
+
+    Raises:
+        CheckpointError, ModelError: as `models.exported.from_package`.
+    """
+    if name not in BUNDLED:
+        return None
+    from deltasr.models import exported
+
+    return exported.from_package(bundled_file(name, ".onnx"), runtime)
+
+
+def load(
+    name_or_path: str | os.PathLike[str] = DEFAULT,
+    *,
+    device: str | torch.device = "cpu",
+    runtime: str | None = None,
+) -> Model:
     """A model by its name in the catalogue or on the Hub, or by the path of a checkpoint, in evaluation mode.
 
     Args:
         name_or_path: one of `names()`, a checkpoint, the folder of a training run, any other weights file that
             spandrel recognises, the folder of a latent diffusion pipeline, or `hf://owner/name` (`models.hub`).
         device: where to put it.
+        runtime: `onnxruntime` or `openvino` to take a bundled model's network from its ONNX file, for that runtime,
+            without torch. Where torch is not installed, bundled models are taken so in any case.
+
+    Returns:
+        The model. Files of ONNX and OpenVINO, and what is taken from one, are a `models.interface.ModelInterface` only.
 
     Raises:
         ModelError: there is no such name, it is neither a name nor a path, or the file needs spandrel
-            (`models.external`), or the folder diffusers (`models.ldm`).
+            (`models.external`), or the folder diffusers (`models.ldm`), or torch or the runtime is not installed.
         CheckpointError: there is no such file, or it cannot be read, or its weights do not fit its model.
     """
     place = _place(name_or_path)
     if isinstance(place, Entry):
+        if runtime is not None or not has_torch():
+            network = exported_network(place.name, runtime)
+            if network is not None:
+                return cast("Model", network)
+        require_torch(f"The model {place.name}")
         return place.build().to(device).eval()
+    if place.suffix.lower() == ".onnx":
+        from deltasr.models import onnx
+
+        return cast("Model", onnx.load(place))
+    if place.suffix.lower() == ".xml":
+        from deltasr.models import exported
+
+        return cast("Model", exported.from_openvino(place))
+    require_torch(f"The model {place}")
     if place.is_dir():
         from deltasr.models import ldm
 
         return ldm.load(place, device=device)
-    if place.suffix.lower() == ".onnx":
-        from deltasr.models import onnx
-
-        return onnx.load(place).to(device).eval()
-    if place.suffix.lower() == ".xml":
-        from deltasr.models import exported
-
-        return exported.from_openvino(place).to(device).eval()
     if is_foreign(place):
         from deltasr.models import external
 

@@ -39,6 +39,9 @@ RESTORATIONS = (0.0, 1.0)
 STEPS_PER_LEVEL = 256
 """Maps are stored in this part of an 8-bit level."""
 
+_LARGEST = 65535
+"""Of 16 bits, in which maps are stored."""
+
 _HEADER_KEY = "deltasr-map"
 _SMALLEST = 0.25
 """Of a prediction, in levels."""
@@ -107,6 +110,10 @@ class ErrorMap(nn.Module):
             "nr,rf,nf->n", _shares(restoration, RESTORATIONS), self.factors, _shares(fidelity, FIDELITIES)
         )
         return factors[:, None, None, None] * half_widths(self.predict(run, result))
+
+    def stored(self, run: Run, result: Tensor) -> Tensor:
+        """The half-widths as results store them, in 1/256 of a level, over the largest number of 16 bits, up to 1."""
+        return (self(run, result) * STEPS_PER_LEVEL / _LARGEST).clamp(max=1)
 
 
 def half_widths(prediction: Tensor) -> Tensor:

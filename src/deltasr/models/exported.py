@@ -1,25 +1,28 @@
 """Models of deltasr in ONNX's or OpenVINO's files, as `engines.export` writes them: the same promises without torch.
 
 The header of such a file holds the attributes of the model that it was made from, so that tiles, padding and dials are
-the same.
+the same. Nothing here loads torch.
 """
 
 from __future__ import annotations
 
-import copy
+from base64 import b64decode
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import numpy as np
-import torch
 from msgspec import Meta
-from torch import Tensor
+from numpy.typing import NDArray
 
+from deltasr import processor
 from deltasr.arguments import require_shallow
+from deltasr.arrays import Array, like, to_numpy
 from deltasr.errors import CheckpointError, ModelError, SettingError, reason
-from deltasr.models.base import Model, SizeRequirements
 from deltasr.models.configs import Share
+from deltasr.models.interface import ModelInterface, SizeRequirements
+from deltasr.models.onnx_metadata import metadata_of
 from deltasr.models.sessions import (
     TITLES,
     OnnxRuntimeSession,
@@ -30,6 +33,12 @@ from deltasr.models.sessions import (
 )
 
 HEADER_KEY = "deltasr"
+EXPECTED_KEY = "deltasr-expected"
+"""Of torch's result for the reference input: little-endian float32 in base64."""
+
+REFERENCE_SIZE = (24, 20)
+"""Height and width of the picture that files of the package are compared on."""
+
 SUFFIX = ".xml"
 """Of OpenVINO's files; their weights lie beside them as .bin."""
 
@@ -65,11 +74,10 @@ class ExportHeader(msgspec.Struct, frozen=True, kw_only=True):
     model: dict[str, Any] | None = None
 
 
-class ExportedModel(Model):
-    """A network that ONNX Runtime or OpenVINO runs on the CPU, with as many threads as torch has.
+class ExportedModel(ModelInterface):
+    """A network that ONNX Runtime or OpenVINO runs on the CPU, with as many threads as torch would.
 
-    Pictures may come from any device, and results go back there. Under autocast to bfloat16 OpenVINO computes in that
-    type. It can be pickled and copied.
+    Pictures are NumPy's arrays, or tensors from any device, and results the same. It can be pickled and copied.
 
     Args:
         content: the file, in ONNX's format or OpenVINO's XML.
@@ -77,16 +85,28 @@ class ExportedModel(Model):
         runtime: `onnxruntime` or `openvino`.
         source: what the file is called in messages.
         weights: the second file of OpenVINO's format; empty for ONNX's.
+        dtype: what it computes in.
+        expected: torch's result for `engines.inputs.reference_input`, for files that come with the package; None for
+            others.
 
     Raises:
         ModelError: the runtime is not installed.
     """
 
+    takes_arrays = True
+
     def __init__(
-        self, content: bytes, header: ExportHeader, *, runtime: str, source: str = "", weights: bytes = b""
+        self,
+        content: bytes,
+        header: ExportHeader,
+        *,
+        runtime: str,
+        source: str = "",
+        weights: bytes = b"",
+        dtype: str = "float32",
+        expected: NDArray[np.float32] | None = None,
     ) -> None:
-        super().__init__()
-        self.header, self.runtime = header, runtime
+        self.header, self.runtime, self.dtype, self.expected = header, runtime, dtype, expected
         self.name, self.description = header.name, f"{header.description}, by {TITLES[runtime]}"
         self.scale, self.receptive_field, self.tiled = header.scale, header.receptive_field, header.tiled
         self.size_requirements = SizeRequirements(
@@ -98,7 +118,7 @@ class ExportedModel(Model):
         self.dtypes = ("float32", "bfloat16") if runtime == "openvino" else ("float32",)
         self._content, self._weights = content, weights
         self._source = source or header.name
-        self._opened: tuple[tuple[int, str], Session] | None = None
+        self._opened: tuple[int, Session] | None = None
         require_package(runtime, self._source)
 
     @property
@@ -106,36 +126,47 @@ class ExportedModel(Model):
         """The file and its weights, as they were given."""
         return self._content, self._weights
 
-    def _session(self, dtype: str) -> Session:
-        """A session in a type, with torch's present number of threads; the last one is kept."""
-        settings = (torch.get_num_threads(), dtype)
-        if self._opened is None or self._opened[0] != settings:
-            self._opened = settings, self._open(*settings)
+    def _session(self) -> Session:
+        """A session with the present number of threads; the last one is kept."""
+        threads = processor.threads()
+        if self._opened is None or self._opened[0] != threads:
+            self._opened = threads, self._open(threads)
         return self._opened[1]
 
-    def _open(self, threads: int, dtype: str) -> Session:
+    def _open(self, threads: int) -> Session:
         if self.runtime == "onnxruntime":
             return OnnxRuntimeSession(self._content, source=self._source, threads=threads)
-        return OpenvinoSession(self._content, weights=self._weights, source=self._source, threads=threads, dtype=dtype)
+        return OpenvinoSession(
+            self._content, weights=self._weights, source=self._source, threads=threads, dtype=self.dtype
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_opened": None}  # a session cannot be pickled or copied, and is opened again
 
-    def run_by(self, runtime: str) -> ExportedModel:
-        """The same model, run by `onnxruntime` or `openvino`.
+    def run_by(self, runtime: str, *, dtype: str = "float32") -> ExportedModel:
+        """The same model, run by `onnxruntime` or `openvino` in a type that this computes in.
 
         Raises:
-            ModelError: the file is in OpenVINO's format, which ONNX Runtime does not read.
+            ModelError: the file is in OpenVINO's format, which ONNX Runtime does not read, or the runtime is not
+                installed.
         """
-        if runtime == self.runtime:
+        if (runtime, dtype) == (self.runtime, self.dtype):
             return self
-        if self._weights:
+        if self._weights and runtime != "openvino":
             raise ModelError(f"{self._source} is in OpenVINO's format; choose the engine openvino, or export to .onnx.")
-        return ExportedModel(self._content, self.header, runtime=runtime, source=self._source).eval()
+        return ExportedModel(
+            self._content,
+            self.header,
+            runtime=runtime,
+            source=self._source,
+            weights=self._weights,
+            dtype=dtype,
+            expected=self.expected,
+        )
 
-    def forward(
-        self, lr: Tensor, fidelity: float | Tensor | None = None, restoration: float | Tensor | None = None
-    ) -> Tensor:
+    def __call__(
+        self, lr: Array, fidelity: float | Array | None = None, restoration: float | Array | None = None
+    ) -> Array:
         """Upscale (N, 3, h, w) in [0, 1] to (N, 3, scale h, scale w) in [0, 1].
 
         Args:
@@ -149,45 +180,74 @@ class ExportedModel(Model):
             MemoryError: there is not enough memory.
             ModelError: the runtime fails otherwise, or its result has not the size that the file's header says.
         """
-        arrays: dict[str, np.ndarray] = {"lr": lr.detach().float().cpu().contiguous().numpy()}
+        pictures = to_numpy(lr)
+        arrays = {"lr": np.ascontiguousarray(pictures, np.float32)}
         if self.dial:
-            arrays["fidelity"] = _for_each(self.default_fidelity if fidelity is None else fidelity, len(lr))
+            arrays["fidelity"] = _for_each(self.default_fidelity if fidelity is None else fidelity, len(pictures))
         if self.restoring:
-            arrays["restoration"] = _for_each(0.0 if restoration is None else restoration, len(lr))
-        rounded = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
-        result = self._session("bfloat16" if rounded and "bfloat16" in self.dtypes else "float32").run(arrays)
-        expected = (len(lr), 3, self.scale * lr.shape[2], self.scale * lr.shape[3])
+            arrays["restoration"] = _for_each(0.0 if restoration is None else restoration, len(pictures))
+        result = self._session().run(arrays)
+        expected = (len(pictures), 3, self.scale * pictures.shape[2], self.scale * pictures.shape[3])
         if result.shape != expected:
             raise ModelError(
-                f"{self._source} makes {result.shape} of {tuple(lr.shape)}, where its header promises {expected}; "
+                f"{self._source} makes {result.shape} of {pictures.shape}, where its header promises {expected}; "
                 "export it again."
             )
-        return torch.from_numpy(result).to(lr.device, lr.dtype)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> ExportedModel:
-        twin = copy.copy(self)
-        twin._opened = None
-        return twin
+        return like(result, lr)
 
 
-def _for_each(value: float | Tensor, count: int) -> np.ndarray:
+def _for_each(value: float | Array, count: int) -> NDArray[np.float32]:
     """A number for each picture of a batch, (count,)."""
-    values = torch.as_tensor(value, dtype=torch.float32).detach().cpu().view(-1)
-    return values.expand(count).contiguous().numpy()
+    values = np.asarray(value if isinstance(value, float | int) else to_numpy(value), np.float32).reshape(-1)
+    return np.ascontiguousarray(np.broadcast_to(values, (count,)))
+
+
+def from_package(file: Path, runtime: str | None = None) -> ExportedModel:
+    """The network of a bundled model, from the ONNX file that lies beside its weights.
+
+    Args:
+        file: the ONNX file.
+        runtime: `onnxruntime` or `openvino`; None for one that is installed.
+
+    Raises:
+        CheckpointError: the file cannot be read.
+        ModelError: the runtime is not installed, or none is.
+    """
+    content = _content(file)
+    told = metadata_of(content, str(file))
+    header = read_header(told.get(HEADER_KEY, ""), str(file))
+    try:
+        values = np.frombuffer(b64decode(told[EXPECTED_KEY]), "<f4")
+        expected = values.reshape(1, 3, *(header.scale * side for side in REFERENCE_SIZE))
+    except (KeyError, ValueError) as error:
+        raise CheckpointError(f"{file} is damaged; install deltasr again.") from error
+    return ExportedModel(
+        content, header, runtime=runtime or _installed_runtime(), source=header.name, expected=expected
+    )
+
+
+def _installed_runtime() -> str:
+    for runtime in TITLES:
+        if find_spec(runtime) is not None:
+            return runtime
+    raise ModelError(
+        "No program to run networks with is installed: pip install onnxruntime, or torch (https://pytorch.org)."
+    )
 
 
 def from_onnx(path: Path) -> ExportedModel | None:
-    """The model of an ONNX file that deltasr exported, run by ONNX Runtime; None for one of another origin.
+    """The model of an ONNX file that deltasr exported, run by an installed runtime; None for one of another origin.
 
     Raises:
         CheckpointError: the file or its header cannot be read.
-        ModelError: ONNX Runtime is not installed.
+        ModelError: no runtime is installed.
     """
     content = _content(path)
-    told = OnnxRuntimeSession(content, source=str(path), threads=1).session.get_modelmeta().custom_metadata_map
+    told = metadata_of(content, str(path))
     if HEADER_KEY not in told:
         return None
-    return ExportedModel(content, read_header(told[HEADER_KEY], str(path)), runtime="onnxruntime", source=str(path))
+    header = read_header(told[HEADER_KEY], str(path))
+    return ExportedModel(content, header, runtime=_installed_runtime(), source=str(path))
 
 
 def from_openvino(path: Path) -> ExportedModel:

@@ -15,7 +15,7 @@ from deltasr.models.configs import ARCHITECTURES, configured
 from deltasr.models.header import Header, read_header, read_shapes
 
 if TYPE_CHECKING:
-    from deltasr.models.base import Model
+    from deltasr.models.interface import ModelInterface
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,13 +67,13 @@ def facts_of(path: str | os.PathLike[str]) -> Facts | None:
     )
 
 
-def told_by(model: Model) -> Facts:
+def told_by(model: ModelInterface) -> Facts:
     """The facts of a model that had to be loaded."""
     return Facts(
         name=model.name,
         description=model.description,
         scale=model.scale,
-        parameters=sum(weight.numel() for weight in model.parameters()),
+        parameters=model.parameter_count,
         receptive_field=model.receptive_field,
         dial=model.dial,
         default_fidelity=model.default_fidelity,

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from deltasr import processor
+from deltasr.arrays import Array, like, to_numpy
 from deltasr.errors import CheckpointError, ModelError
 from deltasr.models import exported
-from deltasr.models.base import Model, SizeRequirements
+from deltasr.models.interface import ModelInterface, SizeRequirements
 from deltasr.models.sessions import OnnxRuntimeSession
 
 SUFFIX = ".onnx"
@@ -27,10 +27,10 @@ _SMALLEST = (1, 2, 4, 8, 16, 32, 64, 128)
 _LARGEST_SCALE = 16
 
 
-class OnnxModel(Model):
+class OnnxModel(ModelInterface):
     """A network in an ONNX file.
 
-    It runs on the CPU with as many threads as torch has, whatever device pictures come from. How far it sees is not
+    It runs on the CPU with as many threads as torch would, whatever device pictures come from. How far it sees is not
     known, so tiles overlap and are blended. Pictures of a batch go through one by one.
 
     Args:
@@ -41,10 +41,10 @@ class OnnxModel(Model):
         ModelError: ONNX Runtime is not installed.
     """
 
+    takes_arrays = True
     dtypes = ("float32",)
 
     def __init__(self, path: Path) -> None:
-        super().__init__()
         self._path, self._threads = path, 0
         self._session = self._open()
         self.name = path.stem
@@ -69,8 +69,8 @@ class OnnxModel(Model):
         self.description = f"{path.name} x{self.scale}, by ONNX Runtime"
 
     def _open(self) -> OnnxRuntimeSession:
-        """A session with torch's present number of threads."""
-        self._threads = torch.get_num_threads()
+        """A session with the present number of threads."""
+        self._threads = processor.threads()
         try:
             content = self._path.read_bytes()
         except OSError as error:
@@ -108,21 +108,20 @@ class OnnxModel(Model):
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_session": None}  # which cannot be pickled or copied, and is opened again
 
-    def forward(self, lr: Tensor) -> Tensor:
+    def __call__(self, lr: Array) -> Array:
         """Upscale (N, 3, h, w) in [0, 1] to (N, 3, scale h, scale w) in [0, 1].
 
         Raises:
             MemoryError: there is not enough memory.
             ModelError: ONNX Runtime fails otherwise.
         """
-        if self._session is None or self._threads != torch.get_num_threads():
+        if self._session is None or self._threads != processor.threads():
             self._session = self._open()
-        pictures = lr.detach().float().cpu().contiguous().numpy()
-        results = [torch.from_numpy(self._run(picture[None])) for picture in pictures]
-        return torch.cat(results).to(lr.device, lr.dtype).clamp(0, 1)
+        pictures = np.ascontiguousarray(to_numpy(lr), np.float32)
+        return like(np.concatenate([self._run(picture[None]) for picture in pictures]).clip(0, 1), lr)
 
 
-def load(path: str | os.PathLike[str]) -> Model:
+def load(path: str | os.PathLike[str]) -> ModelInterface:
     """The model of an ONNX file: one that deltasr exported, or anybody else's.
 
     Raises:

@@ -10,34 +10,16 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from deltasr.errors import SettingError
-from deltasr.resampling.kernels import KERNEL_WIDTH, mirrored, resize_taps
+from deltasr.resampling.kernels import KERNEL_WIDTH, resize_taps
+from deltasr.resampling.mirroring import mirror
 
 _LARGEST_DENOMINATOR = 16
 """Of a factor for which borders are mirrored and cut off again: they are that many samples wide, or more."""
-
-
-def mirror(image: Tensor, rows: range, columns: range) -> Tensor:
-    """A picture (..., H, W) as seen at places around all of it, where it is mirrored and borders repeat.
-
-    Args:
-        image: of any type.
-        rows: the rows to return; 0 to H - 1 are the picture's own, and have to be among them.
-        columns: the columns to return, likewise.
-    """
-    for axis, places in ((-2, rows), (-1, columns)):
-        length = image.shape[axis]
-        outside = [
-            image.index_select(axis, torch.from_numpy(mirrored(np.arange(*ends), length)).to(image.device))
-            for ends in ((places.start, 0), (length, places.stop))
-        ]
-        image = torch.cat((outside[0], image, outside[1]), axis)
-    return image
 
 
 def weighted_sums(image: Tensor, indices: Tensor, weights: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from deltasr import __version__
 from deltasr.errors import PictureError, SettingError, VideoError
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from deltasr.inference.upscaler import Upscaler
     from deltasr.models.base import Model
     from deltasr.models.facts import Facts
+    from deltasr.models.interface import ModelInterface
 
 _ESTIMATED_FRAMES = 9
 """Key frames whose estimates of how degraded they are decide for all frames, so that it does not change on the way."""
@@ -142,7 +143,7 @@ def require_for_videos(request: Request) -> None:
             )
 
 
-def result_size(model: Model | Facts, size: tuple[int, int], request: Request) -> tuple[int, int]:
+def result_size(model: ModelInterface | Facts, size: tuple[int, int], request: Request) -> tuple[int, int]:
     """The (height, width) of a result's frames: as for pictures, then rounded to even numbers, which codecs need.
 
     Raises:
@@ -158,7 +159,7 @@ def result_size(model: Model | Facts, size: tuple[int, int], request: Request) -
     return 2 * max(1, round(height / 2)), 2 * max(1, round(width / 2))
 
 
-def _prepared(clip: Clip, target: Path, model: Model, request: Request, encoding: Encoding) -> _Work:
+def _prepared(clip: Clip, target: Path, model: ModelInterface, request: Request, encoding: Encoding) -> _Work:
     """Look at the first frame, and at key frames where a restoration has to be estimated."""
     first = next(iter(clip.frames()))
     codec = encoding.codec_for(target, deep=bits_of(first) > 8)
@@ -244,15 +245,24 @@ def _upscaled(frame: Any, upscaler: Upscaler, work: _Work, report: Callable[[flo
 
 def _key(source: Path, upscaler: Upscaler, work: _Work) -> str:
     """Text that differs between jobs whose segments differ."""
-    from deltasr.models.error_map import weights_sha256
-
     stat = source.stat()
     facts = (
         __version__,
         load_av().__version__,
         (source.resolve().as_posix(), stat.st_size, stat.st_mtime_ns),
-        (upscaler.model.name, upscaler.model.description, weights_sha256(upscaler.model)),
+        (upscaler.model.name, upscaler.model.description, _weights_of(upscaler.model)),
         (upscaler.device.type, str(upscaler.dtype), upscaler.tile, upscaler.consistent, upscaler.ensemble),
         work,
     )
     return repr(facts)
+
+
+def _weights_of(model: ModelInterface) -> str:
+    """A text that differs between models that differ in their weights."""
+    from deltasr.models.exported import ExportedModel
+
+    if isinstance(model, ExportedModel):
+        return model.header.sha256
+    from deltasr.models.error_map import weights_sha256
+
+    return weights_sha256(cast("Model", model))

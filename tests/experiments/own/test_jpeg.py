@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from deltasr.degradation.web import strength_of
+from deltasr.degradation.strength import strength_of
 from deltasr.errors import SettingError
 from deltasr.evaluation.sets import find_set
 from deltasr.experiments.experiment import Settings, TestSet

@@ -12,7 +12,7 @@ from PIL import Image
 
 from deltasr.degradation.draws import derived_seed, generator_for, uniform
 from deltasr.degradation.estimate import Estimate, estimate_strength
-from deltasr.degradation.web import JPEG_ALONE, quality_of
+from deltasr.degradation.strength import JPEG_ALONE, quality_of
 from deltasr.evaluation.degraded import degrade_picture
 from deltasr.evaluation.sets import Pair
 from deltasr.experiments.experiment import SCALE, Experiment, Result, Settings, TestSet

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from deltasr.degradation.web import strength_of
+from deltasr.degradation.strength import strength_of
 from deltasr.evaluation.sets import Pair
 from deltasr.experiments.experiment import Experiment, Result, Settings, TestSet
 from deltasr.experiments.measuring import PSNR, SCORE_COLUMNS, SET, Meter, Scores
