@@ -92,7 +92,15 @@ def test_the_page_asks_for_nothing_from_elsewhere(serve):
     import re
 
     client = serve()
-    for path in ("/", "/api", "/static/page.css", "/static/page.js", "/static/api.js", "/static/icon.svg"):
+    for path in (
+        "/",
+        "/api",
+        "/static/page.css",
+        "/static/page.js",
+        "/static/server.js",
+        "/static/api.js",
+        "/static/icon.svg",
+    ):
         text = client.get(path).text
         assert set(re.findall(r"https?://[^\s\"'`]+", text)) <= {"http://www.w3.org/2000/svg"}, path
         assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=", text), path

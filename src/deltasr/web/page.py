@@ -30,6 +30,7 @@ _BOX = ("left", "top", "right", "bottom")
 _STATIC = {
     "page.css": "text/css",
     "page.js": "text/javascript",
+    "server.js": "text/javascript",
     "api.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }

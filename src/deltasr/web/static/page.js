@@ -1,5 +1,7 @@
 // The page: pictures, their comparison, the settings, and the jobs. All computing happens in the server.
 
+import { Failure, ask, bitmap, json } from "/static/server.js";
+
 const $ = (id) => document.getElementById(id);
 const MAX_VIEW = 3840 * 2160;
 const BASE_SIDE = 900;
@@ -18,33 +20,6 @@ const state = {
   split: 0.5,
   view: { zoom: 1, x: 0, y: 0 }, // device pixels per source pixel; the source point in the middle of the stage
 };
-
-// ---- the server ----
-
-class Failure extends Error {
-  constructor(status, sentence, retry) {
-    super(sentence);
-    this.status = status;
-    this.retry = retry;
-  }
-}
-
-async function ask(path, options = {}) {
-  let answer;
-  try {
-    answer = await fetch(path, options);
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new Failure(0, "The server cannot be reached; is it still running?");
-  }
-  if (answer.ok) return answer;
-  const body = await answer.json().catch(() => ({}));
-  const retry = Number(answer.headers.get("Retry-After")) || 2;
-  throw new Failure(answer.status, body.error ?? `The server answered with status ${answer.status}.`, retry);
-}
-
-const json = async (path, options) => (await ask(path, options)).json();
-const bitmap = async (path, signal) => createImageBitmap(await (await ask(path, { signal })).blob());
 
 // ---- settings ----
 
