@@ -30,5 +30,6 @@ def test_the_wheel_has_what_runs_and_nothing_else():
     assert others - page == {
         "deltasr/py.typed",
         "deltasr/degradation/estimator.json",
+        "deltasr/evaluation/niqe.safetensors",
         "deltasr/experiments/papers.json",
     }
