@@ -280,6 +280,19 @@ def test_table_4_of_resshift_measures_pictures_that_have_no_reference(
     assert [row.cells["NIQE"] for row in ours(pairs)] == [nearest["NIQE"], bicubic["NIQE"]], "of pairs, the LR pictures"
 
 
+def test_a_picture_without_a_score_leaves_a_cell_empty(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    class Nothing(Colours):
+        def __call__(self, sr: torch.Tensor, hr: torch.Tensor) -> torch.Tensor:
+            raise ModelError("NIQE gives no score for a picture of 64x64 pixels.")
+
+    monkeypatch.setattr(catalogue, "names", lambda: ("bicubic",))
+    monkeypatch.setattr(no_reference, "find_no_reference", lambda names: {"NIQE": Nothing()})
+    for table in (resshift_table_3, resshift_table_4):
+        (row,) = ours(table.EXPERIMENT.run(settings))
+        assert row.cells["NIQE"] is None
+        assert row.cells["pictures"] == 1
+
+
 def test_table_4_needs_a_metric(settings: Settings, monkeypatch: pytest.MonkeyPatch):
     def find(names: list[str]) -> dict[str, Any]:
         raise ModelError("There is none.")
