@@ -32,7 +32,7 @@ from deltasr.experiments.resshift import table_2 as resshift_table_2
 from deltasr.experiments.resshift import table_3 as resshift_table_3
 from deltasr.experiments.resshift import table_4 as resshift_table_4
 from deltasr.experiments.resshift.grid import CHOSEN, over_steps, train_point
-from deltasr.experiments.resshift.states import Example
+from deltasr.experiments.resshift.states import Example, ldm_relative_noise
 from deltasr.experiments.tables import THIS_RUN, Row
 from deltasr.models import catalogue, checkpoint
 from deltasr.models.base import Model
@@ -71,14 +71,13 @@ def test_figure_3_reaches_the_ends_that_the_paper_states(settings: Settings):
     assert not any("true ratio" in column.title for column in result.table.columns)
 
 
-def test_figure_3_has_ldms_noise(settings: Settings):
+def test_ldms_noise_is_that_of_its_scheduler():
     from diffusers import DDIMScheduler
 
     scheduler = DDIMScheduler(beta_start=0.0015, beta_end=0.0155, beta_schedule="scaled_linear")
-    (ldm,) = (row.cells for row in ours(resshift_figure_3.EXPERIMENT.run(settings)) if row.cells["process"] == "LDM")
-    for at, t in zip(AT, (1, 500, 1000), strict=True):
+    for t in (1, 500, 1000):
         signal = float(scheduler.alphas_cumprod[t - 1])
-        assert ldm[f"relative noise, {at}"] == pytest.approx(math.sqrt((1 - signal) / signal), rel=1e-3)
+        assert ldm_relative_noise(t) == pytest.approx(math.sqrt((1 - signal) / signal), rel=1e-3)
 
 
 def test_figure_3_shows_the_states_of_a_picture(larger_settings: Settings, monkeypatch: pytest.MonkeyPatch):
@@ -103,6 +102,7 @@ def test_figure_3_shows_the_states_of_a_picture(larger_settings: Settings, monke
     noise = float(first["relative noise, t = 1"])
     assert first["true ratio, t = 1"] == pytest.approx(noise / values.std().item(), rel=0.01)
     (ldm,) = (row.cells for row in ours(result) if row.cells["process"] == "LDM")
+    assert [ldm[f"relative noise, {at}"] for at in AT] == [ldm_relative_noise(t) for t in (1, 500, 1000)]
     assert ldm["true ratio, t = T"] == pytest.approx(
         float(ldm["relative noise, t = T"]) / example.x_0.std().item(), rel=1e-6
     )
@@ -278,6 +278,19 @@ def test_table_4_of_resshift_measures_pictures_that_have_no_reference(
     assert any("NIQE (a test)" in note for note in result.notes)
     pairs = resshift_table_4.EXPERIMENT.run(settings)
     assert [row.cells["NIQE"] for row in ours(pairs)] == [nearest["NIQE"], bicubic["NIQE"]], "of pairs, the LR pictures"
+
+
+def test_a_picture_without_a_score_leaves_a_cell_empty(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    class Nothing(Colours):
+        def __call__(self, sr: torch.Tensor, hr: torch.Tensor) -> torch.Tensor:
+            raise ModelError("NIQE gives no score for a picture of 64x64 pixels.")
+
+    monkeypatch.setattr(catalogue, "names", lambda: ("bicubic",))
+    monkeypatch.setattr(no_reference, "find_no_reference", lambda names: {"NIQE": Nothing()})
+    for table in (resshift_table_3, resshift_table_4):
+        (row,) = ours(table.EXPERIMENT.run(settings))
+        assert row.cells["NIQE"] is None
+        assert row.cells["pictures"] == 1
 
 
 def test_table_4_needs_a_metric(settings: Settings, monkeypatch: pytest.MonkeyPatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from math import isnan
 from pathlib import Path
 from statistics import fmean
 
@@ -44,7 +45,7 @@ class Scores:
     """Means over the pictures of a set: dB, at most 1, a distance (None without LPIPS), dB, wall-clock seconds.
 
     LR-PSNR is that of the mean squared error, since pictures without one are common. `further` holds further distances
-    by the titles of their columns.
+    by the titles of their columns, None where some picture has none.
     """
 
     dataset: str
@@ -54,7 +55,7 @@ class Scores:
     lpips: float | None
     lr_psnr: float
     seconds: float | None
-    further: Mapping[str, float] = field(default_factory=dict)
+    further: Mapping[str, float | None] = field(default_factory=dict)
 
     def cells(self) -> dict[str, Value]:
         """The cells of `SCORE_COLUMNS`, and of the further distances."""
@@ -212,7 +213,7 @@ def means(measured: list[Measurement]) -> Scores:
         lpips=None if lpips is None else perceptual[lpips],
         lr_psnr=psnr_of_mean_error([measurement.lr_psnr for measurement in measured]),
         seconds=fmean(seconds) if seconds else None,
-        further={name: perceptual[name] for name in names if name != lpips},
+        further={name: None if isnan(perceptual[name]) else perceptual[name] for name in names if name != lpips},
     )
 
 

@@ -58,8 +58,6 @@ TINY_DENOISER = DenoiserConfig(
 )
 """One for a minute of one core, where many trainings are compared."""
 
-_DENOISERS = {"paper": None, "small": SMALL_DENOISER, "tiny": TINY_DENOISER}
-
 
 @dataclass(frozen=True)
 class System:
@@ -152,11 +150,12 @@ def _deltadiff(recipe: DeltaDiffRecipe, first_stage: Path | None) -> Model:
 def _resshift(recipe: ResShiftRecipe, first_stage: Path | None) -> Model:
     trained = None if first_stage is None else _trained_autoencoder(first_stage)
     schedule = recipe.shifting_sequence(kappa=recipe.kappa)
+    denoisers = {"paper": None, "small": SMALL_DENOISER, "tiny": TINY_DENOISER}
     model = ResShift(
         eta=schedule.eta,
         kappa=schedule.kappa,
         first_stage=recipe.first_stage,
-        denoiser=_DENOISERS[recipe.network],
+        denoiser=denoisers[recipe.network],
         autoencoder=None if trained is None else trained.config.autoencoder,
     )
     if trained is not None and model.autoencoder is not None:

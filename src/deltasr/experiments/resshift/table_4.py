@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isnan
 from pathlib import Path
 from statistics import fmean
 
@@ -10,13 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from deltasr.errors import ModelError, PictureError, SettingError
-from deltasr.evaluation.no_reference import NoReference
+from deltasr.errors import SettingError
 from deltasr.evaluation.sets import Pair
 from deltasr.experiments.costs import parameters_of
 from deltasr.experiments.experiment import SCALE, Experiment, Result, Settings, TestSet
 from deltasr.experiments.measuring import PICTURES, SET, shown
-from deltasr.experiments.no_reference import NO_REFERENCE_COLUMNS, about, installed_metrics
+from deltasr.experiments.no_reference import NO_REFERENCE_COLUMNS, Lenient, about, installed_metrics
 from deltasr.experiments.papers import METHOD, MILLIONS, RESSHIFT, published, remarks, resshift_scale
 from deltasr.experiments.pictures import enlarged, middle, spread
 from deltasr.experiments.plots import Strip, draw_strips
@@ -63,7 +63,7 @@ def _run(settings: Settings) -> Result:
             for pair in test_set.benchmark.pairs:
                 lr = read_picture(_input(pair))
                 result = as_8_bits(upscaler.upscale(lr).pixels)
-                for title, score in _scored(result, metrics, pair, name).items():
+                for title, score in _scored(result, metrics).items():
                     scores[title].append(score)
                 if _input(pair) in details and model.scale == SCALE:
                     window = middle(read_rgb8(_input(pair)))
@@ -103,12 +103,9 @@ def _lr_detail(pair: Pair) -> tuple[str, NDArray[np.uint8]]:
 
 
 @torch.inference_mode()
-def _scored(pixels: NDArray[np.uint8], metrics: Mapping[str, NoReference], pair: Pair, name: str) -> dict[str, float]:
+def _scored(pixels: NDArray[np.uint8], metrics: Mapping[str, Lenient]) -> dict[str, float]:
     values = torch.from_numpy(pixels.copy()).permute(2, 0, 1).expand(3, -1, -1)[None].double() / 255
-    try:
-        return {title: metric(values, values).item() for title, metric in metrics.items()}
-    except ModelError as error:
-        raise PictureError(f"{name}'s result for {_input(pair)} cannot be scored: {error}") from error
+    return {title: metric(values, values).item() for title, metric in metrics.items()}
 
 
 def _row(name: str, model: Model, test_set: TestSet, scores: Mapping[str, list[float]]) -> Row:
@@ -118,7 +115,7 @@ def _row(name: str, model: Model, test_set: TestSet, scores: Mapping[str, list[f
             MILLIONS: parameters_of(model) / 1e6 or None,
             SET: test_set.benchmark.name,
             PICTURES: len(test_set.benchmark.pairs),
-            **{title: fmean(values) for title, values in scores.items()},
+            **{title: None if isnan(mean := fmean(values)) else mean for title, values in scores.items()},
         }
     )
 
