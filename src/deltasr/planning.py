@@ -94,7 +94,7 @@ def plan_jobs(
         if given.is_dir():
             results = _beside(given, mark) if output is None else output
             files, others, unreadable = _pictures_below(given, results)
-            wanted += [(file, results / _renamed(file.relative_to(given), suffix)) for file in files]
+            wanted += [(file, results / _renamed(_relative(file, given), suffix).as_posix()) for file in files]
             if not files and not unreadable:
                 failures.append(failed(given, f"{given} holds no pictures."))
             ignored += others
@@ -236,6 +236,13 @@ def _walk_remote(folder: Any) -> Iterator[tuple[Path, list[str], list[str]]]:
     yield folder, folders, files
     for name in folders:
         yield from _walk_remote(folder / name)
+
+
+def _relative(file: Path, folder: Path) -> Path:
+    """Where in a folder a file is; of object stores as a path, since their own relative paths lack a suffix."""
+    if hasattr(folder, "fs"):
+        return Path(str(file).removeprefix(str(folder).rstrip("/") + "/"))
+    return file.relative_to(folder)
 
 
 def _key(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -16,6 +17,9 @@ from deltasr.distribution.worker import Upscaling
 from deltasr.errors import DeltasrError, ModelError, SettingError, reason
 from deltasr.inference.batch import Request
 from deltasr.planning import Job, Outcome
+
+_PATIENCE = 10.0
+"""Seconds to wait for an answer from the address of a cluster."""
 
 
 @contextmanager
@@ -51,8 +55,9 @@ def cluster_pool(
     except ImportError as error:
         raise ModelError("A cluster needs Ray: pip install -e '.[ray]'.") from error
     try:
+        _reach(address)
         ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise SettingError(
             f"There is no Ray cluster at {address} ({reason(error)}); start one by `ray start --head`."
         ) from error
@@ -140,6 +145,17 @@ def _answer(reference: Any) -> object:
     if isinstance(answer, DeltasrError):
         raise answer
     return answer
+
+
+def _reach(address: str) -> None:
+    """Make sure that something listens at HOST:PORT; Ray itself would wait for that for minutes.
+
+    Raises:
+        OSError: nothing does.
+    """
+    host, separator, port = address.rpartition(":")
+    if separator and port.isdecimal() and "/" not in host:
+        socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
 
 
 def _fitting(machine: dict[str, float], cpus: float, gpus: float) -> int:
