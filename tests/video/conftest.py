@@ -28,6 +28,9 @@ def moving(number: int, height: int, width: int) -> NDArray[np.uint8]:
     return np.stack([np.round(127.5 + 90 * wave) for wave in waves], axis=-1).astype(np.uint8)
 
 
+CHAPTER = {"title": "One"}
+
+
 @pytest.fixture
 def make_clip(tmp_path: Path) -> Callable[..., Path]:
     """Writes a clip: frames at times in 1/30 s, with or without audio and subtitles and turned by some degrees."""
@@ -48,6 +51,9 @@ def make_clip(tmp_path: Path) -> Callable[..., Path]:
         path = tmp_path / name
         with av.open(str(path), "w") as output:
             output.metadata["title"] = "Waves"
+            output.set_chapters(
+                [{"id": 1, "start": 0, "end": 200, "time_base": Fraction(1, 1000), "metadata": CHAPTER}]
+            )
             video = output.add_stream(codec, rate=30, options={"crf": "10"})
             video.height, video.width = size
             video.pix_fmt, video.time_base = pixel_format, time_base

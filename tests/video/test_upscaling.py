@@ -67,12 +67,14 @@ def test_audio_and_subtitles_are_copied_packet_by_packet(make_clip, upscale, pac
         (sound,) = container.streams.audio
         assert sound.metadata["language"] == "deu"
         assert container.metadata["title"] == "Waves"
+        assert [chapter["metadata"]["title"] for chapter in container.chapters()] == ["One"]
 
 
 def test_strip_leaves_titles_out_and_keeps_languages(make_clip, upscale):
     target, _ = upscale(make_clip(audio="aac"), strip=True)
     with av.open(str(target)) as container:
         assert "title" not in container.metadata
+        assert container.chapters() == []
         assert container.streams.audio[0].metadata["language"] == "deu"
 
 
@@ -107,6 +109,27 @@ def test_other_codecs(make_clip, upscale, frames_of, codec: str):
         name = container.streams.video[0].codec_context.name
     assert codec in name or (codec == "av1" and "dav1d" in name)
     assert len(frames_of(target)) == 3
+
+
+def test_hevc_in_mp4_has_the_name_that_apples_players_know(make_clip, upscale):
+    target, _ = upscale(make_clip(times=range(2)), codec="hevc")
+    with av.open(str(target)) as container:
+        assert container.streams.video[0].codec_context.codec_tag == "hvc1"
+
+
+def test_what_the_encoder_refuses_is_one_sentence(make_clip, upscale):
+    with pytest.raises(VideoError, match=r"large\.mp4 cannot be encoded"):
+        upscale(make_clip(), codec="hevc", scale=0.1)  # 2x2 pixels
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc", "av1"])
+def test_a_last_segment_of_any_length(make_clip, upscale, frames_of, monkeypatch: pytest.MonkeyPatch, codec: str):
+    """x265 gives undefined times of decoding for so few frames."""
+    monkeypatch.setattr(upscaling, "FRAMES", 4)
+    for frames in (5, 6):
+        target, _ = upscale(make_clip(times=range(frames)), f"{frames}.mp4", codec=codec)
+        shown = [frame.pts * frame.time_base for frame in frames_of(target)]
+        assert shown == [Fraction(number, 30) for number in range(frames)]
 
 
 def test_a_smaller_crf_gives_a_larger_file(make_clip, upscale):

@@ -75,7 +75,7 @@ class Clip:
             VideoError: nothing can be decoded, the size changes, or the file cannot be read.
         """
         av = load_av()
-        size, step, last, damaged = self.size, self._typical_step(), None, 0
+        size, step, last, damaged = self.size, self.typical_step, None, 0
         with errors_of(self.path, "read"):
             for packet in self.container.demux(self.stream):
                 try:
@@ -101,7 +101,9 @@ class Clip:
         if damaged:
             self.notes.append(f"{damaged} packets are damaged and were left out.")
 
-    def _typical_step(self) -> int:
+    @property
+    def typical_step(self) -> int:
+        """The time between two frames on average, at least 1, in units of the time base."""
         return max(1, round(1 / (self.rate * self.time_base)))
 
 

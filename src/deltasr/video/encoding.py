@@ -15,10 +15,9 @@ from deltasr.video.pyav import load_av
 
 
 class EncodedPacket(Struct, frozen=True, array_like=True):
-    """A piece of an encoded stream; times are in units of the stream's time base."""
+    """A piece of an encoded stream: when and how long it is shown, in units of the time base, and its bytes."""
 
     pts: int
-    dts: int
     duration: int
     is_key: bool
     content: bytes
@@ -83,7 +82,6 @@ def encoded(frames: Iterable[Any], settings: EncoderSettings) -> Iterator[Encode
 def _kept(packet: Any) -> EncodedPacket:
     return EncodedPacket(
         pts=packet.pts,
-        dts=packet.dts,
         duration=packet.duration or 0,
         is_key=packet.is_keyframe,
         content=bytes(packet),

@@ -48,13 +48,14 @@ def require_room_for_streams(clip: Clip, target: Path) -> list[str]:
                     f"result that ends in {'.mkv' if container != 'matroska' else clip.path.suffix}."
                 ) from error
     copied = {stream.index for stream in copied_streams(clip)} | {clip.stream.index}
-    left_out = [stream for stream in clip.container.streams if stream.index not in copied]
+    chapters = "data" if clip.container.chapters() else None  # in MP4 they are a stream of data too
+    left_out = [s for s in clip.container.streams if s.index not in copied and s.type != chapters]
     return [f"Stream {stream.index} ({stream.type or 'unknown'}) was left out." for stream in left_out]
 
 
 def write_result(
     target: Path,
-    packets: Iterable[EncodedPacket],
+    packets: Iterable[tuple[int, EncodedPacket]],
     settings: EncoderSettings,
     source: Clip,
     *,
@@ -65,7 +66,7 @@ def write_result(
 
     Args:
         target: its file.
-        packets: of the video stream, in the order of decoding.
+        packets: of the video stream, in the order of decoding, each with its time of decoding.
         settings: of the encoder that made them.
         source: a clip, newly opened, whose other streams are copied.
         matrix: the display matrix of the result.
@@ -88,21 +89,18 @@ def write_result(
         if matrix is not None:
             video.set_display_matrix(matrix)
         copies = {stream.index: _copy_of(stream, output) for stream in copied_streams(source)}
-        for new, old in [(video, source.stream), *((copies[s.index], s) for s in copied_streams(source))]:
-            new.metadata.update(old.metadata if not strip else _language(old.metadata))
+        for copy, original in [(video, source.stream), *((copies[s.index], s) for s in copied_streams(source))]:
+            copy.metadata.update(original.metadata if not strip else _language(original.metadata))
         if not strip:
             output.metadata.update(
                 {key: text for key, text in source.container.metadata.items() if key not in _OF_THE_CONTAINER}
             )
             output.set_chapters(source.container.chapters())
         output.start_encoding()
-        new_packets = ((packet.dts * settings.time_base, packet) for packet in packets)
-        for _, piece in heapq.merge(new_packets, _old_packets(source), key=lambda timed: timed[0]):
-            if isinstance(piece, EncodedPacket):
-                output.mux_one(_packet(piece, video, settings.time_base))
-            else:
-                piece.stream = copies[piece.stream_index]
-                output.mux_one(piece)
+        new = ((dts * settings.time_base, _packet(piece, dts, video, settings.time_base)) for dts, piece in packets)
+        old = ((time, _moved(packet, copies)) for time, packet in _old_packets(source))
+        for _, packet in heapq.merge(new, old, key=lambda timed: timed[0]):
+            output.mux_one(packet)
 
 
 def _copy_of(stream: Any, output: Any) -> Any:
@@ -128,10 +126,15 @@ def _old_packets(source: Clip) -> Iterator[tuple[Fraction, Any]]:
         yield time, packet
 
 
-def _packet(piece: EncodedPacket, stream: Any, time_base: Fraction) -> Any:
+def _moved(packet: Any, copies: dict[int, Any]) -> Any:
+    packet.stream = copies[packet.stream_index]
+    return packet
+
+
+def _packet(piece: EncodedPacket, dts: int, stream: Any, time_base: Fraction) -> Any:
     packet = load_av().Packet(piece.content)
     packet.stream = stream
     packet.time_base = time_base
-    packet.pts, packet.dts, packet.duration = piece.pts, piece.dts, piece.duration
+    packet.pts, packet.dts, packet.duration = piece.pts, dts, piece.duration
     packet.is_keyframe = piece.is_key
     return packet

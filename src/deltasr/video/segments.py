@@ -28,9 +28,15 @@ class Segment(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Segments:
-    """The folder `clip-x4.mp4.parts` beside the result `clip-x4.mp4`."""
+    """The folder `clip-x4.mp4.parts` beside the result `clip-x4.mp4`.
+
+    Attributes:
+        target: the result.
+        folder: of its segments.
+    """
 
     def __init__(self, target: Path) -> None:
+        self.target = target
         self.folder = target.with_name(f"{target.name}.parts")
 
     def begin(self, key: str) -> int:
@@ -64,10 +70,10 @@ class Segments:
         file = self.folder / f"{len(self._files()):06d}{_SUFFIX}"
         write_whole(file, msgspec.msgpack.encode(segment), what="The segment", error=VideoError)
 
-    def packets(self) -> Iterator[EncodedPacket]:
-        """The packets of all segments in order; one segment is in memory at a time."""
+    def packets(self) -> Iterator[list[EncodedPacket]]:
+        """The packets of each segment, in the order of decoding; one segment is in memory at a time."""
         for file in self._files():
-            yield from self._read(file).packets
+            yield self._read(file).packets
 
     def remove(self) -> None:
         """Remove the folder."""

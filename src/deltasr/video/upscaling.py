@@ -17,10 +17,11 @@ from deltasr.inference import sizes
 from deltasr.planning import Job, Outcome
 from deltasr.video import muxing
 from deltasr.video.clip import Clip, display_matrix, enlarged_matrix, opened
+from deltasr.video.decoding_times import depth_of, timed
 from deltasr.video.encoding import EncoderSettings, encoded
 from deltasr.video.formats import Encoding
 from deltasr.video.frames import bits_of, frame_of, look_for, picture_of
-from deltasr.video.pyav import load_av
+from deltasr.video.pyav import errors_of, load_av
 from deltasr.video.segments import FRAMES, Segment, Segments
 
 if TYPE_CHECKING:
@@ -97,7 +98,9 @@ def upscale_clip(
         frames = _write_segments(clip, segments, finished, upscaler, work, report)
         read_notes = clip.notes
     with opened(job.source) as clip:
-        muxing.write_result(job.target, segments.packets(), work.encoder, clip, matrix=work.matrix, strip=request.strip)
+        depth = max(map(depth_of, segments.packets()), default=0)
+        packets = timed(segments.packets(), depth=depth, step=clip.typical_step)
+        muxing.write_result(job.target, packets, work.encoder, clip, matrix=work.matrix, strip=request.strip)
     segments.remove()
     progress(job, 1.0)
     resumed = (f"{finished} frames were there from an interrupted run.",) if finished else ()
@@ -213,7 +216,9 @@ def _write_segments(
         raise VideoError(f"{clip.path} has fewer frames than {segments.folder} has finished; remove that folder.")
     while True:
         before = clip.frames_read
-        packets = list(encoded(_larger(islice(source, FRAMES), before, upscaler, work, report), work.encoder))
+        larger = _larger(islice(source, FRAMES), before, upscaler, work, report)
+        with errors_of(segments.target, "encoded"):
+            packets = list(encoded(larger, work.encoder))
         if clip.frames_read == before:
             return before
         segments.add(Segment(frames=clip.frames_read - before, packets=packets))
