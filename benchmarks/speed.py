@@ -1,12 +1,15 @@
 """Seconds, memory and share of the machine's limit of models by engines, as a Markdown table.
 
-    python benchmarks/speed.py [--sides 64 256] [--threads 1 2] [--rounds 7] [--beside] [--int8 FILE] [--others FOLDER]
+    python benchmarks/speed.py [--sides 64 256 1024] [--threads 1 2] [--rounds 7] [--beside] [--int8 FILE]
+        [--others FOLDER] [--published] [--commands] [--set FOLDER --plot FILE.png]
 
 Each row has a process of its own; they take turns, so that other work on the machine meets all of them. It measures
 networks alone, from an array to an array: no tiles, no projection, no files. ONNX Runtime and OpenVINO run in processes
 without torch. `--beside` is for machines that have other work: it counts seconds of processor time, of all threads.
-`--int8` is a file of `deltasr export --int8`, `--others` a folder of other people's ONNX files. Quote ratios, not
-seconds.
+`--int8` is a file of `deltasr export --int8`, `--others` a folder of other people's ONNX files. `--published` adds the
+networks of ResShift and DeltaDiff as published, with random weights, which take minutes. `--commands` measures whole
+processes: `deltasr upscale` of one picture of 256x256 by each engine, by the clock. `--set` is a benchmark set, as
+`deltasr evaluate` takes it; its mean PSNR-Y is drawn over seconds and over GFLOP. Quote ratios, not seconds.
 """
 
 from __future__ import annotations
@@ -27,6 +30,9 @@ import numpy as np
 from deltasr import environment
 
 OURS = "deltadiff-x4"
+PUBLISHED = {"ResShift as published, torch": "resshift-s15", "DeltaDiff as published, torch": "deltadiff"}
+"""Row to the schedule of a Swin U-Net in VQ-f4 codes."""
+
 LIMIT = "a product and a convolution"
 _PRODUCT, _CHANNELS, _CONVOLVED = 1024, 192, 96
 
@@ -51,8 +57,30 @@ def torch_run(name: str) -> Any:
     from deltasr.engines.export import by_torch
     from deltasr.models import catalogue
 
+    if name in PUBLISHED.values():
+        run = published_run(name)
+        return lambda arrays: run(torch.from_numpy(arrays["lr"]))
     model = catalogue.load(name).to(memory_format=torch.channels_last)
     return lambda arrays: by_torch(model, arrays)
+
+
+def published_run(schedule: str) -> Any:
+    """A function from (1, 3, h, w) to the result of a published network with random weights."""
+    import torch
+
+    from deltasr.diffusion.noise import NoiseField
+    from deltasr.diffusion.schedule import PRESETS
+    from deltasr.models.resshift import ResShift
+
+    preset = PRESETS[schedule]
+    model = ResShift(eta=preset.eta, kappa=preset.kappa).eval().to(memory_format=torch.channels_last)
+    settings = {"noise": NoiseField()} if model.stochastic else {}
+
+    @torch.inference_mode()
+    def run(lr: torch.Tensor) -> torch.Tensor:
+        return model(lr, **settings)
+
+    return run
 
 
 def runtime_run(engine: str, file: Path, threads: int) -> Any:
@@ -148,6 +176,16 @@ def counted_gflop(file: Path, side: int) -> float:
     return total * (side / 32) ** 2
 
 
+def published_gflop(schedule: str, side: int) -> float:
+    """What a published network takes for one picture; one of 64x64 is counted."""
+    import torch
+
+    from deltasr.experiments.costs import count_operations
+
+    run = published_run(schedule)
+    return 1e-9 * count_operations(lambda: run(torch.rand(1, 3, 64, 64))) * (side / 64) ** 2
+
+
 def rows_of(
     chosen: argparse.Namespace, file: Path, dials: list[str]
 ) -> dict[str, tuple[str, str, list[str], Path | None]]:
@@ -162,11 +200,82 @@ def rows_of(
         rows[f"{OURS}, openvino int8"] = ("openvino", str(chosen.int8), dials, file)
     for other in sorted(chosen.others.glob("*.onnx")) if chosen.others else []:
         rows |= {f"{other.stem}, {engine}": (engine, str(other), [], other) for engine in ("onnxruntime", "openvino")}
+    if chosen.published:
+        rows |= {row: ("torch", schedule, [], None) for row, schedule in PUBLISHED.items()}
     return rows | {"bicubic, torch": ("torch", "bicubic", [], None), LIMIT: (LIMIT, "", [], None)}
 
 
-def measure(rows: dict[str, tuple[str, str, list[str], Path | None]], chosen: argparse.Namespace, threads: int) -> None:
-    """Print the table of a number of threads."""
+def psnr_y(engine: str, source: str, folder: Path) -> float:
+    """The mean PSNR-Y of a row's network over a set, without its projection."""
+    from deltasr.evaluation.benchmark import measure_upscaling
+    from deltasr.evaluation.sets import find_set
+    from deltasr.inference.upscaler import Upscaler
+    from deltasr.models import catalogue
+
+    model = catalogue.load(source)
+    dtype = "bfloat16" if engine.endswith("bf16") else "float32"
+    upscaler = Upscaler(model, engine=engine.split()[0] if engine != "torch" else None, dtype=dtype, consistency=False)
+    settings = {"fidelity": 1.0} if model.dial else {}
+    found = measure_upscaling(
+        lambda picture: upscaler.upscale(picture, **settings), find_set(folder), model=source, scale=model.scale
+    )
+    return float(np.mean([measurement.psnr_y for measurement in found]))
+
+
+def draw(points: dict[str, tuple[float, float | None, float]], path: Path, what: str) -> None:
+    """A plot of rows: PSNR-Y over the share of torch's seconds, and over GFLOP."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4.5), sharey=True, layout="constrained")
+    for row, (seconds, gflop, score) in points.items():
+        for axes, place in ((left, seconds), (right, gflop)):
+            if place is not None:
+                axes.plot(place, score, "o")
+                axes.annotate(row, (place, score), fontsize=7, xytext=(4, 4), textcoords="offset points")
+    for axes, label in ((left, f"seconds over those of {OURS} by torch"), (right, "GFLOP")):
+        axes.set(xscale="log", xlabel=label)
+    left.set_ylabel(f"PSNR-Y, dB, {what}")
+    figure.savefig(path, dpi=120)
+    pyplot.close(figure)
+
+
+def measure_commands(rounds: int) -> None:
+    """Print the table of whole processes, each row in turn."""
+    from deltasr.engines import choice
+    from deltasr.imaging import Picture, write_picture
+
+    engines = ["torch", *filter(choice.installed, choice.RUNTIMES)]
+    seconds: dict[str, list[float]] = {engine: [] for engine in engines}
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "picture.png"
+        pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+        write_picture(Picture(pixels=np.repeat(np.repeat(pixels, 4, 0), 4, 1)), source)
+        for number in range(rounds + 1):
+            for engine, taken in seconds.items():
+                command = [sys.executable, "-m", "deltasr", "upscale", source, "-o", source.with_name("result.png")]
+                started = time.perf_counter()
+                subprocess.run([*command, "--overwrite", "--engine", engine], check=True, stdout=subprocess.DEVNULL)
+                if number:  # the first tries the engine
+                    taken.append(time.perf_counter() - started)
+    print(f"\ndeltasr upscale of one picture of 256x256, whole process, {os.cpu_count()} processors\n")
+    print("| engine | s, median | from | to | of torch's |")
+    print("|---|---|---|---|---|")
+    for engine, taken in seconds.items():
+        ratio = median(one / other for one, other in zip(taken, seconds["torch"], strict=True))
+        print(f"| {engine} | {median(taken):.2f} | {min(taken):.2f} | {max(taken):.2f} | {ratio:.2f} |", flush=True)
+
+
+def measure(
+    rows: dict[str, tuple[str, str, list[str], Path | None]], chosen: argparse.Namespace, threads: int
+) -> dict[str, tuple[float, float | None]]:
+    """Print the table of a number of threads.
+
+    Returns:
+        For each row the share of torch's seconds and GFLOP, of the last side.
+    """
     clock = "process_time" if chosen.beside else "perf_counter"
     workers: dict[str, Worker] = {}
     times: dict[tuple[str, int], list[float]] = {(row, side): [] for side in chosen.sides for row in rows}
@@ -183,23 +292,27 @@ def measure(rows: dict[str, tuple[str, str, list[str], Path | None]], chosen: ar
     finally:
         for worker in workers.values():
             worker.end()
+    found: dict[str, tuple[float, float | None]] = {}
     for side in chosen.sides:
         limit = max(times[LIMIT, side])
         print(f"\n{side}x{side}, {threads} threads; {LIMIT}: {limit:.0f} GFLOP/s at best\n")
         print("| | s, median | of torch's | from | to | GFLOP | of the limit | start-up, s | MB at most |")
         print("|---|---|---|---|---|---|---|---|---|")
         reference = times[f"{OURS}, torch", side]
-        for row, (*_, file) in rows.items():
+        for row, (_, source, _, file) in rows.items():
             if row == LIMIT:
                 continue
             taken = times[row, side]
             ratios = [one / other for one, other in zip(taken, reference, strict=True)]
             gflop = None if file is None else counted_gflop(file, side)
+            gflop = published_gflop(source, side) if source in PUBLISHED.values() else gflop
+            found[row] = median(ratios), gflop
             share = "" if gflop is None else f"{100 * gflop / min(taken) / limit:.0f} %"
             numbers = (f"{number:.3g}" for number in (median(taken), median(ratios), min(ratios), max(ratios)))
             counted = "" if gflop is None else f"{gflop:.1f}"
             end = (counted, share, f"{workers[row].start_up:.1f}", f"{peak[row, side]:.0f}")
             print("|", " | ".join((row, *numbers, *end)), "|", flush=True)
+    return found
 
 
 def main() -> None:
@@ -207,23 +320,40 @@ def main() -> None:
         work(sys.argv[2], sys.argv[3], sys.argv[4], sys.argv[5:])
         return
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sides", type=int, nargs="+", default=[64, 256])
+    parser.add_argument("--sides", type=int, nargs="+", default=[64, 256, 1024])
     parser.add_argument("--threads", type=int, nargs="+", default=[1, os.cpu_count() or 1])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--int8", type=Path)
     parser.add_argument("--others", type=Path)
     parser.add_argument("--beside", action="store_true")
+    parser.add_argument("--published", action="store_true")
+    parser.add_argument("--commands", action="store_true")
+    parser.add_argument("--set", type=Path)
+    parser.add_argument("--plot", type=Path)
     chosen = parser.parse_args()
-    from deltasr.engines import choice, export
+    if chosen.commands:
+        measure_commands(chosen.rounds)
+        return
+    from deltasr.engines import choice
+    from deltasr.engines.inputs import dials_of
     from deltasr.models import catalogue
 
     model = catalogue.load(OURS)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"{OURS}.onnx"
         file.write_bytes(choice.exported(model).content)
-        rows = rows_of(chosen, file, export.dials_of(model))
+        rows = rows_of(chosen, file, dials_of(model))
+        found = {}
         for threads in dict.fromkeys(chosen.threads):
-            measure(rows, chosen, threads)
+            found = measure(rows, chosen, threads)
+        if chosen.set is not None and chosen.plot is not None:
+            named = {row: (engine, source) for row, (engine, source, *_) in rows.items() if row in found}
+            scores = {
+                row: psnr_y(engine, source, chosen.set)
+                for row, (engine, source) in named.items()
+                if source not in PUBLISHED.values()
+            }
+            draw({row: (*found[row], score) for row, score in scores.items()}, chosen.plot, chosen.set.name)
 
 
 if __name__ == "__main__":

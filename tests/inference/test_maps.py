@@ -119,7 +119,7 @@ def test_the_command_writes_both_files_of_each_map(
     model: DeltaDiff, map_file: Path, dial_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     load = error_map.load
-    monkeypatch.setattr("deltasr.inference.upscaler.load_error_map", lambda model, file: load(model, map_file))
+    monkeypatch.setattr("deltasr.models.error_map.load", lambda model, file: load(model, map_file))
     (tmp_path / "in").mkdir()
     for name in ("a", "b"):
         write_picture(picture(12, 14), tmp_path / "in" / f"{name}.png")

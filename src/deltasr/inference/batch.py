@@ -133,7 +133,7 @@ def upscale_files(
     Raises:
         SettingError: a setting is wrong for every file.
     """
-    stages = _stages(upscaler, request, progress=progress, replace_maps=existing == "overwrite")
+    stages = stages_of(upscaler, request, progress=progress, replace_maps=existing == "overwrite")
     return run_overlapped(jobs, stages, existing=existing)
 
 
@@ -156,7 +156,7 @@ def upscale_file(
     Raises:
         PictureError, ModelError, SettingError, OSError, MemoryError: the picture cannot be read, upscaled or written.
     """
-    return _stages(upscaler, request, progress=progress, replace_maps=replace_maps).all(job)
+    return stages_of(upscaler, request, progress=progress, replace_maps=replace_maps).all(job)
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ class _Upscaled:
     maps: list[Picture]
 
 
-def _stages(
+def stages_of(
     upscaler: Upscaler, request: Request, *, progress: Callable[[Job, float], None], replace_maps: bool
 ) -> Stages[Picture, _Upscaled]:
     """The parts of the work on a file."""
