@@ -40,10 +40,13 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
     return told
 
 
-def test_without_a_name_they_are_listed(run: Run):
+def test_without_a_name_they_are_listed_as_wide_as_the_terminal(run: Run, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "90")
     status, printed, _ = run()
     assert status == 0
-    assert [line.split()[0] for line in printed.splitlines()] == list(catalogue.EXPERIMENTS)
+    lines = printed.splitlines()
+    assert [line.split()[0] for line in lines if not line.startswith(" ")] == list(catalogue.EXPERIMENTS)
+    assert 80 < max(map(len, lines)) <= 90
 
 
 def test_a_run_prints_its_table(run: Run, tmp_path: Path):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from shutil import get_terminal_size
+from textwrap import fill
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
@@ -116,11 +119,15 @@ def experiment_command(
 
 
 def _listed() -> str:
-    """The list of experiments, one line each."""
+    """The list of experiments, as wide as the terminal."""
     from deltasr.experiments.catalogue import EXPERIMENTS
 
-    width = max(map(len, EXPERIMENTS))
-    return "".join(f"{name:{width}}  {e.title} ({e.source.rstrip('.')})\n" for name, e in EXPERIMENTS.items())
+    indent = max(map(len, EXPERIMENTS)) + 2
+    wrapped = partial(fill, width=max(get_terminal_size().columns, 2 * indent), subsequent_indent=" " * indent)
+    return "".join(
+        wrapped(f"{name:{indent}}{e.title} ({e.source.rstrip('.')})", break_on_hyphens=False) + "\n"
+        for name, e in EXPERIMENTS.items()
+    )
 
 
 def _checkpoints(given: Sequence[str]) -> dict[str, Path]:
