@@ -211,10 +211,13 @@ def psnr_y(engine: str, source: str, folder: Path) -> float:
     from deltasr.evaluation.sets import find_set
     from deltasr.inference.upscaler import Upscaler
     from deltasr.models import catalogue
+    from deltasr.models.exported import ExportedModel
 
     model = catalogue.load(source)
     dtype = "bfloat16" if engine.endswith("bf16") else "float32"
-    upscaler = Upscaler(model, engine=engine.split()[0] if engine != "torch" else None, dtype=dtype, consistency=False)
+    if isinstance(model, ExportedModel):
+        model = model.run_by(engine.split()[0])
+    upscaler = Upscaler(model, dtype=dtype, consistency=False)
     settings = {"fidelity": 1.0} if model.dial else {}
     found = measure_upscaling(
         lambda picture: upscaler.upscale(picture, **settings), find_set(folder), model=source, scale=model.scale
