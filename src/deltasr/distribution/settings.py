@@ -10,7 +10,7 @@ from deltasr.errors import SettingError
 if TYPE_CHECKING:
     from deltasr.inference.batch import Request
     from deltasr.inference.upscaler import Upscaler
-    from deltasr.models.base import Model
+    from deltasr.models.interface import ModelInterface
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,10 +64,8 @@ class UpscalerSettings:
             upscaler.load_error_map()  # so that a model without one is refused before any picture is read
         return upscaler
 
-    def _model(self) -> Model:
+    def _model(self) -> ModelInterface:
         from deltasr.models import catalogue
-        from deltasr.models.blend import load_blended
-        from deltasr.models.ldm import LatentDiffusion
 
         if self.blend is None and self.blend_with is not None:
             raise SettingError(
@@ -77,9 +75,13 @@ class UpscalerSettings:
             runtime = self.engine if self.engine in ("onnxruntime", "openvino") else None
             model = catalogue.load(self.model, runtime=runtime)
         else:
+            from deltasr.models.blend import load_blended
+
             model = load_blended(self.model, self.blend, other=self.blend_with)
         if self.steps is None:
             return model
+        from deltasr.models.ldm import LatentDiffusion
+
         if not isinstance(model, LatentDiffusion):
             raise SettingError(
                 f"--steps is for latent diffusion; {self.model} has a fixed number of steps, so leave it out."
