@@ -37,7 +37,7 @@ class Outcome:
         reason: of a failure, as a message for the user.
         notes: sentences for the user, such as what the result's format could not keep.
         size: (height, width) of the result in pixels; (0, 0) where it is unknown.
-        seconds: wall-clock time from reading to writing.
+        seconds: wall-clock time of reading, computing and writing.
     """
 
     source: Path

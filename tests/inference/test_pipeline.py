@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -75,8 +76,23 @@ def test_outcomes_come_in_order_and_few_pictures_are_held(work: Work):
     assert [step for step in work.done if step.startswith("compute")] == [f"compute {name}" for name in "abcdefgh"]
     assert work.most <= 3
     assert work.held == set()
-    assert all(outcome.seconds >= 0 for outcome in found)
     assert list(run_overlapped([], work.stages())) == []
+
+
+def test_the_seconds_of_a_file_are_those_of_its_own_work(work: Work, monkeypatch: pytest.MonkeyPatch):
+    """Each thread has its clock here, which moves on where a stage of a picture takes time."""
+    clock = threading.local()
+    cost = {"a": 1.0, "b": 20.0, "c": 300.0}
+
+    def take(name: str) -> None:
+        clock.now = getattr(clock, "now", 0.0) + cost[name]
+
+    work.before = dict.fromkeys(("read", "compute", "write"), take)
+    monkeypatch.setattr(
+        "deltasr.inference.pipeline.time", SimpleNamespace(monotonic=lambda: getattr(clock, "now", 0.0))
+    )
+    found = list(run_overlapped(jobs("abc"), work.stages()))
+    assert [outcome.seconds for outcome in found] == [3.0, 60.0, 900.0]
 
 
 def test_the_next_is_read_and_the_last_is_written_while_one_is_computed(work: Work):

@@ -52,7 +52,7 @@ def run_overlapped(
     """As `planning.run_jobs`, with one file read and one written while another is computed.
 
     A file that cannot be read or computed beside others is tried again alone, since memory may have been short. The
-    seconds of an outcome are those since the one before, so that their sum is the time of all.
+    seconds of an outcome are those of the work on its file; the sum of all is more than the clock shows.
 
     Args:
         jobs: from `plan_jobs`.
@@ -91,6 +91,15 @@ class _File(Generic[Source]):
     job: Job
     picture: Future[Source] | None = None
     outcome: Future[Outcome] | None = None
+    seconds: float = 0.0
+
+    def timed(self, stage: Callable[..., Value], *arguments: object) -> Value:
+        """What a stage returns; its time is added to the file's."""
+        started = time.monotonic()
+        try:
+            return stage(*arguments)
+        finally:
+            self.seconds += time.monotonic() - started
 
 
 class _Line(Generic[Source, Result]):
@@ -100,35 +109,39 @@ class _Line(Generic[Source, Result]):
         self, stages: Stages[Source, Result], existing: Existing, reader: ThreadPoolExecutor, writer: ThreadPoolExecutor
     ) -> None:
         self._stages, self._existing, self._reader, self._writer = stages, existing, reader, writer
-        self._finished = time.monotonic()
 
     def begin(self, job: Job) -> _File[Source]:
         """Begin to read a job's picture, unless its result is there."""
         outcome = settled(job, self._existing)
         if outcome is not None:
             return _File(job, outcome=_done(outcome))
-        return _File(job, picture=self._reader.submit(self._stages.read, job))
+        file: _File[Source] = _File(job)
+        self._read(file)
+        return file
 
     def compute(self, file: _File[Source], before: _File[Source] | None, following: _File[Source] | None) -> None:
         """Compute a file's result and begin to write it; alone, if it fails beside the two other files."""
         assert file.picture is not None
         try:
-            result = self._stages.compute(file.job, _result_of(file.picture))
+            picture = _result_of(file.picture)
+            result = file.timed(self._stages.compute, file.job, picture)
         except SettingError:
             raise
         except (DeltasrError, OSError, MemoryError):
             file.picture = None
         else:
-            file.outcome, file.picture = self._writer.submit(self._stages.write, file.job, result), None
+            file.outcome = self._writer.submit(file.timed, self._stages.write, file.job, result)
+            file.picture = None
             return
         if before is not None and before.outcome is not None:
             _wait(before.outcome)
         if following is not None and following.picture is not None:
             _wait(following.picture)
             following.picture = None
-        file.outcome = _done(next(run_jobs([file.job], self._stages.all, existing=self._existing)))
+        alone = run_jobs([file.job], self._stages.all, existing=self._existing)
+        file.outcome = _done(file.timed(next, alone))
         if following is not None and following.outcome is None:
-            following.picture = self._reader.submit(self._stages.read, following.job)
+            self._read(following)
 
     def finish(self, file: _File[Source]) -> Outcome:
         """The outcome of a file, when it is there."""
@@ -139,11 +152,10 @@ class _Line(Generic[Source, Result]):
             raise
         except (DeltasrError, OSError, MemoryError) as error:
             outcome = failed(file.job.source, str(error) or type(error).__name__)
-        now = time.monotonic()
-        if outcome.status == "done":
-            outcome = replace(outcome, seconds=now - self._finished)
-        self._finished = now
-        return outcome
+        return replace(outcome, seconds=file.seconds) if outcome.status == "done" else outcome
+
+    def _read(self, file: _File[Source]) -> None:
+        file.picture = self._reader.submit(file.timed, self._stages.read, file.job)
 
 
 @contextmanager
