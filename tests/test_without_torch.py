@@ -138,7 +138,7 @@ def test_what_needs_torch_says_so(outcome):
     assert "Traceback" not in errors
     told = errors.strip().splitlines()[-4:]
     assert "The engine torch needs PyTorch, which is not installed: pip install torch." in told[0]
-    assert "An error map is made by torch" in told[1]
+    assert "An error map needs PyTorch, which is not installed: pip install torch." in told[1]
     assert "The model bicubic needs PyTorch" in told[2]
     assert "needs PyTorch, which is not installed" in told[3]
     assert sorted(file.name for file in folder.iterdir()) == ["all", "sized.png"]

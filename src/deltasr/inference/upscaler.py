@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from deltasr.arguments import is_whole, shown
 from deltasr.arrays import is_tensor
-from deltasr.devices import CPU, DTYPES, find_device, has_torch, order_channels_last, usable
+from deltasr.devices import CPU, DTYPES, find_device, has_torch, order_channels_last, require_torch, usable
 from deltasr.diffusion.noise import NoiseField
 from deltasr.engines import choice
 from deltasr.errors import PictureError, SettingError
@@ -257,12 +257,14 @@ class Upscaler:
         """The model's error map, from its file the first time.
 
         Raises:
-            ModelError: the model has none, or the file cannot be read or belongs to other weights.
+            ModelError: the model has none, the file cannot be read or belongs to other weights, or torch is not
+                installed.
             SettingError: this upscaler takes the mean over orientations, which has no map.
         """
         if self.ensemble:
             raise SettingError("An error map is for single results, not for an ensemble; leave one of them out.")
         if self.model.takes_arrays:
+            require_torch("An error map")
             raise SettingError("An error map is made by torch; choose the engine torch, or leave the map out.")
         if self._error_map is None:
             from deltasr.models import error_map
