@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from deltasr.training import systems
 from deltasr.training.losses.networks import LossNetworks
-from deltasr.training.recipes.types import DeltaDiffRecipe, Recipe
+from deltasr.training.recipes.base import Recipe
+from deltasr.training.recipes.chain import DeltaDiffRecipe
 from deltasr.training.trainer import Options, train
 from deltasr.training.validation import Validation
 

@@ -17,7 +17,7 @@ from deltasr.training.adversarial_learner import AdversarialLearner
 from deltasr.training.losses.adversarial import discriminator_loss, generator_loss, probabilities
 from deltasr.training.losses.networks import LossNetworks
 from deltasr.training.losses.picture import PictureObjective
-from deltasr.training.recipes.types import RrdbRecipe
+from deltasr.training.recipes.picture import RrdbRecipe
 from deltasr.training.systems import build_model, build_objective
 
 replace = msgspec.structs.replace

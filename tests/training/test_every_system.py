@@ -16,8 +16,10 @@ from deltasr.models.autoencoder import Autoencoder
 from deltasr.models.base import Model
 from deltasr.models.resshift import ResShift
 from deltasr.training import adversarial_learner
+from deltasr.training.recipes.chain import DeltaDiffRecipe, ResShiftRecipe
+from deltasr.training.recipes.picture import AutoencoderRecipe, RrdbRecipe
 from deltasr.training.recipes.presets import RECIPES
-from deltasr.training.recipes.types import AnyRecipe, AutoencoderRecipe, DeltaDiffRecipe, ResShiftRecipe, RrdbRecipe
+from deltasr.training.recipes.types import AnyRecipe
 
 replace = msgspec.structs.replace
 

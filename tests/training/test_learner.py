@@ -17,7 +17,8 @@ from deltasr.training.learner import Learner
 from deltasr.training.losses.chain import ChainObjective
 from deltasr.training.losses.networks import LossNetworks
 from deltasr.training.losses.objective import RngStreams
-from deltasr.training.recipes.types import DeltaDiffRecipe, Recipe
+from deltasr.training.recipes.base import Recipe
+from deltasr.training.recipes.chain import DeltaDiffRecipe
 from deltasr.training.systems import build_model, build_objective
 
 

@@ -26,7 +26,7 @@ from deltasr.training.optimizer import (
     orthogonalised,
     set_learning_rate,
 )
-from deltasr.training.recipes.types import DeltaDiffRecipe
+from deltasr.training.recipes.chain import DeltaDiffRecipe
 
 
 @pytest.mark.parametrize("shape", [(3, 16, 16), (2, 12, 40), (2, 40, 12)])

@@ -13,7 +13,10 @@ import msgspec
 import pytest
 import torch
 
-from deltasr.training.recipes.types import AnyRecipe, DeltaDiffRecipe, Recipe, RrdbRecipe
+from deltasr.training.recipes.base import Recipe
+from deltasr.training.recipes.chain import DeltaDiffRecipe
+from deltasr.training.recipes.picture import RrdbRecipe
+from deltasr.training.recipes.types import AnyRecipe
 
 SHORT: dict[str, Any] = {"crop": 8, "batch": 4, "images": 8, "warmup": 4, "validation_pictures": 1, "save_every": 4}
 BASES = {DeltaDiffRecipe: "deltadiff-tiny-x4", RrdbRecipe: "rrdb-x4"}

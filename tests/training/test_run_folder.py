@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from deltasr.errors import TrainingError
-from deltasr.training.recipes.types import DeltaDiffRecipe, RrdbRecipe
+from deltasr.training.recipes.chain import DeltaDiffRecipe
+from deltasr.training.recipes.picture import RrdbRecipe
 from deltasr.training.run_folder import RunFolder
 
 PICTURES = [("a.png", 48, 64), ("more/b.png", 40, 40)]

@@ -12,7 +12,8 @@ import torch
 
 from deltasr.errors import DeltasrError, TrainingError
 from deltasr.training.display import Silence
-from deltasr.training.recipes.types import DeltaDiffRecipe, RrdbRecipe
+from deltasr.training.recipes.chain import DeltaDiffRecipe
+from deltasr.training.recipes.picture import RrdbRecipe
 from deltasr.training.trainer import Options, train
 
 State = dict[str, Any]

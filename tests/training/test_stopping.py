@@ -17,7 +17,8 @@ from deltasr.models import checkpoint
 from deltasr.models.base import Model
 from deltasr.models.rrdb import Rrdb
 from deltasr.training import run as run_module
-from deltasr.training.recipes.types import DeltaDiffRecipe, Recipe
+from deltasr.training.recipes.base import Recipe
+from deltasr.training.recipes.chain import DeltaDiffRecipe
 from deltasr.training.stopping import BestWeights, Stopping, leave_signals_to_the_main_process
 from deltasr.training.validation import Validation
 

@@ -24,17 +24,11 @@ from deltasr.training.losses.chain import ChainObjective
 from deltasr.training.losses.networks import LossNetworks
 from deltasr.training.losses.objective import Objective
 from deltasr.training.losses.picture import AutoencoderObjective, OnePassObjective
+from deltasr.training.recipes.base import Recipe, with_options
+from deltasr.training.recipes.chain import DeltaDiffRecipe, ResShiftRecipe
+from deltasr.training.recipes.picture import AutoencoderRecipe, PictureRecipe, RrdbRecipe
 from deltasr.training.recipes.presets import RECIPES
-from deltasr.training.recipes.types import (
-    RECIPE_KINDS,
-    AutoencoderRecipe,
-    DeltaDiffRecipe,
-    PictureRecipe,
-    Recipe,
-    ResShiftRecipe,
-    RrdbRecipe,
-    with_options,
-)
+from deltasr.training.recipes.types import RECIPE_KINDS
 from deltasr.training.systems import build_model, build_objective, needs_first_stage
 
 

@@ -25,7 +25,9 @@ from deltasr.training.data.cache import build_cache, find_pictures
 from deltasr.training.data.crops import Crops
 from deltasr.training.losses import pixel as losses
 from deltasr.training.optimizer import learning_rate_factor
-from deltasr.training.recipes.types import AnyRecipe, DeltaDiffRecipe, Recipe
+from deltasr.training.recipes.base import Recipe
+from deltasr.training.recipes.chain import DeltaDiffRecipe
+from deltasr.training.recipes.types import AnyRecipe
 from deltasr.training.run_folder import RunFolder
 from deltasr.training.systems import build_model
 from deltasr.training.validation import Validation, split, validate

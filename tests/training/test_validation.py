@@ -13,7 +13,7 @@ from deltasr.models.autoencoder import Autoencoder
 from deltasr.models.deltadiff import DeltaDiff
 from deltasr.models.rrdb import Rrdb
 from deltasr.training.data.cache import CachedPicture, build_cache, degrade, find_pictures
-from deltasr.training.recipes.types import ResShiftRecipe
+from deltasr.training.recipes.chain import ResShiftRecipe
 from deltasr.training.systems import build_model
 from deltasr.training.validation import split, validate
 

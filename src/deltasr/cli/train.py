@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import TaskID
 
-    from deltasr.training.recipes.types import Recipe
+    from deltasr.training.recipes.base import Recipe
     from deltasr.training.validation import Validation
 
 _SECONDS_BETWEEN_LINES = 10.0

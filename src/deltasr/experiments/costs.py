@@ -18,7 +18,8 @@ from deltasr.training.display import Silence
 from deltasr.training.learner import Learner
 from deltasr.training.losses.networks import find_loss_networks
 from deltasr.training.processes import accelerator_on
-from deltasr.training.recipes.types import AnyRecipe, Recipe
+from deltasr.training.recipes.base import Recipe
+from deltasr.training.recipes.types import AnyRecipe
 from deltasr.training.systems import build_model, build_objective
 
 _ROUNDS, _QUICK_ROUNDS = 7, 3

@@ -20,8 +20,9 @@ from deltasr.models import catalogue, checkpoint
 from deltasr.models.base import Model
 from deltasr.training.data.cache import build_cache, find_pictures
 from deltasr.training.display import Display, Silence
+from deltasr.training.recipes.base import Recipe
 from deltasr.training.recipes.presets import recipe_named
-from deltasr.training.recipes.types import AnyRecipe, Recipe
+from deltasr.training.recipes.types import AnyRecipe
 from deltasr.training.run_folder import RunFolder
 from deltasr.training.trainer import Options, train
 

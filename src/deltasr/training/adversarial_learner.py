@@ -12,7 +12,7 @@ from deltasr.training.learner import Learner, Step, clipped, move
 from deltasr.training.losses.adversarial import discriminator_loss, generator_loss, probabilities
 from deltasr.training.losses.objective import Loss, Objective
 from deltasr.training.optimizer import learning_rate_factor
-from deltasr.training.recipes.types import Recipe
+from deltasr.training.recipes.base import Recipe
 from deltasr.training.saved_state import restore_optimizer
 
 Phase = Literal["both", "generator", "discriminator"]

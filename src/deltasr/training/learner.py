@@ -16,7 +16,7 @@ from deltasr.errors import TrainingError, reason
 from deltasr.models.base import Model
 from deltasr.training.losses.objective import Loss, Objective, RngStreams
 from deltasr.training.optimizer import learning_rate_factor, optimizers, set_learning_rate
-from deltasr.training.recipes.types import Recipe
+from deltasr.training.recipes.base import Recipe
 from deltasr.training.saved_state import count, restore_optimizer
 
 

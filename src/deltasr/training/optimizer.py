@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from deltasr.errors import SettingError
-from deltasr.training.recipes.types import Recipe
+from deltasr.training.recipes.base import Recipe
 
 _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 _NEWTON_SCHULZ_STEPS = 5

@@ -24,8 +24,8 @@ from deltasr.training.learner import Learner
 from deltasr.training.losses.networks import find_loss_networks
 from deltasr.training.metrics import Means, Metrics, Window
 from deltasr.training.processes import any_process
+from deltasr.training.recipes.base import Recipe
 from deltasr.training.recipes.editing import ignored
-from deltasr.training.recipes.types import Recipe
 from deltasr.training.run_folder import RunFolder
 from deltasr.training.saved_state import amount
 from deltasr.training.stopping import BestWeights, Stopping, leave_signals_to_the_main_process

@@ -14,7 +14,8 @@ import torch
 
 from deltasr.errors import TrainingError, reason
 from deltasr.files import clear_leftovers, write_whole
-from deltasr.training.recipes.types import SYSTEM, AnyRecipe, Recipe
+from deltasr.training.recipes.base import SYSTEM, Recipe
+from deltasr.training.recipes.types import AnyRecipe
 
 _STATE_FORMAT = 1
 WEIGHTS = "model.safetensors"

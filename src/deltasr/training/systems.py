@@ -22,14 +22,9 @@ from deltasr.training.losses.chain import ChainObjective
 from deltasr.training.losses.networks import LossNetworks
 from deltasr.training.losses.objective import Objective
 from deltasr.training.losses.picture import AutoencoderObjective, OnePassObjective
-from deltasr.training.recipes.types import (
-    AutoencoderRecipe,
-    ChainRecipe,
-    DeltaDiffRecipe,
-    Recipe,
-    ResShiftRecipe,
-    config_of,
-)
+from deltasr.training.recipes.base import Recipe, config_of
+from deltasr.training.recipes.chain import ChainRecipe, DeltaDiffRecipe, ResShiftRecipe
+from deltasr.training.recipes.picture import AutoencoderRecipe
 from deltasr.training.run_folder import WEIGHTS
 
 SMALL_DENOISER = DenoiserConfig(

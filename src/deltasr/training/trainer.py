@@ -13,8 +13,8 @@ from deltasr.errors import TrainingError, reason
 from deltasr.inference.memory import is_out_of_memory
 from deltasr.training.display import Display
 from deltasr.training.processes import accelerator_on
+from deltasr.training.recipes.base import Recipe
 from deltasr.training.recipes.editing import checked, resumed
-from deltasr.training.recipes.types import Recipe
 from deltasr.training.run import Run
 from deltasr.training.run_folder import RunFolder
 from deltasr.training.stopping import Stopping

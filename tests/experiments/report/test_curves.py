@@ -10,7 +10,7 @@ import pytest
 from deltasr.experiments.report import curves as report_curves
 from deltasr.experiments.report.curves import curves_of, loss_plots
 from deltasr.experiments.runs import Run
-from deltasr.training.recipes.types import RrdbRecipe
+from deltasr.training.recipes.picture import RrdbRecipe
 
 
 def logged(*entries: dict[str, Any]) -> Run:

@@ -24,7 +24,7 @@ from deltasr.experiments.runs import Run
 from deltasr.models import checkpoint
 from deltasr.models.rrdb import Rrdb
 from deltasr.resampling.tensors import imresize
-from deltasr.training.recipes.types import RrdbRecipe
+from deltasr.training.recipes.picture import RrdbRecipe
 
 SIDE, PICTURES = 128, 12
 

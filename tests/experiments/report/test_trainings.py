@@ -19,7 +19,7 @@ from deltasr.experiments.report import trainings as report_trainings
 from deltasr.experiments.report.trainings import Features, find_features
 from deltasr.experiments.runs import Run
 from deltasr.nets.classifiers import STACKS
-from deltasr.training.recipes.types import RrdbRecipe
+from deltasr.training.recipes.picture import RrdbRecipe
 
 SOMEWHERE = Settings(output=Path("out"), data=Path("pictures"))
 ALEX = Features(network="alex", layer="conv5", source=Path("weights"))

@@ -19,7 +19,8 @@ from deltasr.models.deltadiff import DeltaDiff
 from deltasr.training.data import teacher as teacher_module
 from deltasr.training.data.cache import CachedPicture, build_cache, find_pictures
 from deltasr.training.data.teacher import Teachers, teach
-from deltasr.training.recipes.types import AutoencoderRecipe, Recipe
+from deltasr.training.recipes.base import Recipe
+from deltasr.training.recipes.picture import AutoencoderRecipe
 
 replace = msgspec.structs.replace
 

@@ -17,7 +17,7 @@ from deltasr.training.losses import chain as chain_objective
 from deltasr.training.losses.chain import ChainObjective, drawn_fidelities, shifted, teacher_forced_steps
 from deltasr.training.losses.objective import RngStreams
 from deltasr.training.losses.pixel import PIXEL_LOSSES, grid_distance
-from deltasr.training.recipes.types import DeltaDiffRecipe, ResShiftRecipe
+from deltasr.training.recipes.chain import DeltaDiffRecipe, ResShiftRecipe
 from deltasr.training.systems import build_model
 
 STREAMS = RngStreams(seed=0, position=0)

@@ -15,7 +15,9 @@ from deltasr.evaluation.lpips import Lpips
 from deltasr.evaluation.lpips_source import LPIPS_VARIABLE
 from deltasr.training.losses.networks import find_loss_networks
 from deltasr.training.losses.perceptual import PerceptualLoss
-from deltasr.training.recipes.types import AutoencoderRecipe, DeltaDiffRecipe, Recipe, ResShiftRecipe, RrdbRecipe
+from deltasr.training.recipes.base import Recipe
+from deltasr.training.recipes.chain import DeltaDiffRecipe, ResShiftRecipe
+from deltasr.training.recipes.picture import AutoencoderRecipe, RrdbRecipe
 
 ALEX: dict[str, Any] = {"features": "alex", "feature_layer": "conv5"}
 

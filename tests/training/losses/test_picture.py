@@ -14,7 +14,7 @@ from deltasr.nets.rrdb import RrdbNet
 from deltasr.training.losses.networks import LossNetworks
 from deltasr.training.losses.objective import RngStreams
 from deltasr.training.losses.picture import AutoencoderObjective, OnePassObjective
-from deltasr.training.recipes.types import AutoencoderRecipe, RrdbRecipe
+from deltasr.training.recipes.picture import AutoencoderRecipe, RrdbRecipe
 
 STREAMS = RngStreams(seed=0, position=0)
 

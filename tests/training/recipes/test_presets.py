@@ -17,6 +17,8 @@ from deltasr.diffusion.schedule import PRESETS
 from deltasr.errors import SettingError
 from deltasr.models.configs import Config, DeltaDiffConfig, RrdbConfig, ShiftingConfig, VQConfig
 from deltasr.training.optimizer import learning_rate_factor
+from deltasr.training.recipes.base import DegradationKind, Recipe, config_of
+from deltasr.training.recipes.chain import ChainRecipe, DeltaDiffRecipe
 from deltasr.training.recipes.editing import (
     CHANGEABLE,
     checked,
@@ -26,17 +28,9 @@ from deltasr.training.recipes.editing import (
     resumed,
     to_toml,
 )
+from deltasr.training.recipes.picture import AutoencoderRecipe, RrdbRecipe
 from deltasr.training.recipes.presets import DEFAULT_RECIPE, RECIPES, recipe_named
-from deltasr.training.recipes.types import (
-    AnyRecipe,
-    AutoencoderRecipe,
-    ChainRecipe,
-    DegradationKind,
-    DeltaDiffRecipe,
-    Recipe,
-    RrdbRecipe,
-    config_of,
-)
+from deltasr.training.recipes.types import AnyRecipe
 
 replace = msgspec.structs.replace
 

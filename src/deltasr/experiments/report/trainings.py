@@ -14,8 +14,8 @@ from deltasr.evaluation.lpips_source import LPIPS_VARIABLE, find_lpips
 from deltasr.experiments.experiment import Settings
 from deltasr.experiments.runs import Run, shortened, trained
 from deltasr.training.losses.perceptual import PerceptualLoss
+from deltasr.training.recipes.picture import RrdbRecipe
 from deltasr.training.recipes.presets import recipe_named
-from deltasr.training.recipes.types import RrdbRecipe
 
 _QUICK_CNN_IMAGES, _CNN_IMAGES = 1_200, 32_000
 _QUICK_GAN_IMAGES, _GAN_IMAGES = 600, 16_000

@@ -11,7 +11,7 @@ from deltasr.training.data.cache import CachedPicture, build_cache, find_picture
 from deltasr.training.data.graphics.cached import drawn_pictures
 from deltasr.training.data.teacher import Teachers, teach
 from deltasr.training.display import Display
-from deltasr.training.recipes.types import Recipe
+from deltasr.training.recipes.base import Recipe
 from deltasr.training.validation import split
 
 

@@ -16,7 +16,7 @@ from deltasr.diffusion.schedule import Schedule
 from deltasr.models.chain import ChainModel
 from deltasr.training.losses.objective import Loss, Objective, RngStreams
 from deltasr.training.losses.pixel import PIXEL_LOSSES, grid_distance, per_picture_mean
-from deltasr.training.recipes.types import ChainRecipe
+from deltasr.training.recipes.chain import ChainRecipe
 
 _STRIDE = 8
 """Stride of the deepest layers of perceptual networks, in pixels."""

@@ -10,7 +10,8 @@ from torch import nn
 from deltasr.errors import ModelError, SettingError, TrainingError
 from deltasr.evaluation.lpips_source import LPIPS_VARIABLE, find_lpips
 from deltasr.training.losses.perceptual import PerceptualLoss
-from deltasr.training.recipes.types import PictureRecipe, Recipe
+from deltasr.training.recipes.base import Recipe
+from deltasr.training.recipes.picture import PictureRecipe
 
 
 class LossNetworks(TypedDict):

@@ -10,7 +10,7 @@ from deltasr.models.base import OnePassModel
 from deltasr.training.losses.networks import LossNetworks
 from deltasr.training.losses.objective import Loss, Objective, RngStreams
 from deltasr.training.losses.pixel import l1, l2
-from deltasr.training.recipes.types import AutoencoderRecipe, PictureRecipe
+from deltasr.training.recipes.picture import AutoencoderRecipe, PictureRecipe
 
 _OF_PIXELS = ("l1", "l2")
 

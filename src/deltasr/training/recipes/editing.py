@@ -11,8 +11,9 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from deltasr.errors import SettingError, reason
+from deltasr.training.recipes.base import SYSTEM, Recipe
 from deltasr.training.recipes.presets import DEFAULT_RECIPE, recipe_named
-from deltasr.training.recipes.types import RECIPE_KINDS, SYSTEM, AnyRecipe, Recipe
+from deltasr.training.recipes.types import RECIPE_KINDS, AnyRecipe
 
 AnyOfThem = TypeVar("AnyOfThem", bound=Recipe)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from deltasr.errors import SettingError
-from deltasr.training.recipes.types import AnyRecipe, AutoencoderRecipe, DeltaDiffRecipe, ResShiftRecipe, RrdbRecipe
+from deltasr.training.recipes.chain import DeltaDiffRecipe, ResShiftRecipe
+from deltasr.training.recipes.picture import AutoencoderRecipe, RrdbRecipe
+from deltasr.training.recipes.types import AnyRecipe
 
 _PAPER = ResShiftRecipe(
     network="paper", first_stage="vq", unroll="teacher-forced", loss="l2", crop=64, batch=64, images=32_000_000,
