@@ -286,6 +286,7 @@ def test_a_blend_lies_between_its_models(tmp_path, pair, command_line, monkeypat
         (("--blend", 0.5, "--blend-with", "nearest"), "bicubic cannot be blended"),
         (("--blend-with", "nearest"), "set --blend, from 0 to 1"),
         (("--steps", 5), "--steps is for latent diffusion; bicubic has a fixed number of steps"),
+        (("--eta", 1), "--eta is for latent diffusion; bicubic has a fixed noise"),
     ],
 )
 def test_what_cannot_be_blended_or_stepped_is_one_line(tmp_path, capsys, options, message):
@@ -374,6 +375,8 @@ def test_latent_diffusion_from_a_folder(tmp_path, command_line):
     assert np.array_equal(result("same", "--steps", 2, "--seed", 0), two)
     assert not np.array_equal(result("seed", "--steps", 2, "--seed", 1), two)
     assert not np.array_equal(result("three", "--steps", 3), two)
+    assert np.array_equal(result("quiet", "--steps", 2, "--eta", 0), two)
+    assert not np.array_equal(result("noisy", "--steps", 2, "--eta", 1), two)
     status, printed, _ = command_line("info", folder)
     assert status == 0
     assert printed.startswith("ldm: latent diffusion x2: 100 DDIM steps in VQ-f2 codes\nscale 2, ")

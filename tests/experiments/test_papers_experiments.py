@@ -317,7 +317,7 @@ class Latent(LatentDiffusion):
 
     def __init__(self) -> None:
         Model.__init__(self)
-        self.scale, self.taken = 4, 0
+        self.scale, self.taken, self.eta = 4, 0, 0.0
 
     def use_steps(self, steps: int) -> None:
         self.taken = steps
@@ -337,6 +337,20 @@ def test_figure_7_has_a_curve_of_ldm_over_the_same_steps(settings: Settings, tmp
     checkpoint.save(DeltaDiff(), mine)
     with pytest.raises(SettingError, match=r"--checkpoint mine is DeltaDiff.*latent diffusion pipeline"):
         resshift_figure_7._latent_diffusion(replace(settings, checkpoints={"mine": mine}))
+
+
+def test_latent_diffusion_is_run_with_the_papers_eta(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(catalogue, "load", lambda path: Latent())
+    given = replace(settings, checkpoints={"LDM": Path("folder")})
+    (model,) = resshift_figure_7._latent_diffusion(given).values()
+    assert model.eta == 1
+
+    seen: list[float] = []
+    monkeypatch.setattr(catalogue, "names", list)
+    monkeypatch.setattr(Meter, "rows", lambda self, name, model, cells: seen.append(model.eta) or [])
+    result = resshift_table_3.EXPERIMENT.run(given)
+    assert seen == [1]
+    assert any("LDM) are run by DDIM with eta = 1" in note for note in result.notes)
 
 
 def test_references_stand_beside_whole_sets_scored_alike(settings: Settings, monkeypatch: pytest.MonkeyPatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -96,14 +97,19 @@ def test_a_folder_becomes_a_model(saved: Path):
     assert (model.steps, model.training, model.consistent) == (ldm.DEFAULT_STEPS, False, False)
 
 
-@pytest.mark.parametrize("steps", [1, 7])
-def test_the_picture_is_the_pipeline_s(pipeline: Any, saved: Path, monkeypatch: pytest.MonkeyPatch, steps: int):
+@pytest.mark.parametrize(("steps", "eta"), [(1, 0.0), (7, 0.0), (7, 0.3), (7, 1.0)])
+def test_the_picture_is_the_pipeline_s(
+    pipeline: Any, saved: Path, monkeypatch: pytest.MonkeyPatch, steps: int, eta: float
+):
     lr, noise = picture(1, 3, 12, 8), NoiseField(seed=3)
-    model = ldm.load(saved, steps=steps)
-    monkeypatch.setattr(
-        sys.modules[type(pipeline).__module__], "randn_tensor", lambda shape, **_: noise(0, torch.empty(shape))
-    )
-    expected = pipeline(2 * lr - 1, num_inference_steps=steps, eta=0.0, output_type="pt").images
+    model = ldm.load(saved, steps=steps, eta=eta)
+    drawn = count()
+    for module in (type(pipeline).__module__, type(pipeline.scheduler).__module__):
+        monkeypatch.setattr(
+            sys.modules[module], "randn_tensor", lambda shape, **_: noise(next(drawn), torch.empty(shape))
+        )
+    expected = pipeline(2 * lr - 1, num_inference_steps=steps, eta=eta, output_type="pt").images
+    assert next(drawn) == (steps + 1 if eta else 1)
     with torch.inference_mode():
         result = model(lr, noise=noise)
     assert expected.shape == (1, 3, 48, 32)
@@ -159,6 +165,27 @@ def test_tiles_are_those_of_one_picture(saved: Path, monkeypatch: pytest.MonkeyP
     whole, tiled = (Upscaler(model, device="cpu", tile=tile).upscale(pixels, seed=4).pixels for tile in (0, 24))
     assert whole.std() > 5
     assert abs(whole.astype(int) - tiled.astype(int)).max() <= 1
+
+
+@pytest.mark.parametrize("eta", [-0.1, 1.1, float("nan")])
+def test_an_eta_that_ddim_has_not(saved: Path, eta: float):
+    with pytest.raises(SettingError, match=rf"ldm-tiny cannot be run with eta = {eta}; give a number from 0 to 1\."):
+        ldm.load(saved, eta=eta)
+
+
+def test_noise_of_the_steps_changes_the_picture_by_the_seed(saved: Path):
+    model, lr = ldm.load(saved, steps=4, eta=1), picture(2, 3, 8, 8)
+    assert model.description == "latent diffusion x4: 4 DDIM steps with eta = 1 in VQ-f4 codes"
+    state = torch.get_rng_state()
+    with torch.inference_mode():
+        noisy, same = (model(lr, noise=NoiseField(seed=5)) for _ in range(2))
+        alone = model(lr[1:], noise=NoiseField(seed=5))
+        model.use_eta(0)
+        quiet = model(lr, noise=NoiseField(seed=5))
+    assert torch.equal(noisy, same)
+    assert float((noisy - quiet).abs().max()) > 0.01
+    torch.testing.assert_close(alone, noisy[1:], atol=1e-5, rtol=0)
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 @pytest.mark.parametrize("steps", [0, -1, 1001])

@@ -43,6 +43,7 @@ def upscale_command(
     fidelity: float | None = None,
     restoration: float | Literal["auto"] = "auto",
     steps: int | None = None,
+    eta: float | None = None,
     scale: Annotated[float | None, Parameter(name=["--scale", "-s"])] = None,
     width: int | None = None,
     height: int | None = None,
@@ -103,6 +104,9 @@ def upscale_command(
         blur, noise and JPEG. auto estimates it for each picture and prints the estimate.
     steps
         Denoising steps of latent diffusion, 100 by default; fewer are faster. Other models have a fixed number.
+    eta
+        Noise that latent diffusion adds after each step, from 0 (the default: none) to 1 (as much as DDPM adds, and
+        as ResShift's paper runs it).
     scale
         Any factor above 0. By default the model's own. For a smaller factor the model's result is resized with
         anti-aliasing, which is not faster. For a larger one the model runs again on its own result.
@@ -210,6 +214,7 @@ def upscale_command(
         blend=blend,
         blend_with=blend_with,
         steps=steps,
+        eta=eta,
         device=device,
         dtype=dtype,
         engine=engine,

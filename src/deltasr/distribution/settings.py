@@ -21,7 +21,7 @@ class UpscalerSettings:
         model: as `models.catalogue.load` takes it.
         blend: share of a second model, in [0, 1]; None for the model alone.
         blend_with: the second model; None for the counterpart of the first.
-        steps: of latent diffusion; None for its own number, and for all other models.
+        steps, eta: of latent diffusion; None for its own, and for all other models.
         device, dtype, engine, tile, consistency, ensemble, reference: as `Upscaler` takes them.
     """
 
@@ -29,6 +29,7 @@ class UpscalerSettings:
     blend: float | None = None
     blend_with: str | None = None
     steps: int | None = None
+    eta: float | None = None
     device: str = "auto"
     dtype: str = "float32"
     engine: str | None = None
@@ -78,13 +79,15 @@ class UpscalerSettings:
             from deltasr.models.blend import load_blended
 
             model = load_blended(self.model, self.blend, other=self.blend_with)
-        if self.steps is None:
+        if self.steps is None and self.eta is None:
             return model
         from deltasr.models.ldm import LatentDiffusion
 
         if not isinstance(model, LatentDiffusion):
-            raise SettingError(
-                f"--steps is for latent diffusion; {self.model} has a fixed number of steps, so leave it out."
-            )
-        model.use_steps(self.steps)
+            option, fixed = ("--eta", "noise") if self.steps is None else ("--steps", "number of steps")
+            raise SettingError(f"{option} is for latent diffusion; {self.model} has a fixed {fixed}, so leave it out.")
+        if self.steps is not None:
+            model.use_steps(self.steps)
+        if self.eta is not None:
+            model.use_eta(self.eta)
         return model

@@ -131,6 +131,11 @@ def resshift_scale() -> str:
     )
 
 
+def ldm_eta() -> float:
+    """The eta of DDIM by which ResShift's paper runs latent diffusion (LDM)."""
+    return float(_settings("resshift-settings")["LDM DDIM eta"])
+
+
 def deltadiff_scale() -> str:
     """The paper's training and test, as a sentence."""
     values = _settings("deltadiff-settings")

@@ -3,8 +3,8 @@
 The folder is one of diffusers' `LDMSuperResolutionPipeline`: a U-Net on a noisy code and the LR picture, a VQ
 autoencoder whose codes have the LR picture's size, and the noise schedule. Its parts are run here and not by the
 pipeline, which resizes pictures to multiples of 32 and draws noise of its own for every call: here the noise lies over
-the whole picture, so that tiles see parts of the same. Sampling is DDIM's (arXiv:2010.02502) with eta = 0, which draws
-noise for the start only.
+the whole picture, so that tiles see parts of the same. Sampling is DDIM's (arXiv:2010.02502): with eta = 0 noise is
+drawn for the start only, with eta = 1 also after every step, as much as DDPM draws.
 """
 
 from __future__ import annotations
@@ -70,20 +70,31 @@ class LatentDiffusion(Model):
     Results depend on a seed, through a `NoiseField`. Each picture of a batch gets the same noise, so that it does not
     matter which others are in it.
 
+    Attributes:
+        eta: how much noise is added after each step, from 0 (none) to 1 (as much as DDPM adds).
+
     Args:
         unet: takes codes and LR pictures, concatenated, and predicts what the scheduler asks for.
         vqvae: the autoencoder; the scale is the factor by which it makes pictures smaller.
         scheduler: the noise schedule; it belongs to this model from now on.
         steps: denoising steps.
+        eta: as the attribute.
         name: what the model is called in messages.
 
     Raises:
         ModelError: the U-Net is not made for the codes of this autoencoder beside RGB pictures.
-        SettingError: the schedule has not as many steps.
+        SettingError: the schedule has not as many steps, or `eta` is out of range.
     """
 
     def __init__(
-        self, unet: UNet2DModel, vqvae: VQModel, scheduler: DDIMScheduler, *, steps: int = DEFAULT_STEPS, name: str
+        self,
+        unet: UNet2DModel,
+        vqvae: VQModel,
+        scheduler: DDIMScheduler,
+        *,
+        steps: int = DEFAULT_STEPS,
+        eta: float = 0.0,
+        name: str,
     ) -> None:
         super().__init__()
         channels: int = vqvae.config.latent_channels
@@ -102,6 +113,12 @@ class LatentDiffusion(Model):
         self.size_requirements = SizeRequirements(minimum=_factor(unet), multiple_of=_factor(unet))
         self._scheduler = scheduler
         self.use_steps(steps)
+        self.use_eta(eta)
+
+    @property
+    def description(self) -> str:  # type: ignore[override]  # steps and eta may change
+        noise = f" with eta = {self.eta:g}" if self.eta else ""
+        return f"latent diffusion x{self.scale}: {self.steps} DDIM steps{noise} in VQ-f{self.scale} codes"
 
     @property
     def steps(self) -> int:
@@ -118,7 +135,16 @@ class LatentDiffusion(Model):
         if not 1 <= steps <= most:
             raise SettingError(f"{self.name} cannot take {steps} steps; give a number from 1 to {most}.")
         self._scheduler.set_timesteps(steps)
-        self.description = f"latent diffusion x{self.scale}: {steps} DDIM steps in VQ-f{self.scale} codes"
+
+    def use_eta(self, eta: float) -> None:
+        """Add so much noise after each step from now on.
+
+        Raises:
+            SettingError: it is not in [0, 1].
+        """
+        if not 0 <= eta <= 1:
+            raise SettingError(f"{self.name} cannot be run with eta = {eta:g}; give a number from 0 to 1.")
+        self.eta = eta
 
     def forward(self, lr: Tensor, *, noise: NoiseField | None = None) -> Tensor:
         """Upscale (N, 3, h, w) in [0, 1] to (N, 3, scale h, scale w) in [0, 1].
@@ -130,15 +156,20 @@ class LatentDiffusion(Model):
         condition = 2 * lr - 1
         draw = noise or NoiseField()
         code = draw(_START, lr.new_empty(lr.shape[0], self.channels, *lr.shape[-2:], dtype=torch.float32))
-        for t in self._scheduler.timesteps:
+        for step, t in enumerate(self._scheduler.timesteps, start=_START + 1):
             prediction = self.unet(torch.cat((code, condition), dim=1), t).sample.float()
-            code = self._scheduler.step(prediction, t, code, eta=0.0).prev_sample
+            added = draw(step, code) if self.eta else None
+            code = self._scheduler.step(prediction, t, code, eta=self.eta, variance_noise=added).prev_sample
         picture: Tensor = self.vqvae.decode(code).sample.float()
         return (picture.clamp(-1, 1) + 1) / 2
 
 
 def load(
-    folder: str | os.PathLike[str], *, device: str | torch.device = "cpu", steps: int = DEFAULT_STEPS
+    folder: str | os.PathLike[str],
+    *,
+    device: str | torch.device = "cpu",
+    steps: int = DEFAULT_STEPS,
+    eta: float = 0.0,
 ) -> LatentDiffusion:
     """The model of a diffusers folder, in evaluation mode.
 
@@ -146,18 +177,19 @@ def load(
         folder: holds `model_index.json` and the folders `unet`, `vqvae` and `scheduler`; nothing is downloaded.
         device: where to put the model.
         steps: denoising steps.
+        eta: how much noise is added after each step, from 0 (none) to 1 (as much as DDPM adds).
 
     Raises:
         CheckpointError: there is no such pipeline in the folder, or a part of it is missing or damaged.
         ModelError: diffusers is not installed, or the parts do not fit together.
-        SettingError: the schedule has not as many steps.
+        SettingError: the schedule has not as many steps, or `eta` is out of range.
     """
     folder = Path(folder)
     _check_index(folder)
     diffusers = _diffusers(folder)
     unet, vqvae = (_network(diffusers, folder, part) for part in ("unet", "vqvae"))
     scheduler = _loaded(folder, "scheduler", lambda: diffusers.DDIMScheduler.from_pretrained(folder / "scheduler"))
-    model = LatentDiffusion(unet, vqvae, scheduler, steps=steps, name=folder.resolve().name)
+    model = LatentDiffusion(unet, vqvae, scheduler, steps=steps, eta=eta, name=folder.resolve().name)
     return model.to(device).eval()
 
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 from deltasr.errors import SettingError
 from deltasr.experiments.experiment import Experiment, Result, Settings
 from deltasr.experiments.measuring import SCORE_COLUMNS, Meter, Scores
-from deltasr.experiments.papers import RESSHIFT, published, remarks, resshift_scale
+from deltasr.experiments.methods import about_latent_diffusion, given_models
+from deltasr.experiments.papers import RESSHIFT, ldm_eta, published, remarks, resshift_scale
 from deltasr.experiments.plots import Panel, Series, draw_panels
 from deltasr.experiments.resshift.grid import CHOSEN, Point, over_kappa, over_steps, point_of, train_point
 from deltasr.experiments.runs import scale_of
@@ -57,11 +58,10 @@ def steps_of(settings: Settings) -> list[Point]:
 
 
 def _latent_diffusion(settings: Settings) -> dict[str, LatentDiffusion]:
-    """The checkpoints, each the folder of a latent diffusion pipeline."""
+    """The checkpoints, each the folder of a latent diffusion pipeline, with the paper's eta."""
     settings.refuse_checkpoints_named(_BESIDE)
     found = {}
-    for name, path in settings.checkpoints.items():
-        model = catalogue.load(path)
+    for name, model in given_models(settings, eta=ldm_eta()).items():
         if not isinstance(model, LatentDiffusion):
             raise SettingError(
                 f"--checkpoint {name} is {model.description or model.name}; besides its trainings the figure takes "
@@ -83,7 +83,10 @@ def _over_steps(name: str, model: LatentDiffusion, steps: Sequence[Point], meter
 
 def _about_diffusion(diffusion: Mapping[str, LatentDiffusion]) -> str:
     if diffusion:
-        return f"Latent diffusion, of this run: {', '.join(diffusion)}, with the steps of ResShift's models."
+        return (
+            f"Latent diffusion, of this run: {', '.join(diffusion)}, with the steps of ResShift's models. "
+            f"{about_latent_diffusion(ldm_eta())}"
+        )
     return "LDM is left out of this run; --checkpoint LDM=FOLDER gives the folder of its pipeline."
 
 

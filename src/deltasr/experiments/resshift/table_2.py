@@ -16,7 +16,18 @@ from deltasr.errors import SettingError
 from deltasr.experiments.costs import count_operations, parameters_of
 from deltasr.experiments.experiment import SCALE, Experiment, Result, Settings
 from deltasr.experiments.measuring import LPIPS, PICTURES, PSNR, SET
-from deltasr.experiments.papers import CLIPIQA, METHOD, MILLIONS, RESSHIFT, RESSHIFT_COSTS, RUNTIME, published, remarks
+from deltasr.experiments.methods import about_latent_diffusion, given_models
+from deltasr.experiments.papers import (
+    CLIPIQA,
+    METHOD,
+    MILLIONS,
+    RESSHIFT,
+    RESSHIFT_COSTS,
+    RUNTIME,
+    ldm_eta,
+    published,
+    remarks,
+)
 from deltasr.experiments.plots import Panel, Series, draw_panels
 from deltasr.experiments.runs import machine
 from deltasr.experiments.tables import Column, Row, Table, Value
@@ -118,7 +129,7 @@ def _run(settings: Settings) -> Result:
             whole = _timed(lambda: model(lr), device, repetitions)
         rows.append(_row("ResShift", schedule.steps, model, gflop.total(schedule.steps), whole, on))
     others = {f"{catalogue.DEFAULT} (ours)": catalogue.load(catalogue.DEFAULT)}
-    others |= {name: catalogue.load(path) for name, path in settings.checkpoints.items()}
+    others |= given_models(settings, eta=ldm_eta())
     for name, other in others.items():
         settings.say(f"timing {name}")
         rows.append(_whole(name, other.to(device), lr, on))
@@ -140,6 +151,7 @@ def _run(settings: Settings) -> Result:
             "search.",
             "Seconds are of this machine: compare them within this run, not with those of an accelerator.",
             *remarks(_TABLE),
+            about_latent_diffusion(ldm_eta()),
             "The paper's PSNR, LPIPS and CLIPIQA are of its own test set; this run measures costs alone.",
             "Parameters: the paper counts the denoiser alone, this run and the two other sources the first stage too.",
         ),

@@ -16,8 +16,9 @@ from deltasr.evaluation.sets import Pair
 from deltasr.experiments.costs import parameters_of
 from deltasr.experiments.experiment import SCALE, Experiment, Result, Settings, TestSet
 from deltasr.experiments.measuring import PICTURES, SET, shown
+from deltasr.experiments.methods import about_latent_diffusion, given_models
 from deltasr.experiments.no_reference import NO_REFERENCE_COLUMNS, Lenient, about, installed_metrics
-from deltasr.experiments.papers import METHOD, MILLIONS, RESSHIFT, published, remarks, resshift_scale
+from deltasr.experiments.papers import METHOD, MILLIONS, RESSHIFT, ldm_eta, published, remarks, resshift_scale
 from deltasr.experiments.pictures import enlarged, middle, spread
 from deltasr.experiments.plots import Strip, draw_strips
 from deltasr.experiments.runs import machine
@@ -49,7 +50,7 @@ def _run(settings: Settings) -> Result:
     settings.refuse_checkpoints_named(catalogue.names())
     sets = tuple(shown(test_set, settings) for test_set in settings.sets)
     models: dict[str, Model] = {name: catalogue.load(name) for name in catalogue.names()}
-    models |= {name: catalogue.load(path) for name, path in settings.checkpoints.items()}
+    models |= given_models(settings, eta=ldm_eta())
     rows = []
     shown_pairs = spread(sets[0].benchmark.pairs, _STRIPS)
     details: dict[Path, list[tuple[str, NDArray[np.uint8]]]] = {
@@ -85,6 +86,7 @@ def _run(settings: Settings) -> Result:
         notes=(
             "The pictures of a set are the input as they are, where it has HR and LR pictures the latter; results are "
             "rounded to 8 bits, and scores are means over pictures.",
+            about_latent_diffusion(ldm_eta()),
             *about(metrics),
             *left_out,
             *remarks(_TABLE),
