@@ -19,6 +19,7 @@ from PIL import Image
 from deltasr.imaging import Metadata, Picture, read_picture, write_picture
 from deltasr.inference.upscaler import Upscaler
 from deltasr.models import catalogue
+from deltasr.models.array_interpolation import UPSAMPLINGS
 
 pytest.importorskip("onnxruntime", reason="runs the networks")
 
@@ -91,8 +92,11 @@ def outcome(cache: Path, pictures: Path, tmp_path_factory: pytest.TempPathFactor
         ["engines"],
         ["upscale", str(pictures / "grey.png"), "-o", "no.png", "--engine", "torch"],
         ["upscale", str(pictures / "grey.png"), "-o", "no.png", "--map", "error"],
-        ["upscale", str(pictures / "grey.png"), "-o", "no.png", "--model", "bicubic"],
+        ["upscale", str(pictures / "grey.png"), "-o", "no.png", "--model", "bilinear"],
         ["degrade", str(pictures / "grey.png"), "-o", "no"],
+        ["upscale", str(pictures / "deep.png"), "-o", "no.png", "--model", "bicubic", "--engine", "torch"],
+        ["upscale", str(pictures / "deep.png"), "-o", "no.png", "--model", "bicubic", "--engine", "onnxruntime"],
+        *(["upscale", str(pictures), "-o", name, "--model", name] for name in UPSAMPLINGS),
         hidden=True,
     )  # fmt: skip
     return folder, statuses, errors
@@ -134,14 +138,27 @@ def test_sizes_dials_tiles_and_ensembles_are_torchs(outcome, pictures: Path):
 
 def test_what_needs_torch_says_so(outcome):
     folder, statuses, errors = outcome
-    assert statuses[3:] == ["status 1 torch False"] * 4
+    assert statuses[3:9] == ["status 1 torch False"] * 6
     assert "Traceback" not in errors
-    told = errors.strip().splitlines()[-4:]
+    told = [line for line in errors.splitlines() if "PyTorch" in line]
+    assert len(told) == 6
     assert "The engine torch needs PyTorch, which is not installed: pip install torch." in told[0]
     assert "An error map needs PyTorch, which is not installed: pip install torch." in told[1]
-    assert "The model bicubic needs PyTorch" in told[2]
+    assert "The model bilinear needs PyTorch" in told[2]
     assert "needs PyTorch, which is not installed" in told[3]
-    assert sorted(file.name for file in folder.iterdir()) == ["all", "sized.png"]
+    assert "The engine torch needs PyTorch" in told[4]
+    assert "ONNX Runtime runs bicubic only where PyTorch is installed; leave the engine out." in told[5]
+    assert sorted(file.name for file in folder.iterdir()) == sorted(["all", "sized.png", *UPSAMPLINGS])
+
+
+@pytest.mark.parametrize("name", UPSAMPLINGS)
+def test_interpolations_come_out_as_by_torch(outcome, pictures: Path, name: str):
+    folder, statuses, errors = outcome
+    assert statuses[9:] == ["status 0 torch False"] * len(UPSAMPLINGS), errors
+    upscaler = Upscaler(catalogue.load(name), device="cpu")
+    assert not upscaler.model.takes_arrays
+    for file in ("deep.png", "grey.png"):
+        require_close(read_picture(folder / name / file), upscaler.upscale(pictures / file))
 
 
 def test_an_engine_that_was_asked_for_does_without_torch(cache: Path, pictures: Path, outcome, tmp_path: Path):

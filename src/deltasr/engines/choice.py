@@ -19,6 +19,7 @@ from deltasr.engines.trial import Verdict
 from deltasr.errors import ModelError, OutputError, SettingError
 from deltasr.files import write_whole
 from deltasr.models import catalogue
+from deltasr.models.array_interpolation import ArrayInterpolation
 from deltasr.models.exported import ExportedModel
 from deltasr.models.interface import ModelInterface
 from deltasr.models.sessions import TITLES
@@ -80,6 +81,14 @@ def run_by(
         raise SettingError(f"{title} runs on the CPU here, not on {device}; leave the device or the engine out.")
     if isinstance(model, ExportedModel):
         return _file_run_by(model, engine, dtype), None
+    if isinstance(model, ArrayInterpolation):
+        if engine == "torch":
+            require_torch("The engine torch")
+        if engine in RUNTIMES:
+            raise ModelError(
+                f"{TITLES[engine]} runs {model.name} only where PyTorch is installed; leave the engine out."
+            )
+        return model, None
     if model.takes_arrays:
         if engine == "openvino":
             raise ModelError(f"{model.name} is run by ONNX Runtime; choose the engine onnxruntime.")

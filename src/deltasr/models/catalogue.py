@@ -185,10 +185,12 @@ def load(
             spandrel recognises, the folder of a latent diffusion pipeline, or `hf://owner/name` (`models.hub`).
         device: where to put it.
         runtime: `onnxruntime` or `openvino` to take a bundled model's network from its ONNX file, for that runtime,
-            without torch. Where torch is not installed, bundled models are taken so in any case.
+            without torch. Where torch is not installed, bundled models are taken so in any case, and all
+            interpolations but bilinear are NumPy's.
 
     Returns:
-        The model. Files of ONNX and OpenVINO, and what is taken from one, are a `models.interface.ModelInterface` only.
+        The model. Files of ONNX and OpenVINO, what is taken from one, and what NumPy computes are a
+        `models.interface.ModelInterface` only.
 
     Raises:
         ModelError: there is no such name, it is neither a name nor a path, or the file needs spandrel
@@ -201,6 +203,11 @@ def load(
             network = exported_network(place.name, runtime)
             if network is not None:
                 return cast("Model", network)
+        if place.name in METHODS and not has_torch():
+            from deltasr.models.array_interpolation import UPSAMPLINGS, ArrayInterpolation
+
+            if place.name in UPSAMPLINGS:
+                return cast("Model", ArrayInterpolation(method=place.name))
         require_torch(f"The model {place.name}")
         return place.build().to(device).eval()
     if place.suffix.lower() == ".onnx":

@@ -1,4 +1,7 @@
-"""Classical interpolation as models, so that every comparison runs through the same door."""
+"""Classical interpolation as models of torch, so that every comparison runs through the same door.
+
+`models.array_interpolation` has them for installations without torch.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The classical interpolations by name, without the functions, which need torch (`models.interpolation`)."""
+"""The classical interpolations by name, without the functions (`interpolation`, `array_interpolation`)."""
 
 from __future__ import annotations
 
