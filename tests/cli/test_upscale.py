@@ -286,7 +286,7 @@ def test_a_blend_lies_between_its_models(tmp_path, pair, command_line, monkeypat
         (("--blend", 0.5, "--blend-with", "nearest"), "bicubic cannot be blended"),
         (("--blend-with", "nearest"), "set --blend, from 0 to 1"),
         (("--steps", 5), "--steps is for latent diffusion; bicubic has a fixed number of steps"),
-        (("--eta", 1), "--eta is for latent diffusion; bicubic has a fixed noise"),
+        (("--eta", 1), "--eta is for latent diffusion; bicubic has no such noise"),
     ],
 )
 def test_what_cannot_be_blended_or_stepped_is_one_line(tmp_path, capsys, options, message):

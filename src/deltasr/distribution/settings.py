@@ -84,8 +84,8 @@ class UpscalerSettings:
         from deltasr.models.ldm import LatentDiffusion
 
         if not isinstance(model, LatentDiffusion):
-            option, fixed = ("--eta", "noise") if self.steps is None else ("--steps", "number of steps")
-            raise SettingError(f"{option} is for latent diffusion; {self.model} has a fixed {fixed}, so leave it out.")
+            option, has = ("--eta", "no such noise") if self.steps is None else ("--steps", "a fixed number of steps")
+            raise SettingError(f"{option} is for latent diffusion; {self.model} has {has}, so leave it out.")
         if self.steps is not None:
             model.use_steps(self.steps)
         if self.eta is not None:
