@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -107,6 +108,12 @@ def test_a_file_is_a_model_like_others(make: Make):
     pixels = np.random.default_rng(0).integers(0, 65536, (150, 40, 3), dtype=np.uint16)
     result = Upscaler(model, tile=48).upscale(pixels).pixels
     assert np.array_equal(result, pixels.repeat(4, axis=0).repeat(4, axis=1))
+
+
+def test_what_it_has_learnt_is_its_file(make: Make):
+    first = OnnxModel(file := make(gain=1.0)).weights_sha256()
+    assert first == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert first != OnnxModel(make(gain=0.5)).weights_sha256()
 
 
 def test_a_pickled_model_goes_on(make: Make):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
+import torch
 from msgspec.structs import replace
 from torch import Tensor, nn
 
@@ -27,6 +29,15 @@ class Model(nn.Module, ModelInterface):
     @property
     def parameter_count(self) -> int:
         return sum(weight.numel() for weight in self.parameters())
+
+    def weights_sha256(self) -> str:
+        """SHA-256 of the weights: of names, types, shapes and values, on whatever device they are."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.state_dict().items()):
+            values = tensor.detach().cpu().contiguous()
+            digest.update(f"{name} {values.dtype} {tuple(values.shape)}\n".encode())
+            digest.update(values.flatten().view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()
 
     def current_config(self) -> Config:
         """The config that builds this model again, with the options of use as they are set now.

@@ -10,7 +10,6 @@ missed on another picture of the same kind is then at most 10 % in expectation, 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,16 +143,6 @@ def calibrated_factor(ratios: Sequence[Tensor], *, missed: float = 1 - COVERAGE)
     return float(values[min(outside, len(values) - 1)])
 
 
-def weights_sha256(model: Model) -> str:
-    """SHA-256 of a model's weights: of names, types, shapes and values, on whatever device they are."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        values = tensor.detach().cpu().contiguous()
-        digest.update(f"{name} {values.dtype} {tuple(values.shape)}\n".encode())
-        digest.update(values.flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
-
-
 def untrained(model: Model) -> ErrorMap:
     """A map for a model, with fresh weights.
 
@@ -179,7 +168,7 @@ def save(error_map: ErrorMap, path: Path, *, model: Model, facts: dict[str, Any]
     """
     from safetensors.torch import save as serialise
 
-    header = msgspec.json.encode({"model_sha256": weights_sha256(model), "coverage": COVERAGE, **facts}).decode()
+    header = msgspec.json.encode({"model_sha256": model.weights_sha256(), "coverage": COVERAGE, **facts}).decode()
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in error_map.state_dict().items()}
     write_whole(path, serialise(tensors, metadata={_HEADER_KEY: header}), what="The error map", error=CheckpointError)
 
@@ -207,7 +196,7 @@ def load(model: Model, path: Path | None = None) -> ErrorMap:
             weights = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118 - no mapping
     except Exception as error:  # safetensors, msgspec and the file system fail each in their own way
         raise CheckpointError(f"{file} is not a readable error map ({reason(error)}).") from error
-    if header.get("model_sha256") != weights_sha256(model):
+    if header.get("model_sha256") != model.weights_sha256():
         raise CheckpointError(
             f"The error map {file} belongs to other weights than those of {model.name}; train one for these by "
             "scripts/train_map.py."

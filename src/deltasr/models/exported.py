@@ -126,6 +126,9 @@ class ExportedModel(ModelInterface):
         """The file and its weights, as they were given."""
         return self._content, self._weights
 
+    def weights_sha256(self) -> str:
+        return self.header.sha256
+
     def _session(self) -> Session:
         """A session with the present number of threads; the last one is kept."""
         threads = processor.threads()

@@ -86,3 +86,7 @@ class ModelInterface:
     def parameter_count(self) -> int:
         """How many numbers its weights are; 0 where that is not known."""
         return 0
+
+    def weights_sha256(self) -> str:
+        """SHA-256 of what the model has learnt; empty for models that have learnt nothing."""
+        return ""

@@ -6,6 +6,7 @@ factor and the sizes that it takes are not written in such a file, so they are f
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,10 @@ class OnnxModel(ModelInterface):
             )
         self.scale, self.size_requirements = self._probed(what)
         self.description = f"{path.name} x{self.scale}, by ONNX Runtime"
+
+    def weights_sha256(self) -> str:
+        with self._path.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
 
     def _open(self) -> OnnxRuntimeSession:
         """A session with the present number of threads."""

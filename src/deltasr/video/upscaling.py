@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from deltasr import __version__
 from deltasr.errors import PictureError, SettingError, VideoError
@@ -27,7 +27,6 @@ from deltasr.video.segments import FRAMES, Segment, Segments
 if TYPE_CHECKING:
     from deltasr.inference.batch import Request
     from deltasr.inference.upscaler import Upscaler
-    from deltasr.models.base import Model
     from deltasr.models.facts import Facts
     from deltasr.models.interface import ModelInterface
 
@@ -255,22 +254,8 @@ def _key(source: Path, upscaler: Upscaler, work: _Work) -> str:
         __version__,
         load_av().__version__,
         (source.resolve().as_posix(), stat.st_size, stat.st_mtime_ns),
-        (upscaler.model.name, upscaler.model.description, _weights_of(upscaler.model)),
+        (upscaler.model.name, upscaler.model.description, upscaler.model.weights_sha256()),
         (upscaler.device.type, str(upscaler.dtype), upscaler.tile, upscaler.consistent, upscaler.ensemble),
         work,
     )
     return repr(facts)
-
-
-def _weights_of(model: ModelInterface) -> str:
-    """A text that differs between models that differ in their weights."""
-    from deltasr.models.array_interpolation import ArrayInterpolation
-    from deltasr.models.exported import ExportedModel
-
-    if isinstance(model, ArrayInterpolation):
-        return ""
-    if isinstance(model, ExportedModel):
-        return model.header.sha256
-    from deltasr.models.error_map import weights_sha256
-
-    return weights_sha256(cast("Model", model))
