@@ -50,8 +50,8 @@ def info_command(model: str, /, *, json_: Annotated[Flag, Parameter(name="--json
     Parameters
     ----------
     model
-        A name in the catalogue or on the Hub (hf://owner/name), a checkpoint, a training run's folder, or a file that
-        spandrel can load.
+        A name in the catalogue, on the Hub (hf://owner/name) or in OpenModelDB (openmodeldb://NAME), a checkpoint, a
+        training run's folder, or a file that spandrel can load.
     json_
         Print one JSON object, with the card as Markdown.
     """

@@ -90,7 +90,8 @@ def upscale_command(
     model
         Name in the catalogue (see `deltasr models`), checkpoint, folder of a training run, file of another model
         that spandrel can load, such as ESRGAN or SwinIR (.pth, .safetensors), ONNX file, folder of a latent
-        diffusion pipeline, or hf://owner/name for a checkpoint on the Hugging Face Hub.
+        diffusion pipeline, hf://owner/name for a checkpoint on the Hugging Face Hub, or openmodeldb://NAME for a
+        model of OpenModelDB.
     blend
         Mix the weights of two models of the same network: 0 is the first model, 1 the second. For rrdb-x4 and
         rrdb-gan-x4, --model can be either, and the value is the share of rrdb-gan-x4.

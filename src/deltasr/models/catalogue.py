@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, cast
 from deltasr.arguments import is_path, shown
 from deltasr.devices import has_torch, require_torch
 from deltasr.errors import CheckpointError, ModelError
-from deltasr.models import hub
+from deltasr.models import hub, openmodeldb
 from deltasr.models.facts import Facts, facts_of
 from deltasr.models.header import is_foreign, read_header
 from deltasr.models.methods import METHODS
@@ -178,11 +178,12 @@ def load(
     device: str | torch.device = "cpu",
     runtime: str | None = None,
 ) -> Model:
-    """A model by its name in the catalogue or on the Hub, or by the path of a checkpoint, in evaluation mode.
+    """A model by its name in the catalogue, on the Hub or in OpenModelDB, or by its path, in evaluation mode.
 
     Args:
         name_or_path: one of `names()`, a checkpoint, the folder of a training run, any other weights file that
-            spandrel recognises, the folder of a latent diffusion pipeline, or `hf://owner/name` (`models.hub`).
+            spandrel recognises, the folder of a latent diffusion pipeline, `hf://owner/name` (`models.hub`), or
+            `openmodeldb://NAME` (`models.openmodeldb`).
         device: where to put it.
         runtime: `onnxruntime` or `openvino` to take a bundled model's network from its ONNX file, for that runtime,
             without torch. Where torch is not installed, bundled models are taken so in any case, and all
@@ -244,6 +245,8 @@ def _place(name_or_path: str | os.PathLike[str]) -> Entry | Path:
     name = os.fspath(name_or_path)
     if name.startswith(hub.PREFIX):
         return hub.fetch(name)
+    if name.startswith(openmodeldb.PREFIX):
+        return openmodeldb.fetch(name)
     path = Path(name)
     if name in _CATALOGUE or not (path.suffix or path.exists()):
         return describe(name)
