@@ -7,11 +7,18 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 from msgspec import Struct
 
 from deltasr.video.formats import CODECS
 from deltasr.video.frames import Look
 from deltasr.video.pyav import load_av
+
+
+def has_avx512() -> bool:
+    """Whether this machine's processor has AVX-512, by NumPy's names of it."""
+    found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
+    return any(name.startswith(("AVX512", "X86_V4")) for name in found)
 
 
 class EncodedPacket(Struct, frozen=True, array_like=True):
@@ -48,7 +55,11 @@ class EncoderSettings:
     @property
     def options(self) -> dict[str, str]:
         """For the encoder, by FFmpeg's names."""
-        return {"crf": f"{self.crf:g}", **dict(CODECS[self.codec].options)}
+        options = {"crf": f"{self.crf:g}", **dict(CODECS[self.codec].options)}
+        if self.codec == "h264" and has_avx512():
+            # x264's code for AVX-512 gives other bytes from run to run, where 16 blocks do not divide the width.
+            options["x264-params"] = "asm=avx2"
+        return options
 
     def apply(self, context: Any) -> None:
         """Set the attributes of a codec context, or of a stream that passes them on to its own."""
