@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from deltasr.evaluation.degraded import Line, degrade_picture
+from deltasr.evaluation.degraded import Line
 from deltasr.evaluation.sets import Pair
-from deltasr.experiments.experiment import SCALE, Experiment, Result, Settings, TestSet
+from deltasr.experiments.degraded_sets import Degradation, degraded
+from deltasr.experiments.experiment import Experiment, Result, Settings, TestSet
 from deltasr.experiments.measuring import SCORE_COLUMNS, SET, Meter, perception_panels, shown, squeeze_lpips
 from deltasr.experiments.pictures import enlarged, middle, spread
 from deltasr.experiments.plots import Strip, draw_panels, draw_strips
 from deltasr.experiments.runs import machine
 from deltasr.experiments.tables import Column, Row, Table, Value
-from deltasr.imaging import read_picture, read_rgb8, write_picture
+from deltasr.imaging import read_rgb8
 from deltasr.inference.upscaler import Upscaler
 from deltasr.models import catalogue
 from deltasr.models.base import Model
@@ -91,26 +92,13 @@ def _entrants(settings: Settings) -> dict[str, _Entrant]:
     return entrants
 
 
-def _degraded(settings: Settings, folder: Path) -> tuple[tuple[TestSet, ...], dict[str, Line]]:
+def _degraded(settings: Settings, folder: Path) -> tuple[tuple[TestSet, ...], Mapping[str, Line]]:
     """The sets with degraded LR pictures, which are written to the folder; and the lines about the first set's."""
-    sets = []
-    lines: list[dict[str, Line]] = []
+    made = []
     for number, test_set in enumerate(shown(test_set, settings) for test_set in settings.sets):
         settings.say(f"degrading {test_set.benchmark.name}")
-        place = folder / str(number)
-        place.mkdir()
-        made = dict(_degraded_pairs(test_set.benchmark.pairs, place))
-        sets.append(replace(test_set, benchmark=replace(test_set.benchmark, pairs=tuple(made))))
-        lines.append({pair.name: line for pair, line in made.items()})
-    return tuple(sets), lines[0]
-
-
-def _degraded_pairs(pairs: Sequence[Pair], folder: Path) -> Iterator[tuple[Pair, Line]]:
-    for pair in pairs:
-        made = degrade_picture(read_picture(pair.hr), name=pair.name, kind=_KIND, scale=SCALE, seed=_SEED)
-        lr = folder / f"{pair.name}.png"
-        write_picture(made.picture, lr)
-        yield replace(pair, lr=lr), made.line
+        made.append(degraded(test_set, folder / str(number), Degradation(kind=_KIND, seed=_SEED)))
+    return tuple(test_set for test_set, _ in made), made[0][1]
 
 
 def _rows(name: str, entrant: _Entrant, meter: Meter) -> list[Row]:
