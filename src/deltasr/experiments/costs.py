@@ -112,9 +112,9 @@ def _timed_step(learner: Learner) -> float:
 class ProcessorClock(Silence):
     """A training's `Display` that writes the processor time of its steps to a file.
 
-    Reading pictures before the first step and the validation after the last one do not count. The parts of an
-    interrupted training are added. A killed training continues from its last saved state: the steps after that are run
-    again, and their time counts twice.
+    Reading, teaching and drawing pictures before the first step and the validation after the last one do not count. The
+    parts of an interrupted training are added. A killed training continues from its last saved state: the steps after
+    that are run again, and their time counts twice.
 
     Args:
         file: where the seconds are written, as a JSON number.
@@ -131,6 +131,12 @@ class ProcessorClock(Silence):
         return float(json.loads(self._file.read_text(encoding="utf-8"))) if self._file.exists() else 0.0
 
     def caching(self, done: int, total: int) -> None:
+        self._started = time.process_time()
+
+    def teaching(self, share: float) -> None:
+        self._started = time.process_time()
+
+    def drawing(self, share: float) -> None:
         self._started = time.process_time()
 
     def progress(self, images: int, total: int, rate: float, loss: float) -> None:

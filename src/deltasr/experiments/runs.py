@@ -120,11 +120,12 @@ def trained(
     *,
     initial: Run | None = None,
     first_stage: Path | None = None,
+    teachers: Sequence[Path] = (),
     display: Display | None = None,
 ) -> Run:
     """Train a recipe, unless `output/runs/LABEL-HASH` has it already.
 
-    The hash is of the recipe, the initial run and the first stage's file.
+    The hash is of the recipe, the initial run, the first stage's file and those of the teachers.
 
     Args:
         label: letters, digits, dots and hyphens.
@@ -132,6 +133,7 @@ def trained(
         settings: of the experiment, with `data`.
         initial: a run of the same network whose weights to start from; None for random ones.
         first_stage: the autoencoder's checkpoint, for a recipe that needs one.
+        teachers: files of the models whose results are a share of the target, for a recipe with that share.
         display: shows the progress; None for no display.
 
     Raises:
@@ -140,8 +142,8 @@ def trained(
     """
     assert settings.data is not None, "the catalogue checks what an experiment needs"
     start = "" if initial is None else initial.weights.parent.name
-    if first_stage is not None:
-        start += hashlib.sha256(first_stage.read_bytes()).hexdigest()
+    for file in (*([] if first_stage is None else [first_stage]), *teachers):
+        start += hashlib.sha256(file.read_bytes()).hexdigest()
     digest = hashlib.sha256(msgspec.json.encode(recipe) + start.encode()).hexdigest()[:8]
     folder = RunFolder(settings.output / "runs" / f"{label}-{digest}")
     if _is_over(folder, recipe):
@@ -155,6 +157,7 @@ def trained(
             resume=folder.recipe_file.exists(),
             initial=None if initial is None else initial.weights,
             first_stage=first_stage,
+            teachers=tuple(str(file) for file in teachers),
             device=settings.device,
             networks=settings.lpips,
         )

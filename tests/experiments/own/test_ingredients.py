@@ -19,6 +19,8 @@ from deltasr.experiments.experiment import Settings
 from deltasr.experiments.own import ingredients
 from deltasr.experiments.own.ingredients import VARIANTS
 from deltasr.experiments.runs import shortened
+from deltasr.models import checkpoint
+from deltasr.models.rrdb import Rrdb
 from deltasr.training.recipes.presets import recipe_named
 
 COSTLY, CHEAP = "features-every-step", "one-step"
@@ -156,3 +158,32 @@ def test_a_row_in_bf16_says_where_it_was_float32(settings: Settings, monkeypatch
     monkeypatch.setattr(processor, "tried", lambda: {"float32": 1.0, "bfloat16": "SIGILL", "float16": 1.0})
     notes = ingredients.EXPERIMENT.run(only(settings, "bf16")).notes
     assert "Precision bf16 was float32 here: bfloat16 does not run on this processor (SIGILL)." in notes
+
+
+def test_a_row_with_a_teacher_needs_its_file(settings: Settings):
+    with pytest.raises(SettingError, match="half-teacher needs a teacher; give its file by --checkpoint"):
+        ingredients.EXPERIMENT.run(only(settings, "half-teacher"))
+
+
+@pytest.mark.usefixtures("costs")
+def test_a_teacher_is_what_is_learnt_from(settings: Settings, tmp_path: Path):
+    files = {}
+    for seed in range(2):
+        files[f"net{seed}"] = tmp_path / f"net{seed}.safetensors"
+        torch.manual_seed(seed)
+        checkpoint.save(Rrdb(blocks=1, width=8), files[f"net{seed}"])
+    taught = []
+    for names in ([], ["net0"], ["net1"], ["net0", "net1"]):
+        row = "teacher" if names else "baseline"
+        given = replace(only(settings, row), checkpoints={name: files[name] for name in names})
+        result = ingredients.EXPERIMENT.run(given)
+        taught.append(result.table.rows[0].cells["PSNR-Y (dB)"])
+        assert ("net1.safetensors" in " ".join(result.notes)) == ("net1" in names)
+    assert len(set(taught)) == 4
+
+
+def test_without_files_all_rows_but_those_with_a_teacher_are_run(settings: Settings):
+    wanted = [name for name in VARIANTS if ingredients._wanted(name, settings)]
+    assert [name for name in VARIANTS if name not in wanted] == ["half-teacher", "teacher"]
+    given = replace(settings, checkpoints={"net": Path("net.onnx")})
+    assert all(ingredients._wanted(name, given) for name in VARIANTS)

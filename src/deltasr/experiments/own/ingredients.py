@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
@@ -12,6 +13,7 @@ import msgspec
 import torch
 
 from deltasr.devices import drawback
+from deltasr.errors import SettingError
 from deltasr.experiments.costs import ProcessorClock, count_operations, parameters_of
 from deltasr.experiments.equal_time import equal_time_images, kept_file, one_thread
 from deltasr.experiments.experiment import Experiment, Result, Settings
@@ -20,6 +22,7 @@ from deltasr.experiments.runs import Run, scale_of, shortened, trained
 from deltasr.experiments.tables import Column, Row, Table
 from deltasr.training.recipes.presets import recipe_named
 from deltasr.training.recipes.types import AnyRecipe
+from deltasr.training.run_folder import RunFolder
 
 _RECIPE = "deltadiff-tiny-x4"
 _IMAGES, _QUICK_IMAGES = 7_360, 320
@@ -69,8 +72,15 @@ VARIANTS: dict[str, Variant] = {
     "ema-0.99": Variant(group="averaging", changes={"ema": 0.99}),
     "adamw": Variant(group="optimizer", changes={"optimizer": "adamw"}),
     "bf16": Variant(group="precision", changes={"precision": "bf16"}),
+    "half-teacher": Variant(group="target", changes={"teacher": 0.5}),
+    "teacher": Variant(group="target", changes={"teacher": 1.0}),
+    "graphics": Variant(group="pictures", changes={"graphics": 0.15}),
+    "web": Variant(group="pictures", changes={"degradation": "web", "restoring": True}),
 }
-"""The trainings; the baseline is trained with three seeds, which shows the variation between seeds."""
+"""The trainings; the baseline is trained with three seeds, which shows the variation between seeds.
+
+Those with a teacher need `--checkpoint NAME=FILE`; of several files the mean is the target.
+"""
 
 _VARIANT, _CHANGES, _SEEN, _SECONDS = "variant", "changes", "images seen", "s of processor"
 _MILLIONS, _GFLOP, _PSNR, _DIFFERENCE = "parameters (M)", "GFLOP", "PSNR-Y (dB)", "difference (dB)"
@@ -102,7 +112,7 @@ class _Outcome:
 
 def _run(settings: Settings) -> Result:
     settings = replace(settings, device="cpu")
-    names = [name for name in VARIANTS if not settings.only or name in settings.only]
+    names = [name for name in VARIANTS if _wanted(name, settings)]
     with one_thread():
         outcomes = {name: _outcome(name, settings) for name in names}
         scale = scale_of([outcome.run for outcome in outcomes.values()], settings.device)
@@ -117,6 +127,20 @@ def _run(settings: Settings) -> Result:
     )
 
 
+def _wanted(name: str, settings: Settings) -> bool:
+    """Whether a row is run: those that are asked for, or all that have what they need.
+
+    Raises:
+        SettingError: a row is asked for whose teachers are not given.
+    """
+    taught = bool(VARIANTS[name].changes.get("teacher"))
+    if not settings.only:
+        return not taught or bool(settings.checkpoints)
+    if name in settings.only and taught and not settings.checkpoints:
+        raise SettingError(f"The row {name} needs a teacher; give its file by --checkpoint NAME=FILE.")
+    return name in settings.only
+
+
 def _outcome(name: str, settings: Settings) -> _Outcome:
     variant = VARIANTS[name]
     baseline = _recipe(VARIANTS[_BASELINE], _length(settings), settings)
@@ -125,7 +149,8 @@ def _outcome(name: str, settings: Settings) -> _Outcome:
     clock = ProcessorClock(kept_file(label, recipe, baseline, settings, "seconds"))
     if variant.changes.keys() - _FREE:
         recipe = _recipe(variant, equal_time_images(label, recipe, baseline, settings), settings)
-    run = trained(label, recipe, settings, display=clock)
+    teachers = tuple(settings.checkpoints.values()) if variant.changes.get("teacher") else ()
+    run = trained(label, recipe, settings, teachers=teachers, display=clock)
     return _Outcome(variant=variant, run=run, seconds=clock.seconds)
 
 
@@ -187,10 +212,29 @@ def _notes(outcomes: Mapping[str, _Outcome]) -> tuple[str, ...]:
         f"{_PSNR}: of the last step's prediction by the averaged weights, not projected, on the middle of "
         f"{run.recipe.validation_pictures} pictures held out of training, at the end; bicubic interpolation has "
         f"{run.curve('bicubic_psnr_y')[1][-1]:.2f} dB.",
+        *_about_targets(outcomes),
         "Blocks all have the same width and number. The NAF block is without channel attention, which would see the "
         "whole picture. Averages reach over a tenth of the steps unless the row says otherwise, and over fewer at the "
         "beginning, where the decay after n steps is (1 + n) / (10 + n) at the most.",
     )
+
+
+def _about_targets(outcomes: Mapping[str, _Outcome]) -> list[str]:
+    """What the rows with a teacher and with other pictures are."""
+    notes = []
+    taught = [outcome.run for outcome in outcomes.values() if outcome.variant.changes.get("teacher")]
+    if taught:
+        names = RunFolder(taught[0].weights.parent).teachers()
+        notes.append(
+            f"teacher: that share of the target is the result of {', '.join(Path(name).name for name in names)}, the "
+            "rest the HR picture. Making the results once is not counted."
+        )
+    if any(outcome.variant.group == "pictures" for outcome in outcomes.values()):
+        notes.append(
+            "graphics and web learn from drawn and from degraded pictures too, with a restoration dial in web, and are "
+            "measured on clean photographs alone: what the other pictures cost there."
+        )
+    return notes
 
 
 def _plot(outcomes: Mapping[str, _Outcome], mean: float) -> bytes:
@@ -207,5 +251,6 @@ EXPERIMENT = Experiment(
     source="No paper's: what deltadiff-tiny-x4 is made of, one change at a time.",
     run=_run,
     trains=True,
+    compares=True,
     parts=tuple(VARIANTS),
 )
