@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from deltasr import user_cache
@@ -18,7 +20,7 @@ def test_values_lie_side_by_side(folder):
     user_cache.remember("a.json", "two", {"x": 2})
     user_cache.remember("a.json", "one", {"x": 3})
     assert user_cache.remembered("a.json", dict[str, int]) == {"one": {"x": 3}, "two": {"x": 2}}
-    assert [path.name for path in folder.iterdir()] == ["a.json"]
+    assert {path.name for path in folder.iterdir()} - {"a.json.lock"} == {"a.json"}
 
 
 def test_what_cannot_be_read_or_written_is_no_error(folder):
@@ -29,8 +31,47 @@ def test_what_cannot_be_read_or_written_is_no_error(folder):
     user_cache.remember("a.json", "one", 1)
     assert user_cache.remembered("a.json", int) == {"one": 1}
     assert user_cache.remembered("a.json", str) == {}
-    (folder / "a.json").unlink()
+    for file in folder.iterdir():
+        file.unlink()
     folder.rmdir()
     folder.write_text("a file where the folder should be")
     user_cache.remember("a.json", "one", 1)
     assert user_cache.remembered("a.json", int) == {}
+
+
+def test_values_of_several_threads_are_all_kept(folder):
+    threads = [threading.Thread(target=user_cache.remember, args=("a.json", f"{n}", n)) for n in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert user_cache.remembered("a.json", int) == {f"{n}": n for n in range(16)}
+
+
+def test_one_at_a_time_and_the_others_wait(folder):
+    entered = []
+
+    def enter() -> None:
+        with user_cache.alone("trial"):
+            entered.append(1)
+
+    with user_cache.alone("trial"):
+        other = threading.Thread(target=enter)
+        other.start()
+        other.join(timeout=0.3)
+        assert (other.is_alive(), entered) == (True, [])
+        with user_cache.alone("something else"):
+            pass
+    other.join()
+    assert entered == [1]
+
+
+def test_a_lock_that_stays_taken_or_cannot_be_made_stops_nobody(folder, monkeypatch):
+    monkeypatch.setattr(user_cache, "_PATIENCE", 0.05)
+    with user_cache.alone("trial"), user_cache.alone("trial"):
+        pass
+    with user_cache.alone("trial"):
+        user_cache.remember("a.json", "one", 1)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "a.json"))
+    with user_cache.alone("trial"):
+        pass

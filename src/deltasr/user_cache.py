@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +14,9 @@ from deltasr.errors import OutputError
 from deltasr.files import write_whole
 
 Value = TypeVar("Value")
+
+_PATIENCE = 120
+"""Seconds that a process waits for another one's trial."""
 
 
 def folder() -> Path:
@@ -30,6 +34,29 @@ def remembered(name: str, kind: type[Value]) -> dict[str, Value]:
 
 def remember(name: str, key: str, value: Any) -> None:
     """Save a value for later processes, if the file can be written; the other values stay."""
-    content = msgspec.json.format(msgspec.json.encode(remembered(name, object) | {key: value}))
-    with suppress(OutputError, RuntimeError):  # the latter where there is no home folder
+    with suppress(OutputError, RuntimeError), alone(name):  # the latter where there is no home folder
+        content = msgspec.json.format(msgspec.json.encode(remembered(name, object) | {key: value}))
         write_whole(folder() / name, content, what="The result of the trial")
+
+
+@contextmanager
+def alone(what: str) -> Iterator[None]:
+    """Keep other processes that ask for the same thing waiting, for two minutes at most.
+
+    Where the folder cannot be written, nothing waits. Do not nest it for one thing.
+
+    Args:
+        what: a file name; the lock is a file of that name and `.lock`.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = None
+    with suppress(OSError, RuntimeError, NotImplementedError, Timeout):
+        folder().mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder() / f"{what}.lock")
+        lock.acquire(timeout=_PATIENCE)
+    try:
+        yield
+    finally:
+        if lock is not None:
+            lock.release()

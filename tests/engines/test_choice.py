@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import sys
+import threading
 
 import msgspec
 import pytest
 import torch
 
+from deltasr import user_cache
 from deltasr.engines import choice, trial
 from deltasr.engines.trial import Verdict
 from deltasr.errors import ModelError, SettingError
@@ -266,3 +268,18 @@ def test_other_peoples_files_stay_with_onnx_runtime():
         assert choice.run_by(model, engine, device=CPU) == (model, None)
     with pytest.raises(ModelError, match="foreign is run by ONNX Runtime"):
         choice.run_by(model, "openvino", device=CPU)
+
+
+def test_another_process_trial_is_waited_for_and_taken_over(monkeypatch, small_net, exported_small_net):
+    """Its lock is held by this thread, as another process would."""
+    monkeypatch.setattr(trial, "try_all", lambda *_, **__: pytest.fail("the other process has tried it"))
+    monkeypatch.setattr("deltasr.engines.export.export", lambda model: exported_small_net)
+    found = []
+    with user_cache.alone("engines"):
+        waiting = threading.Thread(target=lambda: found.append(choice.verdicts(small_net)))
+        waiting.start()
+        waiting.join(timeout=0.3)
+        assert (waiting.is_alive(), found) == (True, [])
+        user_cache.remember("engines.json", choice._key(small_net, "float32"), RIGHT)
+    waiting.join()
+    assert found == [RIGHT]

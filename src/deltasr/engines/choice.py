@@ -36,7 +36,7 @@ ENGINES = ("auto", "torch", *RUNTIMES)
 _WORTH_IT = 0.9
 """`auto` takes another engine than torch if it needs at most this share of torch's time."""
 
-_FILE = "engines.json"
+_FILE, _TRIAL = "engines.json", "engines"
 _FOLDER = "exported"
 _KEPT = 20
 """Exported networks that stay in the user's cache folder."""
@@ -167,7 +167,7 @@ def require_running(model: ExportedModel) -> None:
     digest = hashlib.sha256(content + weights).hexdigest()[:12]
     key = ", ".join([model.name, digest, "int8", _machine()])
     if key not in _known:
-        found = user_cache.remembered(_FILE, dict[str, Verdict]).get(key)
+        found = _remembered(key)
         _known[key] = found or {model.runtime: trial.try_file(content, weights, model.runtime, [sample(model, 24, 20)])}
         if _known[key][model.runtime].lasting:
             user_cache.remember(_FILE, key, _known[key])
@@ -227,9 +227,10 @@ def supported(runtime: str) -> tuple[str, ...]:
 def verdicts(model: ModelInterface, *, dtype: str = "float32", refresh: bool = False) -> dict[str, Verdict]:
     """The verdicts on torch and the installed runtimes that compute in a type, for a model on this machine.
 
-    Each is tried once, which takes some seconds. The verdict is kept in this process, and for later ones in a file of
-    the user's cache folder, by processor, versions, number of threads, type and model. torch is not loaded, and is not
-    among them, where the model is a file of the package.
+    Each is tried once, which takes some seconds. Of several processes one tries and the others wait, since trials at
+    the same time would slow each other. The verdict is kept in this process, and for later ones in a file of the user's
+    cache folder, by processor, versions, number of threads, type and model. torch is not loaded, and is not among them,
+    where the model is a file of the package.
 
     Raises:
         ModelError: the model cannot be exported.
@@ -238,20 +239,30 @@ def verdicts(model: ModelInterface, *, dtype: str = "float32", refresh: bool = F
     key = _key(model, dtype)
     if refresh:
         _known.pop(key, None)
-    elif key not in _known and (found := user_cache.remembered(_FILE, dict[str, Verdict]).get(key)):
+    elif key not in _known and (found := _remembered(key)):
         _known[key] = found
     if key not in _known:
-        if isinstance(model, ExportedModel):
-            if model.expected is None:
-                raise ModelError(f"{model.name} is an exported file; name the model that it was made of.")
-            _known[key] = trial.try_package(model, runtimes, dtype=dtype)
-        else:
-            model = cast("Model", model)
-            content = exported(model, refresh=refresh).content if runtimes else b""
-            _known[key] = trial.try_all(model, content, runtimes, dtype=dtype)
-        if all(verdict.lasting for verdict in _known[key].values()):
-            user_cache.remember(_FILE, key, _known[key])
+        with user_cache.alone(_TRIAL):
+            found = {} if refresh else _remembered(key)
+            _known[key] = found or _tried(model, runtimes, dtype, refresh=refresh)
+            if not found and all(verdict.lasting for verdict in _known[key].values()):
+                user_cache.remember(_FILE, key, _known[key])
     return _known[key]
+
+
+def _remembered(key: str) -> dict[str, Verdict]:
+    """What an earlier process found; empty where none has."""
+    return user_cache.remembered(_FILE, dict[str, Verdict]).get(key, {})
+
+
+def _tried(model: ModelInterface, runtimes: list[str], dtype: str, *, refresh: bool) -> dict[str, Verdict]:
+    if isinstance(model, ExportedModel):
+        if model.expected is None:
+            raise ModelError(f"{model.name} is an exported file; name the model that it was made of.")
+        return trial.try_package(model, runtimes, dtype=dtype)
+    model = cast("Model", model)
+    content = exported(model, refresh=refresh).content if runtimes else b""
+    return trial.try_all(model, content, runtimes, dtype=dtype)
 
 
 def exported(model: Model, *, refresh: bool = False) -> Exported:
