@@ -37,7 +37,8 @@ from deltasr.inference import consistency
 from deltasr.inference.upscaler import Upscaler
 from deltasr.models import catalogue, error_map
 from deltasr.models.deltadiff import DeltaDiff
-from deltasr.models.error_map import COVERAGE, FIDELITIES, RESTORATIONS, STEPS_PER_LEVEL, ErrorMap
+from deltasr.models.error_map import FIDELITIES, RESTORATIONS, ErrorMap
+from deltasr.models.error_map_interface import COVERAGE, STEPS_PER_LEVEL
 from deltasr.resampling.tensors import downscale
 from deltasr.training.data.cache import CachedPicture, build_cache, find_pictures
 from deltasr.training.data.cache import degrade as downscaled

@@ -1,8 +1,9 @@
 """A model's network as a file for other programs: ONNX, or OpenVINO's own format.
 
 The graph takes `lr` (N, 3, h, w), RGB in [0, 1], any N, h and w, and for each dial that the model has an input (N,),
-`fidelity` or `restoration`; it gives `sr` (N, 3, scale h, scale w) in [0, 1]. The same weights give the same bytes; in
-OpenVINO's format they do from each new process.
+`fidelity` or `restoration`; it gives `sr` (N, 3, scale h, scale w) in [0, 1]. The graph of a file for the package also
+gives `features` (N, width, h, w), if an error map is made of them. The same weights give the same bytes; in OpenVINO's
+format they do from each new process.
 """
 
 from __future__ import annotations
@@ -29,8 +30,10 @@ from deltasr.errors import ModelError, reason
 from deltasr.files import write_whole
 from deltasr.live_bytes import bytes_per_pixel
 from deltasr.models import catalogue
+from deltasr.models import error_map as error_maps
 from deltasr.models.base import Model
 from deltasr.models.configs import ARCHITECTURES
+from deltasr.models.error_map import ErrorMap
 from deltasr.models.exported import EXPECTED_KEY, HEADER_KEY, ExportedModel, ExportHeader
 from deltasr.models.header import Header
 from deltasr.models.interface import ModelInterface
@@ -41,7 +44,7 @@ OPSET = 20
 _CLOSE = 1e-4
 """How far the file's results may be from torch's, as a share of white."""
 
-_LICENCE_OF_BUNDLED = "Apache-2.0"
+LICENCE_OF_BUNDLED = "Apache-2.0"
 
 
 @dataclass(frozen=True)
@@ -60,14 +63,18 @@ class Exported:
 
 
 class _Graph(nn.Module):
-    """A model whose dials are its further inputs."""
+    """A model whose dials are its further inputs, and whose features are a further output where a map is given."""
 
-    def __init__(self, model: Model, dials: list[str]) -> None:
+    def __init__(self, model: Model, error_map: ErrorMap | None) -> None:
         super().__init__()
-        self.model, self.dials = model, dials
+        self.model, self.error_map = model, error_map
 
-    def forward(self, lr: Tensor, *places: Tensor) -> Tensor:
-        return self.model(lr, **dict(zip(self.dials, places, strict=True)))
+    def forward(self, lr: Tensor, *places: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        dials = dict(zip(dials_of(self.model), places, strict=True))
+        if self.error_map is None:
+            return self.model(lr, **dials)
+        run = self.error_map.run(lr, **dials)
+        return run.result, run.features
 
 
 def export(model: ModelInterface, *, for_package: bool = False) -> Exported:
@@ -75,7 +82,8 @@ def export(model: ModelInterface, *, for_package: bool = False) -> Exported:
 
     Args:
         model: what to export.
-        for_package: whether torch's result for a small picture goes along, which files in the package are tried by.
+        for_package: whether torch's result for a small picture goes along, which files in the package are tried by,
+            and the features, if the package has an error map for the model.
 
     Raises:
         ModelError: the model draws noise, torch cannot export it, the file's results are not torch's, or a package
@@ -87,21 +95,18 @@ def export(model: ModelInterface, *, for_package: bool = False) -> Exported:
         raise ModelError(f"{model.name} is an ONNX file already; copy it.")
     if model.stochastic:
         raise ModelError(f"The model {model.name} draws noise, which an exported file cannot; export another model.")
-    onnx = require_package("onnx", "Exporting a model")
-    require_package("onnxscript", "Exporting a model")
+    require_exporter()
     model = copy.deepcopy(model)
     model.to("cpu", torch.float32).to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
-    header = header_of(model)
+    error_map = error_maps.load(model) if for_package and catalogue.has_error_map(model.name) else None
+    header = msgspec.structs.replace(header_of(model), features=error_map is not None)
     with torch.device("cpu"), torch.inference_mode(False), torch.no_grad():
-        proto = _proto(model, header)
+        proto = _proto(model, header, error_map)
         metadata = _metadata(model, header)
         if for_package:
             expected = by_torch(model, reference_input(model)).astype("<f4")
             metadata[EXPECTED_KEY] = b64encode(expected.tobytes()).decode()
-        for name, value in metadata.items():
-            proto.metadata_props.add(key=name, value=value)
-        onnx.checker.check_model(proto, full_check=True)
-        content = proto.SerializeToString(deterministic=True)
+        content = content_of(proto, metadata)
         _require_same(model, content, header)
     return Exported(content, header, metadata)
 
@@ -214,43 +219,90 @@ def _metadata(model: Model, header: ExportHeader) -> dict[str, str]:
         "layout": "NCHW, RGB",
         "value_range": "0 to 1, float32, in and out",
         "inputs": "; ".join(inputs),
-        "output": f"sr: (N, 3, {header.scale} h, {header.scale} w)",
+        "output": f"sr: (N, 3, {header.scale} h, {header.scale} w)"
+        + ("; features: (N, width, h, w), of the encoder" if header.features else ""),
         "receptive_field": "not known" if reach is None else f"{reach} pixels of lr to each side",
-        "licence": _LICENCE_OF_BUNDLED if header.name in catalogue.BUNDLED else "not stated",
+        "licence": LICENCE_OF_BUNDLED if header.name in catalogue.BUNDLED else "not stated",
         "weights_sha256": header.sha256,
         HEADER_KEY: msgspec.json.encode(header).decode(),
     }
 
 
-def _proto(model: Model, header: ExportHeader) -> Any:
-    """The graph, without what differs from one export to the next: places in this machine's files."""
+def require_exporter() -> None:
+    """Make sure that what torch exports by is installed.
+
+    Raises:
+        ModelError: it is not.
+    """
+    for name in ("onnx", "onnxscript"):
+        require_package(name, "Exporting a model")
+
+
+def content_of(proto: Any, metadata: dict[str, str]) -> bytes:
+    """The bytes of a file with a graph and metadata, which ONNX's own checker has passed."""
+    onnx = require_package("onnx", "Exporting a model")
+    for name, value in metadata.items():
+        proto.metadata_props.add(key=name, value=value)
+    onnx.checker.check_model(proto, full_check=True)
+    content: bytes = proto.SerializeToString(deterministic=True)
+    return content
+
+
+def _proto(model: Model, header: ExportHeader, error_map: ErrorMap | None) -> Any:
     dials = dials_of(model)
-    arrays = sample(model, 24, 20, count=2)
-    inputs = tuple(torch.from_numpy(array) for array in arrays.values())
     picture, places = {0: "n", 2: "h", 3: "w"}, tuple({0: "n"} for _ in dials)
+    return traced(
+        _Graph(model, error_map),
+        sample(model, 24, 20, count=2),
+        name=header.name,
+        outputs=["sr"] if error_map is None else ["sr", "features"],
+        dynamic_shapes=(picture, places) if dials else (picture,),
+    )
+
+
+def traced(
+    network: nn.Module,
+    arrays: dict[str, np.ndarray],
+    *,
+    name: str,
+    outputs: list[str],
+    dynamic_shapes: tuple[Any, ...],
+) -> Any:
+    """The graph of a network, without what differs from one export to the next: places in this machine's files.
+
+    Args:
+        network: takes tensors and gives one, or several in a tuple.
+        arrays: inputs of it, by the names that they get.
+        name: the graph's.
+        outputs: the names of what it gives.
+        dynamic_shapes: as `torch.onnx.export` takes them.
+
+    Raises:
+        ModelError: torch cannot export it.
+    """
     try:
         with _quiet():
             program = torch.onnx.export(
-                _Graph(model, dials),
-                inputs,
+                network,
+                tuple(torch.from_numpy(array) for array in arrays.values()),
                 dynamo=True,
                 external_data=False,
                 verbose=False,
                 opset_version=OPSET,
                 input_names=list(arrays),
-                output_names=["sr"],
-                dynamic_shapes=(picture, places) if dials else (picture,),
+                output_names=outputs,
+                dynamic_shapes=dynamic_shapes,
             )
     except Exception as error:  # torch's exporter fails in many ways of its own
         raise ModelError(
-            f"torch cannot export the model {model.name} ({reason(error.__cause__ or error)}); choose another "
+            f"torch cannot export the model {name} ({reason(error.__cause__ or error)}); choose another "
             "model, or run it by torch."
         ) from error
     assert program is not None
     proto = program.model_proto
     del proto.metadata_props[:]
     proto.producer_name, proto.producer_version, proto.doc_string = "deltasr", "", ""
-    proto.graph.name = header.name
+    proto.graph.name = name
     for part in (proto.graph, *proto.graph.node, *proto.graph.value_info, *proto.graph.input, *proto.graph.output):
         del part.metadata_props[:]
         part.doc_string = ""

@@ -17,6 +17,7 @@ from deltasr.imaging.write import write_picture
 from deltasr.inference import consistency
 from deltasr.inference.sizes import Size
 from deltasr.inference.upscaler import Upscaler
+from deltasr.models.error_map_interface import COVERAGE, STEPS_PER_LEVEL
 from deltasr.models.interface import ModelInterface
 
 Map = Literal["error", "determined"]
@@ -78,8 +79,6 @@ def require_splittable(source: Size, result: Size, *, scale: int) -> None:
 
 def overlay(result: Picture) -> Picture:
     """The result in grey, darkened, under the colours of its error map: black for 0 to yellow for 64 levels."""
-    from deltasr.models.error_map import STEPS_PER_LEVEL
-
     assert result.error_map is not None
     share = np.sqrt(np.minimum(result.error_map / (STEPS_PER_LEVEL * _BRIGHTEST), 1))
     places = np.linspace(0, 1, len(_RAMP[0]))
@@ -142,8 +141,6 @@ class _Determined(ModelInterface):
 
 
 def _half_widths(error_map: NDArray[np.uint16]) -> Picture:
-    from deltasr.models.error_map import COVERAGE, STEPS_PER_LEVEL
-
     text = {
         f"{OWN_TEXT}map": f"half-widths v in 1/{STEPS_PER_LEVEL} of an 8-bit level: with a probability of "
         f"{COVERAGE:.0%} the true value of a colour is within v of the result's"

@@ -25,7 +25,7 @@ from deltasr.models.interface import ModelInterface
 
 if TYPE_CHECKING:
     from deltasr.devices import Device
-    from deltasr.models.error_map import ErrorMap
+    from deltasr.models.error_map_interface import ErrorMapInterface
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -123,7 +123,7 @@ class TiledModel:
         *,
         conditions: Conditions,
         progress: Callable[[float], None],
-        error_map: ErrorMap | None = None,
+        error_map: ErrorMapInterface | None = None,
     ) -> None:
         """Run the model once over a picture; its output is resized where `result` has another size.
 
@@ -152,7 +152,7 @@ class TiledModel:
         result: Planes,
         conditions: Conditions,
         progress: Callable[[float], None],
-        error_map: ErrorMap | None,
+        error_map: ErrorMapInterface | None,
     ) -> None:
         channels = source.pixels.shape[2]
         tile = self._first_tile(source, result)
@@ -197,7 +197,7 @@ class TiledModel:
         columns: Axis,
         column: Span,
         conditions: Conditions,
-        error_map: ErrorMap | None,
+        error_map: ErrorMapInterface | None,
     ) -> Array:
         """One tile of the result, (K, rows, columns) in [0, 1]: colour, then alpha, then the error map."""
         pixels = as_input(source, row.window, column.window, self._placed)
@@ -226,7 +226,7 @@ class TiledModel:
             planes.append(sr[-1][:1])
         return xp.concatenate(planes)
 
-    def _window_result(self, lr: Array, conditions: Conditions, error_map: ErrorMap | None = None) -> Array:
+    def _window_result(self, lr: Array, conditions: Conditions, error_map: ErrorMapInterface | None = None) -> Array:
         """(1 or 2, 3, h, w), colour and perhaps alpha, to (1 or 2, 3, scale * h, scale * w), float32 in [0, 1].
 
         With an error map, that of the colour is one more of them, with 1 for its largest value.
@@ -251,7 +251,8 @@ class TiledModel:
             sr = consistency.project(sr, lr[:, :3], share=share)
         if error_map is None:
             return sr
-        return namespace(sr).concatenate([sr, error_map.stored(run.first(), sr[:1]).expand(-1, 3, -1, -1)])
+        xp, stored = namespace(sr), error_map.stored(run.first(), sr[:1])
+        return xp.concatenate([sr, xp.broadcast_to(stored, sr[:1].shape)])
 
     def _placed(self, values: NDArray[np.float32]) -> Array:
         if self.model.takes_arrays:

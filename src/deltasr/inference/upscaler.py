@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from deltasr.arguments import is_whole, shown
 from deltasr.arrays import is_tensor
-from deltasr.devices import CPU, DTYPES, find_device, has_torch, order_channels_last, require_torch, usable
+from deltasr.devices import CPU, DTYPES, find_device, has_torch, order_channels_last, usable
 from deltasr.diffusion.noise import NoiseField
 from deltasr.engines import choice
 from deltasr.errors import PictureError, SettingError
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from deltasr.devices import Device
     from deltasr.models.base import Model
-    from deltasr.models.error_map import ErrorMap
+    from deltasr.models.error_map_interface import ErrorMapInterface
 
     Source: TypeAlias = (
         str | os.PathLike[str] | bytes | bytearray | BinaryIO | Image | NDArray[np.generic] | Tensor | Picture
@@ -98,8 +98,8 @@ class Upscaler:
                 torch's float32; or `auto`, the fastest that is installed and was tried on this machine
                 (`engines.choice`), torch on other devices than the CPU. None is torch, or for a model that was loaded
                 without torch the fastest of the others.
-            map_file: the file of the model's error map, which is read when a map is first asked for; None for the one
-                that comes with the model.
+            map_file: the file of the model's error map, which is read when a map is first asked for, for the engine
+                torch; None for the one that comes with the model.
             reference: whether pictures are run as ResShift's released program runs them, to one 8-bit level: its
                 padding, its tiles and its noise (`inference.reference`), at the model's own factor. For imported
                 ResShift checkpoints.
@@ -145,7 +145,7 @@ class Upscaler:
         self.ensemble = ensemble
         self.reference = reference
         self._map_file = None if map_file is None else Path(map_file)
-        self._error_map: ErrorMap | None = None
+        self._error_map: ErrorMapInterface | None = None
         self._tiled = TiledModel(
             self.model,
             device=self.device,
@@ -253,20 +253,21 @@ class Upscaler:
         )
         return map(upscaled, source) if _are_several(source) else upscaled(source)
 
-    def load_error_map(self) -> ErrorMap:
+    def load_error_map(self) -> ErrorMapInterface:
         """The model's error map, from its file the first time.
 
         Raises:
-            ModelError: the model has none, the file cannot be read or belongs to other weights, or torch is not
-                installed.
-            SettingError: this upscaler takes the mean over orientations, which has no map.
+            ModelError: the model has none, or the file cannot be read or belongs to other weights.
+            SettingError: this upscaler takes the mean over orientations, which has no map; or a file of a map was
+                given, and the engine is another than torch.
         """
         if self.ensemble:
             raise SettingError("An error map is for single results, not for an ensemble; leave one of them out.")
-        if self.model.takes_arrays:
-            require_torch("An error map")
-            raise SettingError("An error map is made by torch; choose the engine torch, or leave the map out.")
-        if self._error_map is None:
+        if self._error_map is None and self.model.takes_arrays:
+            from deltasr.models import exported_error_map
+
+            self._error_map = exported_error_map.load(self.model, self._map_file)
+        elif self._error_map is None:
             from deltasr.models import error_map
 
             self._error_map = error_map.load(cast("Model", self.model), self._map_file)
@@ -288,7 +289,7 @@ class Upscaler:
         size: Size | None,
         conditions: Conditions,
         restoration: Restoration,
-        error_map: ErrorMap | None,
+        error_map: ErrorMapInterface | None,
         progress: Progress | None,
     ) -> Picture:
         with self._tiled.on_cpu():
@@ -357,7 +358,7 @@ class Upscaler:
         source: Planes,
         sizes: list[Size],
         conditions: Conditions,
-        error_map: ErrorMap | None,
+        error_map: ErrorMapInterface | None,
         progress: Progress | None,
     ) -> Planes:
         """Run the model over a picture, and again over its own results, which have 16 bits between passes."""

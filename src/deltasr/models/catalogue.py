@@ -40,6 +40,9 @@ BUNDLED: dict[str, str] = {
 MAP_SUFFIX = ".map.safetensors"
 """Of the file beside a bundled model's weights that holds its error map."""
 
+EXPORTED_MAP_SUFFIX = ".map.onnx"
+"""Of the same map as a network in ONNX's format (`models.exported_error_map`)."""
+
 _CLASSICAL_SCALE = 4
 _RUN_WEIGHTS = "model.safetensors"
 _PIPELINE_INDEX = "model_index.json"
@@ -73,6 +76,11 @@ def bundled_file(name: str, suffix: str) -> Path:
 def has_error_map(name: str) -> bool:
     """Whether the package has an error map for a model (`models.error_map`), without loading either."""
     return name in BUNDLED and bundled_file(name, MAP_SUFFIX).is_file()
+
+
+def with_error_maps() -> list[str]:
+    """The names of the models for which the package has an error map."""
+    return list(filter(has_error_map, BUNDLED))
 
 
 def _load_bundled(name: str) -> Model:

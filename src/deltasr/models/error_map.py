@@ -11,7 +11,6 @@ missed on another picture of the same kind is then at most 10 % in expectation, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,49 +19,22 @@ import torch
 from torch import Tensor, nn
 
 from deltasr.diffusion.sampling import sample
-from deltasr.errors import CheckpointError, ModelError, SettingError, reason
+from deltasr.errors import CheckpointError, SettingError, reason
 from deltasr.files import write_whole
 from deltasr.models import catalogue
 from deltasr.models.base import Model
 from deltasr.models.chain import Condition
 from deltasr.models.deltadiff import DeltaDiff
+from deltasr.models.error_map_interface import COVERAGE, LARGEST, STEPS_PER_LEVEL, Run, no_map
 from deltasr.nets.error_head import ErrorHead
-
-COVERAGE = 0.9
-"""The share of values that lie in their intervals."""
 
 FIDELITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
 RESTORATIONS = (0.0, 1.0)
 """Where the dials stand in calibration; the factors between are interpolated linearly."""
 
-STEPS_PER_LEVEL = 256
-"""Maps are stored in this part of an 8-bit level."""
-
-_LARGEST = 65535
-"""Of 16 bits, in which maps are stored."""
-
 _HEADER_KEY = "deltasr-map"
 _SMALLEST = 0.25
 """Of a prediction, in levels."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """A model's run over a batch of LR pictures, with what a map is made of.
-
-    Attributes:
-        result: (N, 3, scale h, scale w) in [0, 1], what the model itself returns.
-        features: of the encoder, (N, width, h, w).
-        dial_values: fidelity and restoration, (N, 2).
-    """
-
-    result: Tensor
-    features: Tensor
-    dial_values: Tensor
-
-    def first(self) -> Run:
-        """The run of the first picture alone."""
-        return Run(self.result[:1], self.features[:1], self.dial_values[:1])
 
 
 class ErrorMap(nn.Module):
@@ -108,11 +80,12 @@ class ErrorMap(nn.Module):
         factors = torch.einsum(
             "nr,rf,nf->n", _shares(restoration, RESTORATIONS), self.factors, _shares(fidelity, FIDELITIES)
         )
-        return factors[:, None, None, None] * half_widths(self.predict(run, result))
+        levels = self.head.levels(run.features, result, run.dial_values)
+        return factors[:, None, None, None] * levels.clamp(min=_SMALLEST)
 
     def stored(self, run: Run, result: Tensor) -> Tensor:
         """The half-widths as results store them, in 1/256 of a level, over the largest number of 16 bits, up to 1."""
-        return (self(run, result) * STEPS_PER_LEVEL / _LARGEST).clamp(max=1)
+        return (self(run, result) * STEPS_PER_LEVEL / LARGEST).clamp(max=1)
 
 
 def half_widths(prediction: Tensor) -> Tensor:
@@ -150,7 +123,7 @@ def untrained(model: Model) -> ErrorMap:
         ModelError: models of this kind have no map.
     """
     if not isinstance(model, DeltaDiff) or model.config.features != "once":
-        raise _without_map(model)
+        raise no_map(model.name, catalogue.with_error_maps())
     return ErrorMap(model)
 
 
@@ -188,8 +161,8 @@ def load(model: Model, path: Path | None = None) -> ErrorMap:
 
     error_map = untrained(model)
     file = file_of(model.name) if path is None else path
-    if path is None and not (model.name in catalogue.BUNDLED and file.is_file()):
-        raise _without_map(model)
+    if path is None and not catalogue.has_error_map(model.name):
+        raise no_map(model.name, catalogue.with_error_maps())
     try:
         with safe_open(file, "pt") as content:
             header = msgspec.json.decode((content.metadata() or {})[_HEADER_KEY], type=dict[str, Any])
@@ -218,8 +191,3 @@ def _shares(values: Tensor, knots: Sequence[float]) -> Tensor:
     """(N,) in [0, 1] to (N, knots): shares of evenly spaced knots that interpolate linearly."""
     places = torch.tensor(knots, device=values.device)
     return (1 - (values[:, None] - places).abs() * (len(knots) - 1)).clamp(min=0)
-
-
-def _without_map(model: Model) -> ModelError:
-    have = " or ".join(name for name in catalogue.BUNDLED if file_of(name).is_file())
-    return ModelError(f"The model {model.name} has no error map; " + (f"choose {have}." if have else "leave it out."))

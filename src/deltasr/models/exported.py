@@ -16,21 +16,13 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from deltasr import processor
 from deltasr.arguments import require_shallow
 from deltasr.arrays import Array, like, to_numpy
 from deltasr.errors import CheckpointError, ModelError, SettingError, reason
 from deltasr.models.configs import Share
 from deltasr.models.interface import ModelInterface, SizeRequirements
 from deltasr.models.onnx_metadata import metadata_of
-from deltasr.models.sessions import (
-    TITLES,
-    OnnxRuntimeSession,
-    OpenvinoSession,
-    Session,
-    openvino_core,
-    require_package,
-)
+from deltasr.models.sessions import TITLES, LazySession, openvino_core
 
 HEADER_KEY = "deltasr"
 EXPECTED_KEY = "deltasr-expected"
@@ -54,6 +46,7 @@ class ExportHeader(msgspec.Struct, frozen=True, kw_only=True):
         weights: `float32` or `int8`.
         sha256: of the weights that it was made of, and of the arguments of their model.
         model: the header of the model's checkpoint, as an object; null for a model that has none.
+        features: whether the network's second output is the encoder's features, of which an error map is made.
     """
 
     name: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -72,6 +65,7 @@ class ExportHeader(msgspec.Struct, frozen=True, kw_only=True):
     weights: str
     sha256: str
     model: dict[str, Any] | None = None
+    features: bool = False
 
 
 class ExportedModel(ModelInterface):
@@ -83,7 +77,7 @@ class ExportedModel(ModelInterface):
         content: the file, in ONNX's format or OpenVINO's XML.
         header: that of the file.
         runtime: `onnxruntime` or `openvino`.
-        source: what the file is called in messages.
+        source: what the file is called in messages; the header's name if empty.
         weights: the second file of OpenVINO's format; empty for ONNX's.
         dtype: what it computes in.
         expected: torch's result for `engines.inputs.reference_input`, for files that come with the package; None for
@@ -117,9 +111,8 @@ class ExportedModel(ModelInterface):
         self.hidden_bytes_per_pixel = header.bytes_per_pixel
         self.dtypes = ("float32", "bfloat16") if runtime == "openvino" else ("float32",)
         self._content, self._weights = content, weights
-        self._source = source or header.name
-        self._opened: tuple[int, Session] | None = None
-        require_package(runtime, self._source)
+        self.source = source or header.name
+        self._network = LazySession(content, runtime=runtime, source=self.source, weights=weights, dtype=dtype)
 
     @property
     def files(self) -> tuple[bytes, bytes]:
@@ -128,23 +121,6 @@ class ExportedModel(ModelInterface):
 
     def weights_sha256(self) -> str:
         return self.header.sha256
-
-    def _session(self) -> Session:
-        """A session with the present number of threads; the last one is kept."""
-        threads = processor.threads()
-        if self._opened is None or self._opened[0] != threads:
-            self._opened = threads, self._open(threads)
-        return self._opened[1]
-
-    def _open(self, threads: int) -> Session:
-        if self.runtime == "onnxruntime":
-            return OnnxRuntimeSession(self._content, source=self._source, threads=threads)
-        return OpenvinoSession(
-            self._content, weights=self._weights, source=self._source, threads=threads, dtype=self.dtype
-        )
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_opened": None}  # a session cannot be pickled or copied, and is opened again
 
     def run_by(self, runtime: str, *, dtype: str = "float32") -> ExportedModel:
         """The same model, run by `onnxruntime` or `openvino` in a type that this computes in.
@@ -156,12 +132,12 @@ class ExportedModel(ModelInterface):
         if (runtime, dtype) == (self.runtime, self.dtype):
             return self
         if self._weights and runtime != "openvino":
-            raise ModelError(f"{self._source} is in OpenVINO's format; choose the engine openvino, or export to .onnx.")
+            raise ModelError(f"{self.source} is in OpenVINO's format; choose the engine openvino, or export to .onnx.")
         return ExportedModel(
             self._content,
             self.header,
             runtime=runtime,
-            source=self._source,
+            source=self.source,
             weights=self._weights,
             dtype=dtype,
             expected=self.expected,
@@ -183,20 +159,47 @@ class ExportedModel(ModelInterface):
             MemoryError: there is not enough memory.
             ModelError: the runtime fails otherwise, or its result has not the size that the file's header says.
         """
+        arrays = self._inputs(lr, fidelity, restoration)
+        return like(self._checked(self._network.ready().run(arrays), arrays), lr)
+
+    def with_features(
+        self, lr: Array, fidelity: float | Array | None = None, restoration: float | Array | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        """What a call makes, the encoder's features (N, width, h, w), and the values of the dials, (N, dials).
+
+        For networks whose header says that they have features; arguments and exceptions are those of a call.
+        """
+        arrays = self._inputs(lr, fidelity, restoration)
+        result, features = self._network.ready().run_for(arrays, ["sr", "features"])
+        dial_values = np.stack([values for name, values in arrays.items() if name != "lr"], axis=1)
+        return self._checked(result, arrays), features, dial_values
+
+    def _inputs(
+        self, lr: Array, fidelity: float | Array | None, restoration: float | Array | None
+    ) -> dict[str, NDArray[np.float32]]:
+        """The network's inputs."""
         pictures = to_numpy(lr)
         arrays = {"lr": np.ascontiguousarray(pictures, np.float32)}
         if self.dial:
             arrays["fidelity"] = _for_each(self.default_fidelity if fidelity is None else fidelity, len(pictures))
         if self.restoring:
             arrays["restoration"] = _for_each(0.0 if restoration is None else restoration, len(pictures))
-        result = self._session().run(arrays)
-        expected = (len(pictures), 3, self.scale * pictures.shape[2], self.scale * pictures.shape[3])
+        return arrays
+
+    def _checked(self, result: NDArray[np.float32], arrays: dict[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+        """A result, if it has the size that the header promises.
+
+        Raises:
+            ModelError: it has not.
+        """
+        count, _, height, width = arrays["lr"].shape
+        expected = (count, 3, self.scale * height, self.scale * width)
         if result.shape != expected:
             raise ModelError(
-                f"{self._source} makes {result.shape} of {pictures.shape}, where its header promises {expected}; "
+                f"{self.source} makes {result.shape} of {arrays['lr'].shape}, where its header promises {expected}; "
                 "export it again."
             )
-        return like(result, lr)
+        return result
 
 
 def _for_each(value: float | Array, count: int) -> NDArray[np.float32]:
@@ -216,7 +219,7 @@ def from_package(file: Path, runtime: str | None = None) -> ExportedModel:
         CheckpointError: the file cannot be read.
         ModelError: the runtime is not installed, or none is.
     """
-    content = _content(file)
+    content = content_of(file)
     told = metadata_of(content, str(file))
     header = read_header(told.get(HEADER_KEY, ""), str(file))
     try:
@@ -245,7 +248,7 @@ def from_onnx(path: Path) -> ExportedModel | None:
         CheckpointError: the file or its header cannot be read.
         ModelError: no runtime is installed.
     """
-    content = _content(path)
+    content = content_of(path)
     told = metadata_of(content, str(path))
     if HEADER_KEY not in told:
         return None
@@ -260,7 +263,7 @@ def from_openvino(path: Path) -> ExportedModel:
         CheckpointError: they cannot be read, or are not deltasr's.
         ModelError: OpenVINO is not installed.
     """
-    content, weights = _content(path), _content(path.with_suffix(".bin"))
+    content, weights = content_of(path), content_of(path.with_suffix(".bin"))
     core = openvino_core(str(path))
     try:
         network = core.read_model(content, weights)
@@ -286,7 +289,12 @@ def read_header(text: str, source: str) -> ExportHeader:
         raise CheckpointError(f"The header of {source} is damaged ({reason(error)}).") from error
 
 
-def _content(path: Path) -> bytes:
+def content_of(path: Path) -> bytes:
+    """A file's bytes.
+
+    Raises:
+        CheckpointError: it cannot be read.
+    """
     try:
         return path.read_bytes()
     except OSError as error:

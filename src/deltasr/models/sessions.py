@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from types import ModuleType
@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from deltasr import processor
 from deltasr.errors import CheckpointError, ModelError, reason
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -21,12 +22,15 @@ class Session(Protocol):
     """A network that is ready to run. Threads may share it."""
 
     def run(self, arrays: Arrays) -> NDArray[np.float32]:
-        """Its one output.
+        """Its first output.
 
         Raises:
             MemoryError: there is not enough memory.
             ModelError: the runtime fails otherwise.
         """
+
+    def run_for(self, arrays: Arrays, outputs: Sequence[str]) -> list[NDArray[np.float32]]:
+        """The outputs of these names; raises as `run` does."""
 
 
 class OnnxRuntimeSession:
@@ -57,13 +61,17 @@ class OnnxRuntimeSession:
             self.session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's exceptions have no common base of their own
             raise CheckpointError(f"ONNX Runtime cannot load {source} ({reason(error)}).") from error
+        self._first = self.session.get_outputs()[0].name
 
     def run(self, arrays: Arrays) -> NDArray[np.float32]:
+        return self.run_for(arrays, [self._first])[0]
+
+    def run_for(self, arrays: Arrays, outputs: Sequence[str]) -> list[NDArray[np.float32]]:
         try:
-            (result,) = self.session.run(None, dict(arrays))
+            results = self.session.run(list(outputs), dict(arrays))
         except Exception as error:  # as above
             raise _failure(self._source, "onnxruntime", error) from error
-        return np.asarray(result, np.float32)
+        return [np.asarray(result, np.float32) for result in results]
 
 
 class OpenvinoSession:
@@ -95,20 +103,78 @@ class OpenvinoSession:
             "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[dtype],
             "ENABLE_CPU_PINNING": False,  # other work may have the same cores
         }
-        self._source = source
+        self._source, self._settings = source, settings
         try:
-            network = core.read_model(content, weights)
-            self._compiled = core.compile_model(network, "CPU", settings)
+            self._network = core.read_model(content, weights)
+            self._first = self._network.output(0).any_name
+            self._compiled = {(self._first,): self._with([self._first])}
         except Exception as error:  # OpenVINO raises RuntimeError, and what pybind makes of other exceptions
             raise CheckpointError(f"OpenVINO cannot load {source} ({reason(error)}).") from error
 
+    def _with(self, outputs: Sequence[str]) -> Any:
+        """The network with no other outputs than these, ready to run; others take time although nobody reads them."""
+        network = self._network.clone()
+        for result in network.get_results():
+            if result.output(0).get_names().isdisjoint(outputs):
+                network.remove_result(result)
+        return openvino_core(self._source).compile_model(network, "CPU", self._settings)
+
     def run(self, arrays: Arrays) -> NDArray[np.float32]:
+        return self.run_for(arrays, [self._first])[0]
+
+    def run_for(self, arrays: Arrays, outputs: Sequence[str]) -> list[NDArray[np.float32]]:
         try:
-            request = self._compiled.create_infer_request()  # which one thread at a time may use
-            result = request.infer(dict(arrays), share_inputs=True)[0]
+            compiled = self._compiled.get(tuple(outputs))
+            if compiled is None:
+                compiled = self._compiled[tuple(outputs)] = self._with(outputs)
+            request = compiled.create_infer_request()  # which one thread at a time may use
+            found = request.infer(dict(arrays), share_inputs=True)
+            return [np.array(found[output], np.float32) for output in outputs]
         except Exception as error:  # as above
             raise _failure(self._source, "openvino", error) from error
-        return np.array(result, np.float32)
+
+
+class LazySession:
+    """A network that is loaded when it is first run, for the present number of threads.
+
+    It can be pickled and copied; a copy loads the network again.
+
+    Args:
+        content, weights, source, dtype: as `OpenvinoSession` takes them; ONNX Runtime computes in float32 alone.
+        runtime: `onnxruntime` or `openvino`.
+
+    Raises:
+        ModelError: the runtime is not installed.
+    """
+
+    def __init__(
+        self, content: bytes, *, runtime: str, source: str, weights: bytes = b"", dtype: str = "float32"
+    ) -> None:
+        self._content, self._weights = content, weights
+        self._runtime, self._source, self._dtype = runtime, source, dtype
+        self._opened: tuple[int, Session] | None = None
+        require_package(runtime, source)
+
+    def ready(self) -> Session:
+        """The session; the last one is kept.
+
+        Raises:
+            CheckpointError: the runtime cannot load the network.
+        """
+        threads = processor.threads()
+        if self._opened is None or self._opened[0] != threads:
+            self._opened = threads, self._open(threads)
+        return self._opened[1]
+
+    def _open(self, threads: int) -> Session:
+        if self._runtime == "onnxruntime":
+            return OnnxRuntimeSession(self._content, source=self._source, threads=threads)
+        return OpenvinoSession(
+            self._content, weights=self._weights, source=self._source, threads=threads, dtype=self._dtype
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_opened": None}  # a session cannot be pickled or copied
 
 
 TITLES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}

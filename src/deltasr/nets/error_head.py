@@ -6,6 +6,8 @@ which are rearranged to that grid.
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -41,17 +43,25 @@ class ErrorHead(nn.Module):
             result: (N, 3, scale h, scale w) in [0, 1].
             dial_values: values of the dials, (N, dials) in [0, 1].
         """
+        return F.pixel_shuffle(F.softplus(self._logits(features, result, dial_values)).clamp(max=_LARGEST), self.scale)
+
+    def levels(self, features: Tensor, result: Tensor, dial_values: Tensor) -> Tensor:
+        """v itself: expm1(forward(...)), without the logarithm in between, since expm1(softplus(x)) is exp(x)."""
+        values = self._logits(features, result, dial_values).exp().clamp(max=math.expm1(_LARGEST))
+        return F.pixel_shuffle(values, self.scale)
+
+    def _logits(self, features: Tensor, result: Tensor, dial_values: Tensor) -> Tensor:
+        """(N, scale^2, h, w)."""
         detail = F.pixel_unshuffle((_gradients(result) * _LEVELS).log1p(), self.scale)
         detail = detail.contiguous(memory_format=torch.channels_last)  # as the features are where models are used
         hidden = F.silu(self.first(torch.cat([features, detail], dim=1)) + self.dials(dial_values)[:, :, None, None])
         hidden = hidden + F.silu(self.second(hidden))
-        return F.pixel_shuffle(F.softplus(self.out(hidden)).clamp(max=_LARGEST), self.scale)
+        logits: Tensor = self.out(hidden)
+        return logits
 
 
 def _gradients(picture: Tensor) -> Tensor:
     """(N, 1, H, W): mean over colours of the differences to the pixels below and to the right, as absolute values."""
     grey = picture.mean(dim=1, keepdim=True)
-    gradients = torch.zeros_like(grey)
-    gradients[..., :-1, :] += (grey[..., 1:, :] - grey[..., :-1, :]).abs_()
-    gradients[..., :-1] += (grey[..., 1:] - grey[..., :-1]).abs_()
-    return gradients
+    below = F.pad((grey[..., 1:, :] - grey[..., :-1, :]).abs(), (0, 0, 0, 1))
+    return below + F.pad((grey[..., 1:] - grey[..., :-1]).abs(), (0, 1))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from deltasr.models.error_map_interface import STEPS_PER_LEVEL
 from deltasr.web.failures import WebError
 
 if TYPE_CHECKING:
@@ -46,8 +47,6 @@ def read_layer(text: str) -> Layer | None:
 
 def levels_of(error_map: NDArray[np.uint16]) -> Levels:
     """The numbers of an error map, as `Picture.error_map`, or of a part of one."""
-    from deltasr.models.error_map import STEPS_PER_LEVEL
-
     middle, most = np.quantile(error_map, (0.5, 0.9)) / STEPS_PER_LEVEL
     return round(float(middle), 1), round(float(most), 1)
 

@@ -7,9 +7,9 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deltasr.devices import has_torch, require_torch
 from deltasr.errors import ModelError
 from deltasr.models import catalogue
+from deltasr.models.error_map_interface import no_map
 from deltasr.models.facts import Facts, told_by
 
 if TYPE_CHECKING:
@@ -61,15 +61,13 @@ class Models:
         return self._facts[name]
 
     def has_error_map(self, name: str) -> bool:
-        """Whether a model can say here how wrong each pixel of its results may be, which takes torch."""
-        return has_torch() and catalogue.has_error_map(self._places.get(name, ""))
+        """Whether a model can say how wrong each pixel of its results may be."""
+        return catalogue.has_error_map(self._places.get(name, ""))
 
     def require_error_map(self, name: str) -> None:
-        """Raises: ModelError: the model cannot say how wrong its pixels may be, or torch is not installed."""
-        require_torch("An error map")
+        """Raises: ModelError: the model cannot say how wrong its pixels may be."""
         if not self.has_error_map(name):
-            have = " or ".join(filter(self.has_error_map, self.names))
-            raise ModelError(f"The model {name} has no error map; " + (f"choose {have}." if have else "leave it out."))
+            raise no_map(name, filter(self.has_error_map, self.names))
 
     def upscaler(self, name: str) -> Upscaler:
         """A model ready to work; those used last stay loaded.
