@@ -64,7 +64,7 @@ class _Graph(nn.Module):
 
     def __init__(self, model: Model, dials: list[str]) -> None:
         super().__init__()
-        self.model, self.dials = model, dials
+        self.model, self.dials = model.graph(), dials
 
     def forward(self, lr: Tensor, *places: Tensor) -> Tensor:
         return self.model(lr, **dict(zip(self.dials, places, strict=True)))
@@ -249,6 +249,7 @@ def _proto(model: Model, header: ExportHeader) -> Any:
     assert program is not None
     proto = program.model_proto
     del proto.metadata_props[:]
+    _put_constants_last(proto.graph)
     proto.producer_name, proto.producer_version, proto.doc_string = "deltasr", "", ""
     proto.graph.name = header.name
     for part in (proto.graph, *proto.graph.node, *proto.graph.value_info, *proto.graph.input, *proto.graph.output):
@@ -258,6 +259,24 @@ def _proto(model: Model, header: ExportHeader) -> Any:
         del weight.metadata_props[:]
         weight.doc_string = ""
     return proto
+
+
+def _put_constants_last(graph: Any) -> None:
+    """Let each sum begin with the convolution in it.
+
+    ONNX Runtime adds a constant to a convolution's bias only where the constant comes second.
+    """
+    makers = {name: node for node in graph.node for name in node.output}
+
+    def convolves(name: str) -> bool:
+        node = makers.get(name)
+        if node is not None and node.op_type == "Mul":  # by a constant
+            return any(map(convolves, node.input))
+        return node is not None and node.op_type == "Conv"
+
+    for node in graph.node:
+        if node.op_type == "Add" and convolves(node.input[1]) and not convolves(node.input[0]):
+            node.input[:] = list(reversed(node.input))
 
 
 @contextmanager
