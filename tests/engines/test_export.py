@@ -19,6 +19,7 @@ from deltasr.errors import ModelError
 from deltasr.models import catalogue, checkpoint
 from deltasr.models.deltadiff import DeltaDiff
 from deltasr.models.exported import HEADER_KEY, ExportedModel
+from deltasr.models.onnx_constants import with_constants
 from deltasr.models.rrdb import Rrdb
 
 onnx = pytest.importorskip("onnx", reason="needs the extra export")
@@ -47,13 +48,31 @@ def require_same_results(model, content):
         np.testing.assert_allclose(by_runtime(ours, arrays), by_torch(model, arrays), rtol=0, atol=1e-5)
 
 
-def test_the_bundled_default_gives_what_torch_gives():
-    model = catalogue.load(catalogue.DEFAULT)
-    exported = export.export(model)
+@pytest.fixture(scope="module")
+def default() -> export.Exported:
+    return export.export(catalogue.load(catalogue.DEFAULT))
+
+
+def test_the_bundled_default_gives_what_torch_gives(default):
+    exported, model = default, catalogue.load(catalogue.DEFAULT)
     require_same_results(model, exported.content)
     assert exported.metadata["licence"] == "Apache-2.0"
     assert exported.header.receptive_field == model.receptive_field
     assert len(exported.content) < 4e6
+
+
+def test_onnx_runtime_has_little_but_convolutions_to_run_where_the_dials_are_constants(default, tmp_path):
+    """Scales, shifts, sums and ReLUs are fused into them; what is left reads the input or makes the output."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+    options.log_severity_level = 4
+    content = with_constants(default.content, {"fidelity": 0.75, "restoration": 0.25})
+    onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    kinds = [node.op_type for node in onnx.load(options.optimized_model_filepath).graph.node]
+    assert kinds.count("Conv") == 46
+    others = [kind for kind in kinds if kind not in ("Conv", "ReorderInput", "ReorderOutput")]
+    assert sorted(others) == ["Add", "Clip", "DepthToSpace", "Pad", "Sub"]
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,10 @@ ARRAYS = {
 }
 
 
+LARGE = ARRAYS | {"lr": np.random.default_rng(0).random((1, 3, 96, 96), np.float32)}
+"""For which ONNX Runtime has the dials as constants."""
+
+
 def failing(error: Exception):
     def fail(*arguments):
         raise error
@@ -57,9 +61,41 @@ def test_inputs_that_do_not_fit_are_told(exported_small_net):
         assert "\n" not in str(caught.value)
 
 
+def test_large_pictures_come_out_as_parts_of_them_do_wherever_the_dials_stand(exported_small_net):
+    """Parts are small, and run by a session that has the dials as inputs."""
+    session = OnnxRuntimeSession(exported_small_net.content, source="mine", threads=1)
+    lr = np.random.default_rng(0).random((3, 3, 96, 97), np.float32)
+    for fidelity, restoration in (([0.1, 0.1, 0.1], [0, 0, 0]), ([0.2, 0.9, 0.2], [1, 0, 1])):
+        dials = {"fidelity": np.array(fidelity, np.float32), "restoration": np.array(restoration, np.float32)}
+        whole, again = session.run({"lr": lr} | dials), session.run({"lr": lr} | dials)
+        part = session.run({"lr": lr[..., 30:60]} | dials)
+        np.testing.assert_allclose(whole[..., 70:110], part[..., 10:50], rtol=0, atol=1e-5)
+        assert np.array_equal(whole, again)
+
+
+def test_sessions_stay_open_for_the_places_of_the_dials_in_the_last_run_alone(exported_small_net, monkeypatch):
+    """Each keeps the memory that it ran in."""
+    session = OnnxRuntimeSession(exported_small_net.content, source="mine", threads=1)
+    opened: list[int] = []
+    open_ = session._open
+    monkeypatch.setattr(session, "_open", lambda content: opened.append(len(content)) or open_(content))
+    two = {name: np.repeat(values, 2, axis=0) for name, values in LARGE.items()}
+    picture_and_alpha = two | {"restoration": np.array([0.5, 0], np.float32)}
+    for arrays, openings in ((LARGE, 1), (LARGE, 1), (two, 1), (picture_and_alpha, 2), (picture_and_alpha, 2)):
+        session.run(arrays)
+        assert len(opened) == openings
+    session.run(LARGE)
+    assert len(opened) == 2
+    session.run(picture_and_alpha)
+    assert len(opened) == 3
+
+
 def test_files_that_are_none_are_told():
+    session = OnnxRuntimeSession(b"none", source="mine", threads=1)
     with pytest.raises(CheckpointError, match="ONNX Runtime cannot load mine"):
-        OnnxRuntimeSession(b"none", source="mine", threads=1)
+        session.run(ARRAYS)
+    with pytest.raises(CheckpointError, match="mine is no ONNX file"):
+        session.run(LARGE)
     pytest.importorskip("openvino")
     with pytest.raises(CheckpointError, match="OpenVINO cannot load mine"):
         OpenvinoSession(b"none", source="mine", threads=1)

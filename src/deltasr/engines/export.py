@@ -30,10 +30,8 @@ from deltasr.errors import ModelError, reason
 from deltasr.files import write_whole
 from deltasr.live_bytes import bytes_per_pixel
 from deltasr.models import catalogue
-from deltasr.models import error_map as error_maps
 from deltasr.models.base import Model
 from deltasr.models.configs import ARCHITECTURES
-from deltasr.models.error_map import ErrorMap
 from deltasr.models.exported import EXPECTED_KEY, HEADER_KEY, ExportedModel, ExportHeader
 from deltasr.models.header import Header
 from deltasr.models.interface import ModelInterface
@@ -63,18 +61,17 @@ class Exported:
 
 
 class _Graph(nn.Module):
-    """A model whose dials are its further inputs, and whose features are a further output where a map is given."""
+    """A model whose dials are its further inputs, and whose features are a further output if they are wanted."""
 
-    def __init__(self, model: Model, error_map: ErrorMap | None) -> None:
+    network: Any
+
+    def __init__(self, model: Model, *, features: bool) -> None:
         super().__init__()
-        self.model, self.error_map = model, error_map
+        self.network, self.dials, self.features = model.graph(), dials_of(model), features
 
-    def forward(self, lr: Tensor, *places: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        dials = dict(zip(dials_of(self.model), places, strict=True))
-        if self.error_map is None:
-            return self.model(lr, **dials)
-        run = self.error_map.run(lr, **dials)
-        return run.result, run.features
+    def forward(self, lr: Tensor, *places: Tensor) -> Any:
+        dials = dict(zip(self.dials, places, strict=True))
+        return self.network.with_features(lr, **dials) if self.features else self.network(lr, **dials)
 
 
 def export(model: ModelInterface, *, for_package: bool = False) -> Exported:
@@ -98,10 +95,10 @@ def export(model: ModelInterface, *, for_package: bool = False) -> Exported:
     require_exporter()
     model = copy.deepcopy(model)
     model.to("cpu", torch.float32).to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
-    error_map = error_maps.load(model) if for_package and catalogue.has_error_map(model.name) else None
-    header = msgspec.structs.replace(header_of(model), features=error_map is not None)
+    features = for_package and catalogue.has_error_map(model.name)
+    header = msgspec.structs.replace(header_of(model), features=features)
     with torch.device("cpu"), torch.inference_mode(False), torch.no_grad():
-        proto = _proto(model, header, error_map)
+        proto = _proto(model, header)
         metadata = _metadata(model, header)
         if for_package:
             expected = by_torch(model, reference_input(model)).astype("<f4")
@@ -248,14 +245,14 @@ def content_of(proto: Any, metadata: dict[str, str]) -> bytes:
     return content
 
 
-def _proto(model: Model, header: ExportHeader, error_map: ErrorMap | None) -> Any:
+def _proto(model: Model, header: ExportHeader) -> Any:
     dials = dials_of(model)
     picture, places = {0: "n", 2: "h", 3: "w"}, tuple({0: "n"} for _ in dials)
     return traced(
-        _Graph(model, error_map),
+        _Graph(model, features=header.features),
         sample(model, 24, 20, count=2),
         name=header.name,
-        outputs=["sr"] if error_map is None else ["sr", "features"],
+        outputs=["sr", "features"] if header.features else ["sr"],
         dynamic_shapes=(picture, places) if dials else (picture,),
     )
 
@@ -301,6 +298,7 @@ def traced(
     assert program is not None
     proto = program.model_proto
     del proto.metadata_props[:]
+    _put_constants_last(proto.graph)
     proto.producer_name, proto.producer_version, proto.doc_string = "deltasr", "", ""
     proto.graph.name = name
     for part in (proto.graph, *proto.graph.node, *proto.graph.value_info, *proto.graph.input, *proto.graph.output):
@@ -310,6 +308,24 @@ def traced(
         del weight.metadata_props[:]
         weight.doc_string = ""
     return proto
+
+
+def _put_constants_last(graph: Any) -> None:
+    """Let each sum begin with the convolution in it.
+
+    ONNX Runtime adds a constant to a convolution's bias only where the constant comes second.
+    """
+    makers = {name: node for node in graph.node for name in node.output}
+
+    def convolves(name: str) -> bool:
+        node = makers.get(name)
+        if node is not None and node.op_type == "Mul":  # by a constant
+            return any(map(convolves, node.input))
+        return node is not None and node.op_type == "Conv"
+
+    for node in graph.node:
+        if node.op_type == "Add" and convolves(node.input[1]) and not convolves(node.input[0]):
+            node.input[:] = list(reversed(node.input))
 
 
 @contextmanager

@@ -64,6 +64,13 @@ class Model(nn.Module, ModelInterface):
         self.load_state_dict(other.state_dict())
         return True
 
+    def graph(self) -> nn.Module:
+        """What is exported: (lr, and the model's dials by name) to its result, in a form that other programs run fast.
+
+        Results differ from those of a call by rounding alone. It may share weights with the model.
+        """
+        return self
+
     def predictions(self, lr: Tensor, **conditions: float | Tensor | None) -> list[Tensor]:
         """The picture after each step, first step first, the last of them the result.
 

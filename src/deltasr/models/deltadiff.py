@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from deltasr.diffusion.process import per_picture
 from deltasr.diffusion.schedule import Schedule, geometric_schedule
@@ -25,6 +25,7 @@ from deltasr.errors import SettingError
 from deltasr.models.base import Model
 from deltasr.models.chain import ChainModel, Condition
 from deltasr.models.configs import DeltaDiffConfig, configured
+from deltasr.models.deltadiff_graph import DeltaDiffGraph
 from deltasr.nets import first_stage
 from deltasr.nets.residual_net import ResidualNet
 
@@ -77,7 +78,7 @@ class DeltaDiff(ChainModel):
             steps=config.steps, p=config.p, kappa=0.0, eta_1=config.eta_1, eta_T=config.eta_T
         )
         self.upsample = first_stage.BicubicCode(scale=config.scale)
-        self._encodes_once, self._shares_body = config.features == "once", config.shared
+        self.encodes_once, self._shares_body = config.features == "once", config.shared
         dimensions = SIZES[config.size]
         self.net = ResidualNet(
             width=dimensions.width,
@@ -87,7 +88,7 @@ class DeltaDiff(ChainModel):
             dials=config.dial + config.restoring,
             block=config.block,
             bodies=config.bodies,
-            encodes_state=not self._encodes_once,
+            encodes_state=not self.encodes_once,
         )
         first_step = self.net.encoder_reach + self.net.body_reach
         self.receptive_field = first_step + (config.steps - 1) * self.net.state_reach
@@ -137,19 +138,37 @@ class DeltaDiff(ChainModel):
         """
         sequence = self.schedule if schedule is None else schedule
         y_0 = self.upsample(lr)
-        dial_values = self._dial_values(lr, fidelity, restoration)
-        centred = lr - _CENTRE
-        once = features
-        if once is None and self._encodes_once:
-            once = self.net.encode(centred, dial_values)
+        correct = self.corrector(lr, fidelity, restoration, features=features)
 
         def predict(x_t: Tensor, t: int | Tensor) -> Tensor:
             eta = per_picture(sequence.eta, torch.as_tensor(t).view(-1), y_0)
             residual = torch.where(eta < 1, (x_t - y_0) / (1 - eta), 0.0)
-            features = self.net.encode(centred, dial_values, residual) if once is None else once
-            return y_0 + residual + self.net(residual, features, eta.flatten(), dial_values, self._body(t))
+            return y_0 + residual + correct(residual, eta.flatten(), t)
 
         return y_0, predict
+
+    def corrector(
+        self, lr: Tensor, fidelity: Condition = None, restoration: Condition = None, *, features: Tensor | None = None
+    ) -> Callable[[Tensor | None, Tensor, int | Tensor], Tensor]:
+        """The network for a batch of LR pictures: (residual so far, `eta_t` (N,) or (1,), t) -> correction to it.
+
+        Arguments are those of `predictor`. The residual and the correction are codes; None is a residual of zeros, for
+        networks that allow it (`ResidualNet.forward`).
+        """
+        dial_values = self._dial_values(lr, fidelity, restoration)
+        centred = lr - _CENTRE
+        once = features
+        if once is None and self.encodes_once:
+            once = self.net.encode(centred, dial_values)
+
+        def correct(residual: Tensor | None, eta: Tensor, t: int | Tensor) -> Tensor:
+            features = self.net.encode(centred, dial_values, residual) if once is None else once
+            return self.net(residual, features, eta, dial_values, self._body(t))
+
+        return correct
+
+    def graph(self) -> nn.Module:
+        return DeltaDiffGraph(self)
 
     def _dial_values(self, lr: Tensor, fidelity: Condition, restoration: Condition) -> Tensor | None:
         """The values of the dials, (N or 1, dials); None for a model without dials."""

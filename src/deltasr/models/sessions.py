@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, cached_property
 from importlib import import_module
+from math import prod
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -13,9 +14,15 @@ from numpy.typing import NDArray
 
 from deltasr import processor
 from deltasr.errors import CheckpointError, ModelError, reason
+from deltasr.models.onnx_constants import with_constants
 
 Arrays = Mapping[str, NDArray[Any]]
 """What goes into a network, by the names of its inputs."""
+
+
+_LARGE = 96 * 96
+"""Pixels of a picture from which on it is worth opening a session for one place of the dials, which takes as long as it
+saves there."""
 
 
 class Session(Protocol):
@@ -36,39 +43,78 @@ class Session(Protocol):
 class OnnxRuntimeSession:
     """A network in ONNX's format, run by ONNX Runtime.
 
+    Inputs of one dimension, (N,), are dials. For pictures of `_LARGE` pixels or more they are made constants of the
+    graph: ONNX Runtime then multiplies what hangs on them into the weights once, and runs the convolutions without
+    passes over the picture between them. Their results differ by rounding alone.
+
     Args:
         content: the file.
         source: what the file is called in messages.
         threads: how many compute; none of them spins while it waits.
 
-    Attributes:
-        session: ONNX Runtime's own.
-
     Raises:
-        CheckpointError: it cannot be loaded.
+        CheckpointError: it cannot be loaded, which is found when it is first run.
         ModelError: ONNX Runtime is not installed.
     """
 
     def __init__(self, content: bytes, *, source: str, threads: int) -> None:
-        runtime = require_package("onnxruntime", source)
+        require_package("onnxruntime", source)
+        self._content, self._source, self._threads = content, source, threads
+        self._with_constants: dict[tuple[float, ...], Any] = {}
+
+    @cached_property
+    def session(self) -> Any:
+        """ONNX Runtime's own, with all inputs."""
+        return self._open(self._content)
+
+    def _open(self, content: bytes) -> Any:
+        runtime = require_package("onnxruntime", self._source)
         options = runtime.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 4  # its exceptions have the same messages
-        self._source = source
         try:
-            self.session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+            return runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's exceptions have no common base of their own
-            raise CheckpointError(f"ONNX Runtime cannot load {source} ({reason(error)}).") from error
-        self._first = self.session.get_outputs()[0].name
+            raise CheckpointError(f"ONNX Runtime cannot load {self._source} ({reason(error)}).") from error
 
     def run(self, arrays: Arrays) -> NDArray[np.float32]:
-        return self.run_for(arrays, [self._first])[0]
+        return self._run_for(arrays, None)[0]
 
     def run_for(self, arrays: Arrays, outputs: Sequence[str]) -> list[NDArray[np.float32]]:
+        return self._run_for(arrays, outputs)
+
+    def _run_for(self, arrays: Arrays, outputs: Sequence[str] | None) -> list[NDArray[np.float32]]:
+        """The outputs of these names, or for None the first one."""
+        dials = {name: values for name, values in arrays.items() if values.ndim == 1}
+        pictures = {name: values for name, values in arrays.items() if name not in dials}
+        if not dials or max(prod(values.shape[-2:]) for values in pictures.values()) < _LARGE:
+            return self._run(self.session, arrays, outputs)
+        places = np.stack(list(dials.values()), axis=1)
+        alike = (places == places[0]).all()
+        parts = [slice(None)] if alike else [slice(index, index + 1) for index in range(len(places))]
+        opened, results = {}, []
+        for part in parts:  # one after the other, as pictures and their alpha are, which have different dials
+            place = tuple(places[part][0].tolist())
+            if place not in opened:
+                opened[place] = self._with_constants.get(place) or self._open_at(dict(zip(dials, place, strict=True)))
+            own = {name: values[part] for name, values in pictures.items()}
+            results.append(self._run(opened[place], own, outputs))
+        self._with_constants = opened  # only those, since each one keeps the memory that it ran in
+        return [np.concatenate(parts) for parts in zip(*results, strict=True)]
+
+    def _open_at(self, dials: dict[str, float]) -> Any:
         try:
-            results = self.session.run(list(outputs), dict(arrays))
+            content = with_constants(self._content, dials)
+        except (ValueError, IndexError) as error:
+            raise CheckpointError(f"{self._source} is no ONNX file, or is damaged.") from error
+        return self._open(content)
+
+    def _run(self, session: Any, arrays: Arrays, outputs: Sequence[str] | None) -> list[NDArray[np.float32]]:
+        names = [session.get_outputs()[0].name] if outputs is None else list(outputs)  # others are not computed
+        try:
+            results = session.run(names, dict(arrays))
         except Exception as error:  # as above
             raise _failure(self._source, "onnxruntime", error) from error
         return [np.asarray(result, np.float32) for result in results]
@@ -107,7 +153,7 @@ class OpenvinoSession:
         try:
             self._network = core.read_model(content, weights)
             self._first = self._network.output(0).any_name
-            self._compiled = {(self._first,): self._with([self._first])}
+            self._compiled: dict[tuple[str, ...], Any] = {(self._first,): self._with([self._first])}
         except Exception as error:  # OpenVINO raises RuntimeError, and what pybind makes of other exceptions
             raise CheckpointError(f"OpenVINO cannot load {source} ({reason(error)}).") from error
 

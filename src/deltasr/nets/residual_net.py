@@ -128,18 +128,19 @@ class ResidualNet(nn.Module):
         return first + self.encoder_out(x)
 
     def forward(
-        self, state: Tensor, features: Tensor, eta: Tensor, dial_values: Tensor | None = None, body: int = 0
+        self, state: Tensor | None, features: Tensor, eta: Tensor, dial_values: Tensor | None = None, body: int = 0
     ) -> Tensor:
         """The correction (N, code_channels, h, w).
 
         Args:
-            state: the sum of what the chain has added to `y_0`, (N, code_channels, h, w).
+            state: the sum of what the chain has added to `y_0`, (N, code_channels, h, w); None for zeros, after
+                `move_state_bias`.
             features: from `encode`, (N, width, h, w).
             eta: `eta_t` of each picture, (N,) or (1,).
             dial_values: values of the dials in [0, 1], (N or 1, dials), for networks with dials.
             body: index of the body to run, from 0.
         """
-        x = features + self.state(state)
+        x = features if state is None else features + self.state(state)
         waves = _waves(eta.sqrt(), _TIME_FREQUENCIES)  # the shifting sequence is geometric in sqrt(eta)
         if dial_values is not None:
             both = (waves, _dial_waves(dial_values))
@@ -148,6 +149,20 @@ class ResidualNet(nn.Module):
         for block, modulation in zip(self.body[own], self.time(waves)[own], strict=True):
             x = block(x, modulation)
         return self.tail(x)
+
+    @torch.no_grad()
+    def move_state_bias(self) -> Tensor:
+        """Move the bias of the state's layer to that of the features, so that a state of zeros adds nothing.
+
+        Returns:
+            The bias, (width,), which is now part of what `encode` gives.
+        """
+        assert self.state.bias is not None
+        assert self.encoder_out.bias is not None
+        moved = self.state.bias.detach()
+        self.encoder_out.bias.add_(moved)
+        self.state.bias = None
+        return moved
 
     @torch.no_grad()
     def become(self, other: ResidualNet, *, dial_values: Sequence[float]) -> None:
