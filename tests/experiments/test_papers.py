@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -40,6 +41,13 @@ def test_every_row_and_remark_of_a_table_is_made(name: str, left_out: Callable[.
     text = "\n".join(remarks(name))
     facts = [TABLES[name]["source"], *TABLES[name].get("oddities", ()), *TABLES[name].get("sets", {}).values()]
     assert [fact for fact in facts if fact not in text] == []
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_table_of_the_sources_is_found_by_its_number(name: str):
+    number = TABLES[name]["source"].rpartition(", ")[2].partition(" (")[0]
+    assert number.startswith("Table ")
+    assert re.search(rf"{number}\b", EXPERIMENTS[name].source)
 
 
 def test_numbers_have_the_digits_of_the_print():

@@ -317,7 +317,11 @@ class Latent(LatentDiffusion):
 
     def __init__(self) -> None:
         Model.__init__(self)
-        self.scale, self.taken, self.eta = 4, 0, 0.0
+        self.scale, self.taken, self.eta = 4, 100, 0.0
+
+    @property
+    def steps(self) -> int:
+        return self.taken
 
     def use_steps(self, steps: int) -> None:
         self.taken = steps
@@ -339,18 +343,36 @@ def test_figure_7_has_a_curve_of_ldm_over_the_same_steps(settings: Settings, tmp
         resshift_figure_7._latent_diffusion(replace(settings, checkpoints={"mine": mine}))
 
 
-def test_latent_diffusion_is_run_with_the_papers_eta(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+def test_latent_diffusion_is_run_with_the_papers_eta_and_steps(settings: Settings, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(catalogue, "load", lambda path: Latent())
     given = replace(settings, checkpoints={"LDM": Path("folder")})
     (model,) = resshift_figure_7._latent_diffusion(given).values()
     assert model.eta == 1
 
-    seen: list[float] = []
+    seen: list[tuple[int, float]] = []
     monkeypatch.setattr(catalogue, "names", list)
-    monkeypatch.setattr(Meter, "rows", lambda self, name, model, cells: seen.append(model.eta) or [])
+    monkeypatch.setattr(Meter, "rows", lambda self, name, model, cells: seen.append((model.steps, model.eta)) or [])
     result = resshift_table_3.EXPERIMENT.run(given)
-    assert seen == [1]
-    assert any("LDM) are run by DDIM with eta = 1" in note for note in result.notes)
+    assert seen == [(15, 1)], "the paper's row is called LDM-15"
+    assert any("LDM) are run by DDIM with eta = 1 in 15 steps" in note for note in result.notes)
+
+
+@pytest.mark.usefixtures("only_niqe")
+def test_table_4_runs_latent_diffusion_in_the_papers_steps(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(catalogue, "load", lambda path: Latent())
+    monkeypatch.setattr(catalogue, "names", list)
+    result = resshift_table_4.EXPERIMENT.run(replace(settings, checkpoints={"LDM": Path("folder")}))
+    (row,) = ours(result)
+    assert row.cells["NIQE"] == pytest.approx(0.15, abs=0.002), "15 of 100 steps"
+    assert any("in 15 steps" in note for note in result.notes)
+
+
+def test_table_2_times_latent_diffusion_in_each_of_the_papers_steps():
+    rows = [
+        resshift_table_2._whole("LDM", model, torch.zeros(1, 3, 64, 64), "here")
+        for model in resshift_table_2._in_steps(Latent())
+    ]
+    assert [(row.cells["method"], row.cells["steps"]) for row in rows] == [("LDM", 15), ("LDM", 30), ("LDM", 100)]
 
 
 def test_references_stand_beside_whole_sets_scored_alike(settings: Settings, monkeypatch: pytest.MonkeyPatch):

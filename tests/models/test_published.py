@@ -17,7 +17,13 @@ from deltasr.nets import swin_unet, vq_autoencoder
 pytest.importorskip("diffusers")
 
 NAME = "resshift-realsr-x4-s4"
-ENLARGING = ["resshift-realsr-x4-s15", NAME, "resshift-bicubic-x4-s4", "deltadiff-paper-x4"]
+ENLARGING = [
+    "resshift-realsr-x4-s15",
+    NAME,
+    "resshift-bicubic-x4-s15",
+    "resshift-bicubic-x4-s4",
+    "deltadiff-paper-x4",
+]
 AT_OWN_SIZE = ["resshift-inpainting-imagenet-s4", "resshift-inpainting-face-s4", "resshift-face-restoration-s4"]
 
 
@@ -67,6 +73,7 @@ def test_the_published_schedules_are_those_of_the_released_code():
     assert steps == {
         "resshift-realsr-x4-s15": (15, 2.0),
         "resshift-realsr-x4-s4": (4, 2.0),
+        "resshift-bicubic-x4-s15": (15, 2.0),
         "resshift-bicubic-x4-s4": (4, 2.0),
         "deltadiff-paper-x4": (4, 0.0),
         **dict.fromkeys(AT_OWN_SIZE, (4, 2.0)),
@@ -204,10 +211,12 @@ def test_an_unknown_name_lists_the_known(files, tmp_path):
 
 
 RELEASED = {
+    "resshift_realsrx4_s15.pth": "resshift-realsr-x4-s15",
     "resshift_realsrx4_s15_v1.pth": "resshift-realsr-x4-s15",
     "resshift_realsrx4_s15_v2.pth": "resshift-realsr-x4-s15",
     "resshift_sr_s15_k2_p03.pth": "resshift-realsr-x4-s15",
     "resshift_realsrx4_s4_v3.pth": "resshift-realsr-x4-s4",
+    "resshift_bicsrx4_matlab_s15.pth": "resshift-bicubic-x4-s15",
     "resshift_bicsrx4_s4.pth": "resshift-bicubic-x4-s4",
     "resshift_inpainting_imagenet_s4.pth": "resshift-inpainting-imagenet-s4",
     "resshift_inpaint_face_s4.pth": "resshift-inpainting-face-s4",
@@ -227,6 +236,14 @@ def test_a_released_file_is_doubted_as_any_other_model(file, name):
         assert file in doubt
         assert f"--as {RELEASED[file]}" in doubt
         assert f"is not {name}" in doubt
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("file", ["resshift_bicsrx4_opencv_s15.pth", "resshift_bicsrx4_cv2_s15.pth"])
+def test_a_released_file_whose_schedule_is_not_here_is_doubted_as_every_model(file, name):
+    (doubt,) = doubtful_names([file], name)
+    assert doubt.startswith(f"{file} is named like ResShift's {Path(file).stem}")
+    assert doubt.endswith("there is no --as for its schedule.")
 
 
 @pytest.mark.parametrize(

@@ -31,9 +31,9 @@ def import_command(
         The .pth files of the denoiser and the autoencoder, in any order; of DASR, net_g.pth and net_p.pth. Only
         tensors are unpickled from them.
     as_
-        The model that they are from: resshift-realsr-x4-s15, resshift-realsr-x4-s4, resshift-bicubic-x4-s4,
-        resshift-inpainting-imagenet-s4, resshift-inpainting-face-s4, resshift-face-restoration-s4,
-        deltadiff-paper-x4 or dasr-x4.
+        The model that they are from: resshift-realsr-x4-s15, resshift-realsr-x4-s4, resshift-bicubic-x4-s15,
+        resshift-bicubic-x4-s4, resshift-inpainting-imagenet-s4, resshift-inpainting-face-s4,
+        resshift-face-restoration-s4, deltadiff-paper-x4 or dasr-x4.
     output
         The .safetensors file to write.
     half

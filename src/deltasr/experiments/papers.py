@@ -136,6 +136,12 @@ def ldm_eta() -> float:
     return float(_settings("resshift-settings")["LDM DDIM eta"])
 
 
+def ldm_steps(name: str) -> tuple[int, ...]:
+    """The numbers of steps by which a table of ResShift's paper runs LDM, as in the name of its row "LDM-15"."""
+    methods = [row["method"] for row in _numbers()[name]["rows"]]
+    return tuple(int(method.removeprefix("LDM-")) for method in methods if method.startswith("LDM-"))
+
+
 def deltadiff_scale() -> str:
     """The paper's training and test, as a sentence."""
     values = _settings("deltadiff-settings")

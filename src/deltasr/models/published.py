@@ -126,6 +126,10 @@ PUBLISHED: dict[str, Published | PublishedDasr] = {
         description="ResShift x4 for real pictures, 4 steps (journal version)",
         schedule=PRESETS["resshift-s4"],
     ),
+    "resshift-bicubic-x4-s15": Published(
+        description="ResShift x4 for pictures downscaled by MATLAB's bicubic interpolation, 15 steps (release 1.0)",
+        schedule=PRESETS["resshift-s15"],
+    ),
     "resshift-bicubic-x4-s4": Published(
         description="ResShift x4 for pictures downscaled by bicubic interpolation, 4 steps (journal version)",
         schedule=PRESETS["resshift-s4"],
@@ -159,11 +163,13 @@ PUBLISHED: dict[str, Published | PublishedDasr] = {
 }
 """By the names that `deltasr import --as` takes. `docs/published-checkpoints.md` says which files they are made of."""
 
-_RELEASED_DENOISERS: dict[str, str] = {
-    "resshift_realsrx4_s15_v1": "resshift-realsr-x4-s15",
-    "resshift_realsrx4_s15_v2": "resshift-realsr-x4-s15",
+_RELEASED_DENOISERS: dict[str, str | None] = {
+    "resshift_realsrx4_s15": "resshift-realsr-x4-s15",
     "resshift_sr_s15_k2_p03": "resshift-realsr-x4-s15",
     "resshift_realsrx4_s4_v3": "resshift-realsr-x4-s4",
+    "resshift_bicsrx4_matlab_s15": "resshift-bicubic-x4-s15",
+    "resshift_bicsrx4_opencv_s15": None,
+    "resshift_bicsrx4_cv2_s15": None,
     "resshift_bicsrx4_s4": "resshift-bicubic-x4-s4",
     "resshift_inpainting_imagenet_s4": "resshift-inpainting-imagenet-s4",
     "resshift_inpaint_imagenet_s4": "resshift-inpainting-imagenet-s4",
@@ -171,8 +177,8 @@ _RELEASED_DENOISERS: dict[str, str] = {
     "resshift_inpaint_face_s4": "resshift-inpainting-face-s4",
     "resshift_faceir_s4": "resshift-face-restoration-s4",
 }
-"""How the file names of ResShift's released denoisers begin, to the one of `PUBLISHED`. ResShift's program saves those
-for inpainting under the shorter names."""
+"""How the file names of ResShift's released denoisers begin, to the one of `PUBLISHED`; None where there is none, since
+the schedule is not known for certain. ResShift's program saves those for inpainting under the shorter names."""
 
 _RELEASED_AUTOENCODERS = ("autoencoder_vq_f4", "celeba256_vq_f4_dim3_face", "ffhq512_vq_f8_dim8_face")
 """How the file names of the released autoencoders begin."""
@@ -189,9 +195,10 @@ def doubtful_names(files: Sequence[str | os.PathLike[str]], name: str) -> list[s
         own = file.name.lower()
         for released, model in _RELEASED_DENOISERS.items():
             if own.startswith(released) and model != name:
+                instead = "there is no --as for its schedule" if model is None else f"import it with --as {model}"
                 doubts.append(
                     f"{file} is named like ResShift's {released}, which is not {name}; if it is that file, results "
-                    f"will be wrong: import it with --as {model}."
+                    f"will be wrong: {instead}."
                 )
         right = getattr(PUBLISHED[name], "first_stage", None)
         if right is not None and own.startswith(_RELEASED_AUTOENCODERS) and not own.startswith(right):

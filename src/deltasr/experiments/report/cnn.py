@@ -71,7 +71,7 @@ CNN_EXPERIMENTS = (
     Experiment(
         name="report-1",
         title="Depth: RRDB of 2, 10 and 15 blocks against interpolation",
-        source=f"{REPORT}.",
+        source=f"{REPORT}, Table 1.",
         run=_run_depths,
         trains=True,
         measures=True,
@@ -79,7 +79,7 @@ CNN_EXPERIMENTS = (
     Experiment(
         name="report-2",
         title="The CNN's loss: L1 against L2",
-        source=f"{REPORT}.",
+        source=f"{REPORT}, Table 2.",
         run=_run_losses,
         trains=True,
         measures=True,

@@ -51,6 +51,7 @@ def _activations(settings: Settings, start: Run, features: Features) -> Mapping[
 def _experiment(
     name: str,
     title: str,
+    table: int,
     train: Callable[[Settings, Run, Features], Mapping[str, Run]],
     *,
     plot_title: str,
@@ -60,6 +61,7 @@ def _experiment(
 
     Args:
         name, title: of the experiment.
+        table: its number in the report.
         train: makes the runs by the names of their rows, from the CNN's run.
         plot_title: of the plot of scores.
         note: on what is compared.
@@ -76,13 +78,15 @@ def _experiment(
             further=features.other_lpips(),
         )
 
-    return Experiment(name=name, title=title, source=f"{REPORT}.", run=run, trains=True, measures=True)
+    source = f"{REPORT}, Table {table}, and Fig. 7."
+    return Experiment(name=name, title=title, source=source, run=run, trains=True, measures=True)
 
 
 GAN_EXPERIMENTS = (
     _experiment(
         "report-3",
         "The CNN against the GAN",
+        3,
         _training_schemes,
         plot_title="CNN against GAN",
         note=(
@@ -94,6 +98,7 @@ GAN_EXPERIMENTS = (
     _experiment(
         "report-4",
         "The GAN's loss: dual against triad",
+        4,
         _loss_terms,
         plot_title="Dual against triad loss",
         note="Dual: perceptual and adversarial loss. Triad: these and L1.",
@@ -101,6 +106,7 @@ GAN_EXPERIMENTS = (
     _experiment(
         "report-5",
         "The perceptual loss: features before against after activation",
+        5,
         _activations,
         plot_title="Features before against after activation",
         note=(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from statistics import median
 
@@ -25,6 +25,7 @@ from deltasr.experiments.papers import (
     RESSHIFT_COSTS,
     RUNTIME,
     ldm_eta,
+    ldm_steps,
     published,
     remarks,
 )
@@ -33,6 +34,7 @@ from deltasr.experiments.runs import machine
 from deltasr.experiments.tables import Column, Row, Table, Value
 from deltasr.models import catalogue
 from deltasr.models.base import Model
+from deltasr.models.ldm import LatentDiffusion
 from deltasr.models.resshift import ResShift
 
 _SIDE = 64
@@ -132,7 +134,7 @@ def _run(settings: Settings) -> Result:
     others |= given_models(settings, eta=ldm_eta())
     for name, other in others.items():
         settings.say(f"timing {name}")
-        rows.append(_whole(name, other.to(device), lr, on))
+        rows += [_whole(name, model, lr, on) for model in _in_steps(other.to(device))]
     how = (
         "each part timed once and the seconds of whole runs added up"
         if settings.quick
@@ -151,11 +153,21 @@ def _run(settings: Settings) -> Result:
             "search.",
             "Seconds are of this machine: compare them within this run, not with those of an accelerator.",
             *remarks(_TABLE),
-            about_latent_diffusion(ldm_eta()),
+            about_latent_diffusion(ldm_eta(), steps=ldm_steps(_TABLE)),
             "The paper's PSNR, LPIPS and CLIPIQA are of its own test set; this run measures costs alone.",
             "Parameters: the paper counts the denoiser alone, this run and the two other sources the first stage too.",
         ),
     )
+
+
+def _in_steps(model: Model) -> Iterator[Model]:
+    """The model; latent diffusion again and again, with each number of steps that the paper has."""
+    if not isinstance(model, LatentDiffusion):
+        yield model
+        return
+    for steps in ldm_steps(_TABLE):
+        model.use_steps(steps)
+        yield model
 
 
 def _whole(name: str, model: Model, lr: Tensor, on: str) -> Row:

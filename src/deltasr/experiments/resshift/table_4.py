@@ -18,7 +18,16 @@ from deltasr.experiments.experiment import SCALE, Experiment, Result, Settings, 
 from deltasr.experiments.measuring import PICTURES, SET, shown
 from deltasr.experiments.methods import about_latent_diffusion, given_models
 from deltasr.experiments.no_reference import NO_REFERENCE_COLUMNS, Lenient, about, installed_metrics
-from deltasr.experiments.papers import METHOD, MILLIONS, RESSHIFT, ldm_eta, published, remarks, resshift_scale
+from deltasr.experiments.papers import (
+    METHOD,
+    MILLIONS,
+    RESSHIFT,
+    ldm_eta,
+    ldm_steps,
+    published,
+    remarks,
+    resshift_scale,
+)
 from deltasr.experiments.pictures import enlarged, middle, spread
 from deltasr.experiments.plots import Strip, draw_strips
 from deltasr.experiments.runs import machine
@@ -30,6 +39,7 @@ from deltasr.models import catalogue
 from deltasr.models.base import Model
 
 _TABLE = "resshift-table-4"
+(_LDM_STEPS,) = ldm_steps(_TABLE)
 _STRIPS = 3
 _COLUMNS = (
     Column(title=METHOD),
@@ -50,7 +60,7 @@ def _run(settings: Settings) -> Result:
     settings.refuse_checkpoints_named(catalogue.names())
     sets = tuple(shown(test_set, settings) for test_set in settings.sets)
     models: dict[str, Model] = {name: catalogue.load(name) for name in catalogue.names()}
-    models |= given_models(settings, eta=ldm_eta())
+    models |= given_models(settings, eta=ldm_eta(), steps=_LDM_STEPS)
     rows = []
     shown_pairs = spread(sets[0].benchmark.pairs, _STRIPS)
     details: dict[Path, list[tuple[str, NDArray[np.uint8]]]] = {
@@ -86,7 +96,7 @@ def _run(settings: Settings) -> Result:
         notes=(
             "The pictures of a set are the input as they are, where it has HR and LR pictures the latter; results are "
             "rounded to 8 bits, and scores are means over pictures.",
-            about_latent_diffusion(ldm_eta()),
+            about_latent_diffusion(ldm_eta(), steps=[_LDM_STEPS]),
             *about(metrics),
             *left_out,
             *remarks(_TABLE),
