@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from deltasr.errors import CheckpointError, ModelError
+from deltasr.models import catalogue
 from deltasr.models.sessions import OnnxRuntimeSession, OpenvinoSession
 
 pytest.importorskip("onnxruntime", reason="needs the extra onnx")
@@ -55,6 +56,19 @@ def test_inputs_that_do_not_fit_are_told(exported_small_net):
         with pytest.raises(ModelError, match="mine failed") as caught:
             session.run(ARRAYS | {"lr": np.zeros((1, 4, 4, 4), np.float32)})
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("runtime", "kind"), [("onnxruntime", OnnxRuntimeSession), ("openvino", OpenvinoSession)])
+def test_outputs_are_made_by_name_and_the_first_by_itself(runtime, kind):
+    """A network of the package with two outputs."""
+    pytest.importorskip(runtime)
+    model = catalogue.exported_network("deltadiff-x4", runtime)
+    session = kind(model.files[0], source="mine", threads=1)
+    features, result = session.run_for(ARRAYS, ["features", "sr"])
+    assert features.shape[2:] == (4, 4)
+    assert np.array_equal(result, session.run(ARRAYS))
+    with pytest.raises(ModelError, match="mine failed"):
+        session.run_for(ARRAYS, ["other"])
 
 
 def test_files_that_are_none_are_told():

@@ -1,6 +1,7 @@
 """The map of how wrong pixels may be as a network in ONNX's format (`engines.export_map`), run without torch.
 
-It takes the features that the model's own network gives besides its result. Its header says which weights it belongs to.
+It takes the features that the model's own network gives besides its result. Its header says to which weights it
+belongs.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import msgspec
 import numpy as np
 
 from deltasr.arrays import Array
-from deltasr.errors import CheckpointError, ModelError, SettingError, reason
+from deltasr.errors import CheckpointError, SettingError, reason
 from deltasr.models import catalogue
 from deltasr.models.error_map_interface import Run, no_map
 from deltasr.models.exported import ExportedModel, content_of

@@ -107,7 +107,7 @@ class OpenvinoSession:
         try:
             self._network = core.read_model(content, weights)
             self._first = self._network.output(0).any_name
-            self._compiled = {(self._first,): self._with([self._first])}
+            self._compiled: dict[tuple[str, ...], Any] = {(self._first,): self._with([self._first])}
         except Exception as error:  # OpenVINO raises RuntimeError, and what pybind makes of other exceptions
             raise CheckpointError(f"OpenVINO cannot load {source} ({reason(error)}).") from error
 
