@@ -87,11 +87,12 @@ def outcome(cache: Path, pictures: Path, tmp_path_factory: pytest.TempPathFactor
         cache,
         folder,
         ["upscale", str(pictures), "-o", "all", "--map", "determined"],
+        ["upscale", str(pictures), "-o", "mapped", "--map", "error", "--tile", "24"],
         ["upscale", str(pictures / "deep.png"), "-o", "sized.png", "--width", "150", "--fidelity", "0.1",
          "--restoration", "0.04", "--ensemble", "--engine", "auto", "--tile", "16"],
         ["engines"],
         ["upscale", str(pictures / "grey.png"), "-o", "no.png", "--engine", "torch"],
-        ["upscale", str(pictures / "grey.png"), "-o", "no.png", "--map", "error"],
+        ["upscale", str(pictures / "grey.png"), "-o", "no.png", "--model", "rrdb-x4", "--map", "error"],
         ["upscale", str(pictures / "grey.png"), "-o", "no.png", "--model", "bilinear"],
         ["degrade", str(pictures / "grey.png"), "-o", "no"],
         ["upscale", str(pictures / "deep.png"), "-o", "no.png", "--model", "bicubic", "--engine", "torch"],
@@ -115,7 +116,7 @@ def require_close(found: Picture, expected: Picture) -> None:
 
 def test_a_folder_comes_out_as_by_torch(outcome, pictures: Path):
     folder, statuses, errors = outcome
-    assert statuses[:3] == ["status 0 torch False"] * 3, errors
+    assert statuses[:4] == ["status 0 torch False"] * 4, errors
     upscaler = Upscaler(catalogue.load(), device="cpu", engine="torch")
     for name in ("deep.png", "grey.png", "sub/photo.jpg"):
         found, expected = read_picture(folder / "all" / name), upscaler.upscale(pictures / name)
@@ -129,6 +130,18 @@ def test_a_folder_comes_out_as_by_torch(outcome, pictures: Path):
     assert "estimated: JPEG of quality 40" in expected.metadata.text["deltasr:restoration"]
 
 
+def test_the_error_map_is_torchs_and_changes_no_byte(outcome, pictures: Path):
+    folder, _, _ = outcome
+    upscaler = Upscaler(catalogue.load(), device="cpu", engine="torch", tile=24)
+    for name in ("deep", "grey"):
+        expected = upscaler.upscale(pictures / f"{name}.png", error_map=True).error_map
+        found = read_picture(folder / "mapped" / f"{name}-map.png").pixels[..., 0]
+        assert np.abs(found.astype(int) - expected).max() <= 1
+        assert read_picture(folder / "mapped" / f"{name}-map-overlay.png").pixels.shape == (*expected.shape, 3)
+    for name in ("deep.png", "grey.png", "sub/photo.jpg"):
+        assert (folder / "mapped" / name).read_bytes() == (folder / "all" / name).read_bytes()
+
+
 def test_sizes_dials_tiles_and_ensembles_are_torchs(outcome, pictures: Path):
     folder, _, _ = outcome
     upscaler = Upscaler(catalogue.load(), device="cpu", tile=16, ensemble=True)
@@ -138,23 +151,23 @@ def test_sizes_dials_tiles_and_ensembles_are_torchs(outcome, pictures: Path):
 
 def test_what_needs_torch_says_so(outcome):
     folder, statuses, errors = outcome
-    assert statuses[3:9] == ["status 1 torch False"] * 6
+    assert statuses[4:10] == ["status 1 torch False"] * 6
     assert "Traceback" not in errors
     told = [line for line in errors.splitlines() if "PyTorch" in line]
-    assert len(told) == 6
+    assert len(told) == 5
     assert "The engine torch needs PyTorch, which is not installed: pip install torch." in told[0]
-    assert "An error map needs PyTorch, which is not installed: pip install torch." in told[1]
-    assert "The model bilinear needs PyTorch" in told[2]
-    assert "needs PyTorch, which is not installed" in told[3]
-    assert "The engine torch needs PyTorch" in told[4]
-    assert "ONNX Runtime runs bicubic only where PyTorch is installed; leave the engine out." in told[5]
-    assert sorted(file.name for file in folder.iterdir()) == sorted(["all", "sized.png", *UPSAMPLINGS])
+    assert "The model bilinear needs PyTorch" in told[1]
+    assert "needs PyTorch, which is not installed" in told[2]
+    assert "The engine torch needs PyTorch" in told[3]
+    assert "ONNX Runtime runs bicubic only where PyTorch is installed; leave the engine out." in told[4]
+    assert "The model rrdb-x4 has no error map; choose deltadiff-x4." in errors
+    assert sorted(file.name for file in folder.iterdir()) == sorted(["all", "mapped", "sized.png", *UPSAMPLINGS])
 
 
 @pytest.mark.parametrize("name", UPSAMPLINGS)
 def test_interpolations_come_out_as_by_torch(outcome, pictures: Path, name: str):
     folder, statuses, errors = outcome
-    assert statuses[9:] == ["status 0 torch False"] * len(UPSAMPLINGS), errors
+    assert statuses[10:] == ["status 0 torch False"] * len(UPSAMPLINGS), errors
     upscaler = Upscaler(catalogue.load(name), device="cpu")
     assert not upscaler.model.takes_arrays
     for file in ("deep.png", "grey.png"):

@@ -154,6 +154,31 @@ def test_the_command_refuses_what_has_no_map(tmp_path: Path, capsys: pytest.Capt
     assert [file.name for file in tmp_path.iterdir()] == ["a.png"]
 
 
+def test_a_size_that_has_no_split_is_refused_before_anything_is_computed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    """With a factor for all pictures; with a width only for those to which it is another factor."""
+    computed = []
+    run = Upscaler.upscale
+    monkeypatch.setattr(Upscaler, "upscale", lambda *a, **k: computed.append(a[1].width) or run(*a, **k))
+    (tmp_path / "in").mkdir()
+    for width in (6, 8):
+        write_picture(picture(6, width), tmp_path / "in" / f"{width}.png")
+    asked = ["upscale", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--model", "bicubic", "--map", "determined"]
+    sentence = "for the model's own factor of 4 alone; leave the scale or size out, or the map."
+    for dry in ([], ["--dry-run"]):
+        assert _status([*asked, "--scale", "2", *dry]) == 1
+        assert sentence in capsys.readouterr().err
+        assert computed == []
+        assert not (tmp_path / "out").exists()
+    assert _status([*asked, "--width", "32"]) == 1
+    told = capsys.readouterr()
+    assert sentence in told.out + told.err
+    assert computed[0] == 8
+    assert 6 not in computed
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["8-added.png", "8-determined.png", "8.png"]
+
+
 def _status(arguments: list[str]) -> int:
     try:
         return main(arguments) or 0

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from deltasr.errors import CheckpointError, ModelError
+from deltasr.models import catalogue
 from deltasr.models.sessions import OnnxRuntimeSession, OpenvinoSession
 
 pytest.importorskip("onnxruntime", reason="needs the extra onnx")
@@ -88,6 +89,19 @@ def test_sessions_stay_open_for_the_places_of_the_dials_in_the_last_run_alone(ex
     assert len(opened) == 2
     session.run(picture_and_alpha)
     assert len(opened) == 3
+
+
+@pytest.mark.parametrize(("runtime", "kind"), [("onnxruntime", OnnxRuntimeSession), ("openvino", OpenvinoSession)])
+def test_outputs_are_made_by_name_and_the_first_by_itself(runtime, kind):
+    """A network of the package with two outputs."""
+    pytest.importorskip(runtime)
+    model = catalogue.exported_network("deltadiff-x4", runtime)
+    session = kind(model.files[0], source="mine", threads=1)
+    features, result = session.run_for(ARRAYS, ["features", "sr"])
+    assert features.shape[2:] == (4, 4)
+    assert np.array_equal(result, session.run(ARRAYS))
+    with pytest.raises(ModelError, match="mine failed"):
+        session.run_for(ARRAYS, ["other"])
 
 
 def test_files_that_are_none_are_told():

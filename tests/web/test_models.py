@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from deltasr.engines import choice
+from deltasr.engines.trial import Verdict
 from deltasr.errors import ModelError
 from deltasr.models import catalogue
 from deltasr.web.models import Models
@@ -22,9 +26,15 @@ def test_the_operators_file_goes_before_a_model_of_the_catalogue_with_its_name(t
     assert Models().has_error_map("deltadiff-x4")
 
 
-def test_no_error_map_is_offered_without_torch(monkeypatch: pytest.MonkeyPatch):
+def test_an_error_map_is_offered_and_made_without_torch(monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("onnxruntime", reason="runs the network and its map")
     monkeypatch.setattr("deltasr.devices.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "deltasr.models.error_map", None)  # which is torch's
+    monkeypatch.setattr(choice, "verdicts", lambda model, *, dtype: {"onnxruntime": Verdict(seconds=1.0)})
     models = Models()
-    assert not models.has_error_map("deltadiff-x4")
-    with pytest.raises(ModelError, match="An error map needs PyTorch"):
-        models.require_error_map("deltadiff-x4")
+    models.require_error_map("deltadiff-x4")
+    found = models.upscaler("deltadiff-x4").upscale(np.full((9, 8, 3), 90, np.uint8), error_map=True)
+    assert found.error_map is not None
+    assert found.error_map.shape == (36, 32)
+    with pytest.raises(ModelError, match=r"^The model bicubic has no error map; choose deltadiff-x4\.$"):
+        models.require_error_map("bicubic")

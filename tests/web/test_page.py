@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 
 import numpy as np
@@ -314,12 +315,34 @@ def test_results_come_in_one_archive(page, samples, wait_for):
     assert client.get("/page/results.zip?job=unknown").status_code == 404
 
 
+def test_scripts_are_served_with_all_that_they_import_and_none_imports_itself(page):
+    client = page()
+    imports: dict[str, set[str]] = {}
+    found = set(re.findall(r'<script src="([^"]+)" type="module">', client.get("/").text))
+    assert found == {"/static/page.js"}
+    while found:
+        path = found.pop()
+        answer = client.get(path)
+        assert answer.status_code == 200, path
+        assert answer.headers["Content-Type"].startswith("text/javascript")
+        imports[path] = set(re.findall(r'^import .* from "([^"]+)";$', answer.text, re.MULTILINE))
+        assert len(imports[path]) == answer.text.count("import "), path
+        assert answer.text.count("\n") <= 250, path
+        found |= imports[path] - imports.keys()
+    assert len(imports) > 5
+    while imports:
+        lowest = [path for path, used in imports.items() if not used & imports.keys()]
+        assert lowest, f"a circle among {sorted(imports)}"
+        for path in lowest:
+            del imports[path]
+
+
 def test_the_page_and_its_parts_are_there(page):
     client = page()
-    for path, kind in (("/", "text/html"), ("/static/page.js", "text/javascript"), ("/static/page.css", "text/css")):
+    for path, kind in (("/", "text/html"), ("/static/icon.svg", "image/svg+xml"), ("/static/page.css", "text/css")):
         answer = client.get(path)
         assert answer.headers["Content-Type"].startswith(kind)
-        assert len(answer.content) > 500
+        assert len(answer.content) > 100
     assert client.get("/static/..%2F..%2Fapp.py").status_code == 404
     assert client.get("/static/page.html").status_code == 404
     assert "deltadiff-x4" in client.get("/page/settings").text

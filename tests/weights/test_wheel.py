@@ -10,7 +10,8 @@ from deltasr.models.catalogue import BUNDLED
 
 REPOSITORY = Path(__file__).parents[2]
 WEIGHTS = {f"{name}{suffix}" for name in BUNDLED for suffix in (".md", ".onnx", ".safetensors")} | {
-    "deltadiff-x4.map.safetensors"
+    "deltadiff-x4.map.onnx",
+    "deltadiff-x4.map.safetensors",
 }
 
 

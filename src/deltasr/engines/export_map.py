@@ -88,6 +88,7 @@ def export_map(model: Model, file: Path) -> bytes:
     return content
 
 
+@torch.no_grad()
 def _require_same(graph: _Graph, content: bytes, name: str) -> None:
     """Make sure that the file gives what torch gives, at sizes other than the traced one.
 

@@ -279,12 +279,18 @@ def _result_size(
     """The (height, width) of a picture's result.
 
     Raises:
-        PictureError: the format cannot hold it, or the requested size is not possible for this picture.
-        SettingError: the factor is not possible with this model.
+        PictureError: the format cannot hold it, or the requested size is not possible for this picture, or not with
+            the map.
+        SettingError: the factor is not possible with this model, or not with the map.
     """
-    asked = request.size_of(picture.height, picture.width)
+    source = (picture.height, picture.width)
+    asked = request.size_of(*source)
     try:
-        size = sizes.sizes_of_passes(model, (picture.height, picture.width), scale=request.scale, size=asked)[-1]
+        size = sizes.sizes_of_passes(model, source, scale=request.scale, size=asked)[-1]
+        if request.map == "determined":
+            from deltasr.inference import maps
+
+            maps.require_splittable(source, size, scale=model.scale)
     except SettingError as error:
         if asked is None:
             raise

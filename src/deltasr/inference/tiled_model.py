@@ -169,22 +169,23 @@ class TiledModel:
             for length, target in zip(source.size, result.size, strict=True)
         )
 
+        own = channels + (source.alpha is not None)
+
         def emit(row: slice, column: slice, values: Array) -> None:
-            levels = quantised(values, result.pixels.dtype)
+            levels = quantised(values[:own], result.pixels.dtype)
             result.pixels[row, column] = levels[..., :channels]
             if result.alpha is not None:
                 result.alpha[row, column] = levels[..., channels]
             if result.error_map is not None:
                 result.error_map[row, column] = quantised(values[-1:], result.error_map.dtype)[..., 0]
 
-        planes = channels + (source.alpha is not None) + (error_map is not None)
         run_tiles(
             lambda row, column: self._tile_result(source, rows, row, columns, column, conditions, error_map),
             rows,
             columns,
             tile=tile,
             smallest=tile if self._sees_whole_pictures else memory.MINIMUM_TILE,
-            sink=Cropped(emit) if bounded else Blended(emit, width=columns.size, planes=planes),
+            sink=Cropped(emit) if bounded else Blended(emit, width=columns.size, planes=own + (error_map is not None)),
             before_retry=lambda: release(self.device),
             report=progress,
         )
@@ -208,28 +209,36 @@ class TiledModel:
         if opacity is not None and not flat:
             batch.append(_in_three_channels(opacity[..., None], self._placed))
         xp = namespace(pixels)
-        sr = self._window_result(xp.concatenate(batch), conditions.at(row.window.start, column.window.start), error_map)
+        sr, stored = self._window_result(
+            xp.concatenate(batch), conditions.at(row.window.start, column.window.start), error_map
+        )
         if not flat:
             sr[1] = alpha.keep_flat(sr[1], batch[1][0])
-        sr = sr[..., rows.crop(row), columns.crop(column)]
         vertical, horizontal = rows.resize(row), columns.resize(column)
-        if vertical is not None:
-            sr = like(vertical, sr) @ sr
-        if horizontal is not None:
-            sr = sr @ like(horizontal, sr).swapaxes(0, 1)
-        sr = sr.clip(0, 1)
+
+        def fitted(values: Array) -> Array:
+            values = values[..., rows.crop(row), columns.crop(column)]
+            if vertical is not None:
+                values = like(vertical, values) @ values
+            if horizontal is not None:
+                values = values @ like(horizontal, values).swapaxes(0, 1)
+            return values.clip(0, 1)
+
+        sr = fitted(sr)
         planes = [sr[0].mean(0, keepdims=True) if grey else sr[0]]
         if opacity is not None:
             level = float(opacity[0, 0]) / np.iinfo(opacity.dtype).max
             planes.append(xp.full_like(planes[0][:1], level) if flat else sr[1].mean(0, keepdims=True))
-        if error_map is not None:
-            planes.append(sr[-1][:1])
+        if stored is not None:
+            planes.append(fitted(stored)[0])
         return xp.concatenate(planes)
 
-    def _window_result(self, lr: Array, conditions: Conditions, error_map: ErrorMapInterface | None = None) -> Array:
+    def _window_result(
+        self, lr: Array, conditions: Conditions, error_map: ErrorMapInterface | None = None
+    ) -> tuple[Array, Array | None]:
         """(1 or 2, 3, h, w), colour and perhaps alpha, to (1 or 2, 3, scale * h, scale * w), float32 in [0, 1].
 
-        With an error map, that of the colour is one more of them, with 1 for its largest value.
+        With an error map, that of the colour besides, (1, 1, scale * h, scale * w) with 1 for its largest value.
         """
         levels = np.zeros(len(lr), np.float32)  # alpha is never restored
         levels[0] = conditions.restoration
@@ -250,9 +259,8 @@ class TiledModel:
             share = None if self.always_consistent else consistency.share_at(restoration)
             sr = consistency.project(sr, lr[:, :3], share=share)
         if error_map is None:
-            return sr
-        xp, stored = namespace(sr), error_map.stored(run.first(), sr[:1])
-        return xp.concatenate([sr, xp.broadcast_to(stored, sr[:1].shape)])
+            return sr, None
+        return sr, error_map.stored(run.first(), sr[:1])
 
     def _placed(self, values: NDArray[np.float32]) -> Array:
         if self.model.takes_arrays:

@@ -159,44 +159,47 @@ class ExportedModel(ModelInterface):
             MemoryError: there is not enough memory.
             ModelError: the runtime fails otherwise, or its result has not the size that the file's header says.
         """
-        arrays = self._inputs(lr, fidelity, restoration)
-        return like(self._checked(self._network.ready().run(arrays), arrays), lr)
+        pictures = to_numpy(lr)
+        arrays = self._inputs(pictures, self._dials(len(pictures), fidelity, restoration))
+        return like(self._checked(self._network.ready().run(arrays), pictures), lr)
 
     def with_features(
         self, lr: Array, fidelity: float | Array | None = None, restoration: float | Array | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-        """What a call makes, the encoder's features (N, width, h, w), and the values of the dials, (N, dials).
+        """What a call makes, the encoder's features (N, width, h, w), and fidelity and restoration, (N, 2).
 
         For networks whose header says that they have features; arguments and exceptions are those of a call.
         """
-        arrays = self._inputs(lr, fidelity, restoration)
-        result, features = self._network.ready().run_for(arrays, ["sr", "features"])
-        dial_values = np.stack([values for name, values in arrays.items() if name != "lr"], axis=1)
-        return self._checked(result, arrays), features, dial_values
-
-    def _inputs(
-        self, lr: Array, fidelity: float | Array | None, restoration: float | Array | None
-    ) -> dict[str, NDArray[np.float32]]:
-        """The network's inputs."""
         pictures = to_numpy(lr)
-        arrays = {"lr": np.ascontiguousarray(pictures, np.float32)}
-        if self.dial:
-            arrays["fidelity"] = _for_each(self.default_fidelity if fidelity is None else fidelity, len(pictures))
-        if self.restoring:
-            arrays["restoration"] = _for_each(0.0 if restoration is None else restoration, len(pictures))
-        return arrays
+        dials = self._dials(len(pictures), fidelity, restoration)
+        result, features = self._network.ready().run_for(self._inputs(pictures, dials), ["sr", "features"])
+        return self._checked(result, pictures), features, np.stack(list(dials.values()), axis=1)
 
-    def _checked(self, result: NDArray[np.float32], arrays: dict[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+    def _dials(
+        self, count: int, fidelity: float | Array | None, restoration: float | Array | None
+    ) -> dict[str, NDArray[np.float32]]:
+        """Where both dials stand for each picture of a batch, (count,), also those that the model does not have."""
+        return {
+            "fidelity": _for_each(self.default_fidelity if fidelity is None else fidelity, count),
+            "restoration": _for_each(0.0 if restoration is None else restoration, count),
+        }
+
+    def _inputs(self, pictures: NDArray[Any], dials: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+        has = {"fidelity": self.dial, "restoration": self.restoring}
+        given = {name: values for name, values in dials.items() if has[name]}
+        return {"lr": np.ascontiguousarray(pictures, np.float32), **given}
+
+    def _checked(self, result: NDArray[np.float32], pictures: NDArray[Any]) -> NDArray[np.float32]:
         """A result, if it has the size that the header promises.
 
         Raises:
             ModelError: it has not.
         """
-        count, _, height, width = arrays["lr"].shape
+        count, _, height, width = pictures.shape
         expected = (count, 3, self.scale * height, self.scale * width)
         if result.shape != expected:
             raise ModelError(
-                f"{self.source} makes {result.shape} of {arrays['lr'].shape}, where its header promises {expected}; "
+                f"{self.source} makes {result.shape} of {pictures.shape}, where its header promises {expected}; "
                 "export it again."
             )
         return result

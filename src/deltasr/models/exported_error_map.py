@@ -1,7 +1,7 @@
 """The map of how wrong pixels may be as a network in ONNX's format (`engines.export_map`), run without torch.
 
-It takes the features that the model's own network gives besides its result. Its header says which weights it belongs
-to.
+It takes the features that the model's own network gives besides its result. Its header says to which weights it
+belongs.
 """
 
 from __future__ import annotations

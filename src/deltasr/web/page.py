@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from importlib import resources
+from pathlib import PurePath
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -27,13 +28,10 @@ from deltasr.web.state import State, result_of, state_of
 from deltasr.web.storage import StoredFile
 
 _BOX = ("left", "top", "right", "bottom")
-_STATIC = {
-    "page.css": "text/css",
-    "page.js": "text/javascript",
-    "server.js": "text/javascript",
-    "api.js": "text/javascript",
-    "icon.svg": "image/svg+xml",
-}
+_FILES = resources.files("deltasr.web") / "static"
+_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_STATIC = {file.name: _TYPES[suffix] for file in _FILES.iterdir() if (suffix := PurePath(file.name).suffix) in _TYPES}
+"""The page's parts, with their types."""
 
 
 async def index(request: Request) -> Response:
@@ -318,7 +316,7 @@ def _busy(session: Session) -> Iterator[None]:
 
 
 def _static(name: str) -> bytes:
-    return (resources.files("deltasr.web") / "static" / name).read_bytes()
+    return (_FILES / name).read_bytes()
 
 
 ROUTES = [
