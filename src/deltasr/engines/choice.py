@@ -191,9 +191,9 @@ def require_running(model: ExportedModel) -> None:
             user_cache.remember(_FILE, key, _known[key])
     if fault := _known[key][model.runtime].fault:
         instead = "the model that it was exported from" if "int8" in types else "float32"
+        named = " and ".join(types).replace("int8", "8 bits")
         raise ModelError(
-            f"{TITLES[model.runtime]} does not run {model.name} in {' and '.join(types).replace('int8', '8 bits')} on this machine ({fault}); "
-            f"use {instead}."
+            f"{TITLES[model.runtime]} does not run {model.name} in {named} on this machine ({fault}); use {instead}."
         )
 
 
