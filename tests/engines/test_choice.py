@@ -14,6 +14,7 @@ from deltasr import user_cache
 from deltasr.engines import choice, trial
 from deltasr.engines.trial import Verdict
 from deltasr.errors import ModelError, SettingError
+from deltasr.inference.upscaler import Upscaler
 from deltasr.models import catalogue
 from deltasr.models.exported import ExportedModel
 from deltasr.models.interface import ModelInterface
@@ -198,6 +199,34 @@ def test_an_exported_file_changes_hands(exported_small_net):
     file = ExportedModel(exported_small_net.content, exported_small_net.header, runtime="onnxruntime")
     assert choice.run_by(file, "torch", device=CPU)[0] is file
     assert choice.run_by(file, "openvino", device=CPU)[0].runtime == "openvino"
+
+
+def test_a_file_computes_in_bfloat16_by_openvino_where_that_is_asked_for(exported_small_net, tmp_path, bf16):
+    pytest.importorskip("openvino")
+    path = tmp_path / "mine.onnx"
+    path.write_bytes(exported_small_net.content)
+    file = catalogue.load(path)
+    with pytest.raises(SettingError, match="in bfloat16; choose one of float32, or the engine openvino"):
+        Upscaler(file, dtype="bfloat16", device="cpu")
+    with pytest.raises(SettingError, match="in float16; choose one of float32, bfloat16"):
+        Upscaler(file, dtype="float16", device="cpu", engine="openvino")
+    upscaler = Upscaler(file, dtype="bfloat16", device="cpu", engine="openvino")
+    assert (upscaler.model.runtime, upscaler.model.dtype) == ("openvino", "bfloat16")
+    exact = Upscaler(file, device="cpu", engine="openvino")
+    lr = torch.rand(3, 9, 8, generator=torch.Generator().manual_seed(0))
+    off = abs(upscaler.upscale(lr).pixels.astype(int) - exact.upscale(lr).pixels).max() / 257  # of 16 bits
+    assert 0 < off <= trial.LEVELS["bfloat16"]
+
+
+def test_a_file_is_tried_in_bfloat16_before_it_is_used(exported_small_net, monkeypatch):
+    pytest.importorskip("openvino")
+    file = ExportedModel(exported_small_net.content, exported_small_net.header, runtime="onnxruntime")
+    monkeypatch.setattr(
+        trial, "COMMAND", [sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGILL)"]
+    )
+    with pytest.raises(ModelError, match=r"run small-net in bfloat16 on this machine \(SIGILL\); use float32"):
+        choice.run_by(file, "openvino", device=CPU, dtype="bfloat16")
+    assert choice.run_by(file, "openvino", device=CPU)[0].dtype == "float32"
 
 
 @pytest.fixture

@@ -114,6 +114,9 @@ def file_bars(files: int) -> Iterator[tuple[Callable[[Job, float], None], Callab
         What is called, by any thread, with a job and the share of it that is finished, and what is called with the
         outcome of each file.
     """
+    if not sys.stderr.isatty():
+        yield lambda job, share: None, lambda outcome: None
+        return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -158,6 +161,9 @@ def measurement_bar(total: int) -> Iterator[Callable[[Measurement], None]]:
     Yields:
         What is called with each measurement.
     """
+    if not sys.stderr.isatty():
+        yield lambda job, share: None, lambda outcome: None
+        return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

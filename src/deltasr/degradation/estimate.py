@@ -23,6 +23,7 @@ from deltasr.degradation.jpeg_traces import (
     Floats,
     Traces,
     find_traces,
+    median,
     quality_of_table,
     transformed,
 )
@@ -206,7 +207,7 @@ def _features(
     for low, high in _BANDS:
         band = (frequencies >= low) & (frequencies <= high)
         everywhere, quiet = coefficients[:, band] ** 2, smooth[:, band] ** 2
-        typical = np.median(everywhere.mean(axis=1))
+        typical = median(everywhere.mean(axis=1))
         values += [float(np.log(energy + 0.1)) for energy in (everywhere.mean(), quiet.mean(), typical)]
         values += [float((energies > _VISIBLE**2).mean()) for energies in (quiet, everywhere)]
     alone = 0.0 if quality is None else strength_of(quality)
@@ -222,5 +223,12 @@ def _noise(plane: Floats, distance: int) -> Floats:
     return np.sqrt(squares.mean(axis=(1, 3))).ravel()
 
 
-def _percentiles(noise: Floats, percentages: Sequence[float]) -> list[float]:
-    return [float(np.log(value + _LEVEL)) for value in np.percentile(noise, percentages)]
+def _percentiles(noise: Floats, percentages: Sequence[int]) -> list[float]:
+    """Logarithms of percentiles, which are those of `np.percentile`; see `jpeg_traces.median`."""
+    ordered = np.sort(noise)
+    places = np.array(percentages) / np.float32(100) * (len(ordered) - 1)
+    below = places.astype(np.intp)
+    lower, upper = ordered[below], ordered[np.minimum(below + 1, len(ordered) - 1)]
+    share, step = places - below, upper - lower
+    values = np.where(share < 0.5, lower + step * share, upper - step * (1 - share))
+    return [float(np.log(value + _LEVEL)) for value in values]

@@ -54,6 +54,20 @@ def require_engine(engine: object) -> None:
         raise SettingError(f"There is no engine '{shown(engine)}'; choose one of {', '.join(ENGINES)}.")
 
 
+def require_dtype(model: ModelInterface, engine: str | None, dtype: str) -> None:
+    """Make sure that a model computes in a type, by the engine that is asked for.
+
+    Raises:
+        SettingError: it does not.
+    """
+    by_engine = isinstance(model, ExportedModel) and engine in RUNTIMES
+    dtypes = supported(cast(str, engine)) if by_engine else model.dtypes
+    if dtype in dtypes:
+        return
+    other = ", or the engine openvino" if isinstance(model, ExportedModel) and dtype in supported("openvino") else ""
+    raise SettingError(f"The model {model.name} does not compute in {dtype}; choose one of {', '.join(dtypes)}{other}.")
+
+
 def run_by(
     model: ModelInterface, engine: str | None, *, device: Device, dtype: str = "float32"
 ) -> tuple[ModelInterface, str | None]:
@@ -156,25 +170,30 @@ def _require_right(model: ModelInterface, runtime: str, verdict: Verdict, otherw
 
 
 def require_running(model: ExportedModel) -> None:
-    """Make sure that a file with weights in 8 bits runs on this machine; on some its instructions end the program.
+    """Make sure that a file in 8 bits or bfloat16 runs on this machine; on some its instructions end the program.
 
     Raises:
         ModelError: it does not.
     """
-    if model.header.weights != "int8":
+    types = [kind for kind in (model.header.weights, model.dtype) if kind != "float32"]
+    if not types:
         return
     content, weights = model.files
     digest = hashlib.sha256(content + weights).hexdigest()[:12]
-    key = ", ".join([model.name, digest, "int8", _machine()])
+    key = ", ".join([model.name, digest, *types, _machine()])
     if key not in _known:
         found = _remembered(key)
-        _known[key] = found or {model.runtime: trial.try_file(content, weights, model.runtime, [sample(model, 24, 20)])}
+        tried = [sample(model, 24, 20)]
+        _known[key] = found or {
+            model.runtime: trial.try_file(content, weights, model.runtime, tried, dtype=model.dtype)
+        }
         if _known[key][model.runtime].lasting:
             user_cache.remember(_FILE, key, _known[key])
     if fault := _known[key][model.runtime].fault:
+        instead = "the model that it was exported from" if "int8" in types else "float32"
+        named = " and ".join(types).replace("int8", "8 bits")
         raise ModelError(
-            f"{TITLES[model.runtime]} does not run {model.name} in 8 bits on this machine ({fault}); use the model "
-            "that it was exported from."
+            f"{TITLES[model.runtime]} does not run {model.name} in {named} on this machine ({fault}); use {instead}."
         )
 
 

@@ -113,10 +113,9 @@ class Upscaler:
             raise SettingError(f"{shown(model)} is not a model of deltasr; give what deltasr.load returns.")
         if not isinstance(dtype, str) or dtype not in DTYPES:
             raise SettingError(f"There is no dtype '{shown(dtype)}'; choose one of {', '.join(DTYPES)}.")
-        if dtype not in model.dtypes:
-            raise SettingError(
-                f"The model {model.name} does not compute in {dtype}; choose one of {', '.join(model.dtypes)}."
-            )
+        if engine is not None:
+            choice.require_engine(engine)
+        choice.require_dtype(model, engine, dtype)
         if tile is not None and not (is_whole(tile) and tile >= 0):
             raise SettingError(
                 f"A tile of {shown(tile)} pixels is not possible; give 1 or more, or 0 for the whole picture."
@@ -128,8 +127,6 @@ class Upscaler:
             raise SettingError(
                 f"The model {model.name} uses noise, which an ensemble would average out; leave the ensemble out."
             )
-        if engine is not None:
-            choice.require_engine(engine)
         if reference:
             from deltasr.inference.reference import require_reference
 

@@ -13,7 +13,6 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from deltasr.arrays import Array, like, to_numpy
 from deltasr.models.interface import ModelInterface
@@ -48,18 +47,20 @@ def _added(sums: Values, samples: Values, weights: Floats) -> Values:
     return exact.astype(np.float32)
 
 
-def _with_pillow(lr: Values, scale: int, *, resample: Image.Resampling) -> Values:
+def _with_pillow(lr: Values, scale: int, *, resample: str) -> Values:
+    from PIL import Image
+
     levels = np.ascontiguousarray((lr * 255).round().astype(np.uint8).transpose(0, 2, 3, 1))
     size = (lr.shape[-1] * scale, lr.shape[-2] * scale)
-    resized = [np.asarray(Image.fromarray(picture).resize(size, resample)) for picture in levels]
+    resized = [np.asarray(Image.fromarray(picture).resize(size, Image.Resampling[resample])) for picture in levels]
     return np.stack(resized).transpose(0, 3, 1, 2).astype(np.float32) / np.float32(255)
 
 
 UPSAMPLINGS: dict[str, Callable[[Values, int], Values]] = {
     "nearest": _nearest,
     "bicubic": _bicubic,
-    "bicubic-pillow": partial(_with_pillow, resample=Image.Resampling.BICUBIC),
-    "lanczos": partial(_with_pillow, resample=Image.Resampling.LANCZOS),
+    "bicubic-pillow": partial(_with_pillow, resample="BICUBIC"),
+    "lanczos": partial(_with_pillow, resample="LANCZOS"),
 }
 """Those of `models.methods.METHODS` that are here."""
 
