@@ -163,6 +163,9 @@ def counted_gflop(file: Path, side: int) -> float:
 
     model = onnx.load(file)
     weights = {weight.name: list(weight.dims) for weight in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "Cast" and node.input[0] in weights:  # stored as float16
+            weights[node.output[0]] = weights[node.input[0]]
     nodes = [node for node in model.graph.node if node.op_type in ("Conv", "MatMul") and node.input[1] in weights]
     del model.graph.output[:]
     model.graph.output.extend(onnx.ValueInfoProto(name=node.output[0]) for node in nodes)

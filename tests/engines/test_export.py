@@ -132,6 +132,28 @@ def test_the_same_weights_give_the_same_bytes_without_places_of_this_machine(exp
     assert str(Path(__file__).parents[2]).encode() not in again.content
 
 
+def test_weights_that_float16_holds_are_stored_in_it():
+    helper, to_array = onnx.helper, onnx.numpy_helper.to_array
+    exact = np.random.default_rng(0).normal(size=(40, 40)).astype(np.float16).astype(np.float32)
+    weights = {"exact": exact, "rounded": exact / 3, "too large": np.full((40, 40), 1e6, np.float32), "few": exact[:1]}
+    graph = helper.make_graph(
+        [helper.make_node("Sum", list(weights), ["sum"])],
+        "weights",
+        [],
+        [helper.make_tensor_value_info("sum", onnx.TensorProto.FLOAT, [40, 40])],
+        [onnx.numpy_helper.from_array(values, name) for name, values in weights.items()],
+    )
+    export._halve_weights(graph)
+    stored = {tensor.name: to_array(tensor) for tensor in graph.initializer}
+    assert {name for name, values in stored.items() if values.dtype == np.float16} == {"exact.half"}
+    model = helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", export.OPSET)])
+    onnx.checker.check_model(model, full_check=True)
+    runtime = pytest.importorskip("onnxruntime")
+    network = runtime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    expected = weights["exact"] + weights["rounded"] + weights["too large"] + weights["few"]
+    np.testing.assert_array_equal(network.run(None, {})[0], expected)
+
+
 def test_the_digest_tells_weights_and_arguments_apart(small_net):
     other = copy.deepcopy(small_net)
     assert weights_digest(other) == weights_digest(small_net)

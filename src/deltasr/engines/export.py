@@ -42,7 +42,14 @@ OPSET = 20
 _CLOSE = 1e-4
 """How far the file's results may be from torch's, as a share of white."""
 
+<<<<<<< HEAD
 LICENCE_OF_BUNDLED = "Apache-2.0"
+=======
+_WORTH_HALVING = 1000
+"""Values of a weight from which on it is stored as float16 if that holds it."""
+
+_LICENCE_OF_BUNDLED = "Apache-2.0"
+>>>>>>> w/speed
 
 
 @dataclass(frozen=True)
@@ -299,6 +306,7 @@ def traced(
     proto = program.model_proto
     del proto.metadata_props[:]
     _put_constants_last(proto.graph)
+    _halve_weights(proto.graph)
     proto.producer_name, proto.producer_version, proto.doc_string = "deltasr", "", ""
     proto.graph.name = name
     for part in (proto.graph, *proto.graph.node, *proto.graph.value_info, *proto.graph.input, *proto.graph.output):
@@ -326,6 +334,25 @@ def _put_constants_last(graph: Any) -> None:
     for node in graph.node:
         if node.op_type == "Add" and convolves(node.input[1]) and not convolves(node.input[0]):
             node.input[:] = list(reversed(node.input))
+
+
+def _halve_weights(graph: Any) -> None:
+    """Store weights as float16 where that holds them exactly; runtimes make float32 of them as they load the file."""
+    onnx = require_package("onnx", "Exporting a model")
+    casts = []
+    for weight in graph.initializer:
+        if weight.data_type != onnx.TensorProto.FLOAT:
+            continue
+        values = onnx.numpy_helper.to_array(weight)
+        with np.errstate(over="ignore"):
+            halves = values.astype(np.float16)
+        if values.size >= _WORTH_HALVING and np.array_equal(halves, values):
+            name = weight.name
+            casts.append(onnx.helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
+            weight.CopyFrom(onnx.numpy_helper.from_array(halves, f"{name}.half"))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 @contextmanager
