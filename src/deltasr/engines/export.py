@@ -42,14 +42,10 @@ OPSET = 20
 _CLOSE = 1e-4
 """How far the file's results may be from torch's, as a share of white."""
 
-<<<<<<< HEAD
-LICENCE_OF_BUNDLED = "Apache-2.0"
-=======
 _WORTH_HALVING = 1000
 """Values of a weight from which on it is stored as float16 if that holds it."""
 
-_LICENCE_OF_BUNDLED = "Apache-2.0"
->>>>>>> w/speed
+LICENCE_OF_BUNDLED = "Apache-2.0"
 
 
 @dataclass(frozen=True)
