@@ -11,7 +11,8 @@ training-logs/NAME/stage-1 and so on, and the file's header counts the images an
 training-logs/shared already, where those are that several models have in common, is not written again.
 
 --half rounds the weights to 16 bits, which halves the file; computations are in 32 bits all the same. --fidelity sets
-the default of a model's fidelity dial. Afterwards, python scripts/export_bundled.py NAME makes its ONNX file again.
+the default of a model's fidelity dial. Afterwards, scripts/train_map.py makes the error map of a model that has one,
+and then python scripts/export_bundled.py NAME the ONNX files of both.
 """
 
 from __future__ import annotations

@@ -7,7 +7,8 @@
 
 `train` holds out 100 of the PICTURES, trains the map's head on crops of the others while the model's weights stay as
 they are, calibrates it on the middle of the 100, and writes it beside the model's weights. Crops of both are often made
-softer and grainier first, as older photographs are. It takes minutes on a CPU.
+softer and grainier first, as older photographs are. It takes minutes on a CPU. scripts/export_bundled.py then makes the
+map's ONNX file.
 `measure` prints a table: for each folder of HR pictures and each fidelity, how many values lie in their intervals, how
 large the intervals are, and how well they rank the errors. `figure` draws the map of one picture beside its errors.
 """

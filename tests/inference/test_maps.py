@@ -179,6 +179,28 @@ def test_a_size_that_has_no_split_is_refused_before_anything_is_computed(
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["8-added.png", "8-determined.png", "8.png"]
 
 
+def test_an_error_map_that_is_not_possible_is_refused_for_one_picture_alone_and_by_a_dry_run(
+    model: DeltaDiff,
+    map_file: Path,
+    dial_checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    load = error_map.load
+    monkeypatch.setattr("deltasr.models.error_map.load", lambda model, file: load(model, map_file))
+    (tmp_path / "in").mkdir()
+    for width in (6, 9):
+        write_picture(picture(7, width), tmp_path / "in" / f"{width}.png")
+    asked = ["upscale", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--model", str(dial_checkpoint)]
+    for dry in (["--dry-run"], []):
+        assert _status([*asked, "--map", "error", "--width", "30", *dry]) == 1
+        told = capsys.readouterr()
+        assert "6.png: An error map is for factors up to 4, the model's own; choose" in told.err
+        assert "0 skipped, 1 failed" in told.out
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["9-map-overlay.png", "9-map.png", "9.png"]
+
+
 def _status(arguments: list[str]) -> int:
     try:
         return main(arguments) or 0

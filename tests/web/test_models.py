@@ -32,6 +32,7 @@ def test_an_error_map_is_offered_and_made_without_torch(monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "deltasr.models.error_map", None)  # which is torch's
     monkeypatch.setattr(choice, "verdicts", lambda model, *, dtype: {"onnxruntime": Verdict(seconds=1.0)})
     models = Models()
+    assert set(models.names) == {*catalogue.names()} - {"bilinear"}, "which needs torch"
     models.require_error_map("deltadiff-x4")
     found = models.upscaler("deltadiff-x4").upscale(np.full((9, 8, 3), 90, np.uint8), error_map=True)
     assert found.error_map is not None

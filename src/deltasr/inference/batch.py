@@ -286,15 +286,18 @@ def _result_size(
     source = (picture.height, picture.width)
     asked = request.size_of(*source)
     try:
-        size = sizes.sizes_of_passes(model, source, scale=request.scale, size=asked)[-1]
-        if request.map == "determined":
+        passes = sizes.sizes_of_passes(model, source, scale=request.scale, size=asked)
+        if request.map == "error":
+            sizes.require_one_pass(passes, scale=model.scale)
+        elif request.map == "determined":
             from deltasr.inference import maps
 
-            maps.require_splittable(source, size, scale=model.scale)
+            maps.require_splittable(source, passes[-1], scale=model.scale)
     except SettingError as error:
         if asked is None:
             raise
         raise PictureError(str(error)) from error
+    size = passes[-1]
     format_ = format_named(format_name)
     if max(size) > format_.largest_side:
         raise PictureError(

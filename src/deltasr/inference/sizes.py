@@ -77,6 +77,22 @@ def sizes_of_passes(
     return [*passes, result]
 
 
+def require_one_pass(passes: list[Size], *, scale: int) -> None:
+    """Make sure that an error map is possible for a result of these passes.
+
+    Args:
+        passes: from `sizes_of_passes`.
+        scale: the model's.
+
+    Raises:
+        SettingError: the model runs more than once.
+    """
+    if len(passes) > 1:
+        raise SettingError(
+            f"An error map is for factors up to {scale}, the model's own; choose a smaller one, or leave the map out."
+        )
+
+
 def _is_size(size: object) -> bool:
     return (
         isinstance(size, tuple | list)

@@ -28,7 +28,7 @@ from deltasr.inference.conditions import (
     require_restoration,
     with_restoration_noted,
 )
-from deltasr.inference.sizes import Size, require_possible, sizes_of_passes
+from deltasr.inference.sizes import Size, require_one_pass, require_possible, sizes_of_passes
 from deltasr.inference.tiled_model import Planes, TiledModel
 from deltasr.models.interface import ModelInterface
 
@@ -292,11 +292,8 @@ class Upscaler:
         with self._tiled.on_cpu():
             picture = picture_from(cast(Any, source))
             sizes = sizes_of_passes(self.model, (picture.height, picture.width), scale=scale, size=size)
-            if error_map is not None and len(sizes) > 1:
-                raise SettingError(
-                    f"An error map is for factors up to {self.model.scale}, the model's own; choose a smaller one, or "
-                    "leave the map out."
-                )
+            if error_map is not None:
+                require_one_pass(sizes, scale=self.model.scale)
             memory.require_room(picture, sizes)
             if self.model.inpaints:
                 source_planes = self._to_fill_in(picture)

@@ -122,6 +122,15 @@ def names() -> list[str]:
     return list(_CATALOGUE)
 
 
+def names_here() -> list[str]:
+    """The same, without those that need torch where it is not installed."""
+    if has_torch():
+        return names()
+    from deltasr.models.array_interpolation import UPSAMPLINGS
+
+    return [name for name in names() if name in BUNDLED or name in UPSAMPLINGS]
+
+
 def describe(name: str) -> Entry:
     """The catalogue's entry of a name.
 

@@ -1,4 +1,4 @@
-"""The models that a server offers: those of the catalogue, and one that its operator named."""
+"""The models that a server offers: those of the catalogue that run here, and one that its operator named."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Models:
 
     def __init__(self, default: str = catalogue.DEFAULT, *, device: str = "auto") -> None:
         self._device = device
-        self._places = {name: name for name in catalogue.names()}
+        self._places = {name: name for name in catalogue.names_here()}
         if default in self._places:
             self.default = default
         else:

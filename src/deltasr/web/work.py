@@ -316,11 +316,11 @@ def _written(
 
 
 def _require_size(picture: Picture, facts: Facts, options: Options, limit: int) -> None:
-    """Refuse results that are too large, or of which the map is not known, before they are made.
+    """Refuse results that are too large before they are made.
 
     Raises:
         WebError: the result has more pixels than allowed.
-        SettingError: the size is not possible with the model, or with the map.
+        SettingError: the size is not possible with the model.
     """
     request, size = options.request, (picture.height, picture.width)
     passes = sizes_of_passes(facts, size, scale=request.scale, size=request.size_of(*size))
@@ -330,10 +330,6 @@ def _require_size(picture: Picture, facts: Facts, options: Options, limit: int) 
             413,
             f"A result of {width} x {height} pixels is over this server's limit of {limit:,}; choose a smaller size.",
         )
-    if request.map == "determined":
-        from deltasr.inference import maps
-
-        maps.require_splittable(size, passes[-1], scale=facts.scale)
 
 
 def _fidelity(facts: Facts, options: Options) -> float | None:
