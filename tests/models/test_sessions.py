@@ -104,6 +104,14 @@ def test_outputs_are_made_by_name_and_the_first_by_itself(runtime, kind):
         session.run_for(ARRAYS, ["other"])
 
 
+def test_openvino_computes_no_output_that_nobody_asked_for():
+    """An output of the features takes time, even where nobody reads it."""
+    pytest.importorskip("openvino")
+    session = OpenvinoSession(catalogue.exported_network("deltadiff-x4", "openvino").files[0], source="it", threads=1)
+    session.run(ARRAYS)
+    assert [len(compiled.outputs) for compiled in session._compiled.values()] == [1]
+
+
 def test_files_that_are_none_are_told():
     session = OnnxRuntimeSession(b"none", source="mine", threads=1)
     with pytest.raises(CheckpointError, match="ONNX Runtime cannot load mine"):
