@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -65,6 +66,37 @@ def test_two_processes_share_a_batch(recipe: AnyRecipe, learn: Any, pictures: Pa
     assert [line["images"] for line in lines] == [line["images"] for line in lines_alone] == [4, 8, 8]
     for line, line_alone in zip(lines[:2], lines_alone[:2], strict=True):
         assert line["terms"] == pytest.approx(line_alone["terms"], rel=1e-3, abs=1e-6)
+
+
+THREADS_LEFT = """
+import os, torch
+from deltasr.training.processes import accelerator_on
+accelerator = accelerator_on("cpu")
+network = accelerator.prepare(torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(1, 1)))
+threads = lambda: {open(f"/proc/self/task/{thread}/comm").read().strip() for thread in os.listdir("/proc/self/task")}
+assert any("gloo" in name for name in threads()), threads()
+del network, accelerator
+torch.distributed.destroy_process_group()
+print(*(name for name in threads() if "gloo" in name))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the names of threads from /proc")
+def test_no_thread_of_the_process_group_outlives_it():
+    """Such a thread can abort the interpreter at its end."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    one = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    done = subprocess.run(
+        [sys.executable, "-c", THREADS_LEFT],
+        env={**os.environ, **one, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == ""
 
 
 def test_a_batch_that_cannot_be_shared_is_told(learn: Any, recipe: Recipe, monkeypatch: pytest.MonkeyPatch):

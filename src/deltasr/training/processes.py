@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from datetime import timedelta
 from typing import Any
 
@@ -24,6 +25,10 @@ def accelerator_on(device: str) -> Any:
     """
     from accelerate import Accelerator, DataLoaderConfiguration, InitProcessGroupKwargs
 
+    if torch.distributed.is_available():
+        # Its functions have the process group of the time of the import as a default, which keeps that group and its
+        # threads beyond `destroy_process_group`; a thread that still runs when the interpreter ends can abort it.
+        importlib.import_module("torch.distributed.nn.functional")
     try:
         return Accelerator(
             kwargs_handlers=[InitProcessGroupKwargs(timeout=_LONGEST_WAIT)],
