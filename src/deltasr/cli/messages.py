@@ -162,7 +162,7 @@ def measurement_bar(total: int) -> Iterator[Callable[[Measurement], None]]:
         What is called with each measurement.
     """
     if not sys.stderr.isatty():
-        yield lambda job, share: None, lambda outcome: None
+        yield lambda measurement: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
