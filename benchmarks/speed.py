@@ -8,7 +8,7 @@ networks alone, from an array to an array: no tiles, no projection, no files. ON
 without torch. `--beside` is for machines that have other work: it counts seconds of processor time, of all threads.
 `--int8` is a file of `deltasr export --int8`, `--others` a folder of other people's ONNX files. `--published` adds the
 networks of ResShift and DeltaDiff as published, with random weights, which take minutes. `--commands` measures whole
-processes: `deltasr upscale` of one picture of 256x256 by each engine, by the clock. `--set` is a benchmark set, as
+processes: `deltasr upscale` of one picture of 256x256 by each engine that is installed. `--set` is a benchmark set, as
 `deltasr evaluate` takes it; its mean PSNR-Y is drawn over seconds and over GFLOP. Quote ratios, not seconds.
 """
 
@@ -248,13 +248,20 @@ def draw(points: dict[str, tuple[float, float | None, float]], path: Path, what:
     pyplot.close(figure)
 
 
+def processor_seconds() -> float:
+    """Seconds of processor time of all child processes that have ended."""
+    ended = os.times()
+    return ended.children_user + ended.children_system
+
+
 def measure_commands(rounds: int) -> None:
     """Print the table of whole processes, each row in turn."""
     from deltasr.engines import choice
     from deltasr.imaging import Picture, write_picture
 
-    engines = ["torch", *filter(choice.installed, choice.RUNTIMES)]
+    engines = list(filter(choice.installed, ("torch", *choice.RUNTIMES)))
     seconds: dict[str, list[float]] = {engine: [] for engine in engines}
+    processor: dict[str, list[float]] = {engine: [] for engine in engines}
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "picture.png"
         pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
@@ -262,16 +269,22 @@ def measure_commands(rounds: int) -> None:
         for number in range(rounds + 1):
             for engine, taken in seconds.items():
                 command = [sys.executable, "-m", "deltasr", "upscale", source, "-o", source.with_name("result.png")]
-                started = time.perf_counter()
+                started, used = time.perf_counter(), processor_seconds()
                 subprocess.run([*command, "--overwrite", "--engine", engine], check=True, stdout=subprocess.DEVNULL)
                 if number:  # the first tries the engine
                     taken.append(time.perf_counter() - started)
+                    processor[engine].append(processor_seconds() - used)
     print(f"\ndeltasr upscale of one picture of 256x256, whole process, {os.cpu_count()} processors\n")
-    print("| engine | s, median | from | to | of torch's |")
-    print("|---|---|---|---|---|")
+    print(f"| engine | s, median | from | to | of {engines[0]}'s | processor time, s | of {engines[0]}'s |")
+    print("|---|---|---|---|---|---|---|")
     for engine, taken in seconds.items():
-        ratio = median(one / other for one, other in zip(taken, seconds["torch"], strict=True))
-        print(f"| {engine} | {median(taken):.2f} | {min(taken):.2f} | {max(taken):.2f} | {ratio:.2f} |", flush=True)
+        both = []
+        for times in (seconds, processor):
+            ratio = median(one / other for one, other in zip(times[engine], times[engines[0]], strict=True))
+            both += [f"{median(times[engine]):.2f}", f"{ratio:.2f}"]
+        clock, share, used_time, used_share = both
+        spread = f"{min(taken):.2f} | {max(taken):.2f}"
+        print(f"| {engine} | {clock} | {spread} | {share} | {used_time} | {used_share} |", flush=True)
 
 
 def measure(
