@@ -30,7 +30,7 @@ def failing(error: Exception):
     def fail(*arguments):
         raise error
 
-    return SimpleNamespace(run=fail)
+    return SimpleNamespace(run=fail, get_outputs=lambda: [SimpleNamespace(name="sr")])
 
 
 @pytest.mark.parametrize(
