@@ -439,3 +439,17 @@ def test_small_models_takes_checkpoints_in_place_of_trainings(settings: Settings
         small_models.EXPERIMENT.run(replace(settings, checkpoints={"resshift-small": path}))
     with pytest.raises(SettingError, match="--data"):
         small_models.EXPERIMENT.run(replace(settings, data=None))
+
+
+def test_lines_over_the_ends_of_the_sequence_go_from_left_to_right(monkeypatch: pytest.MonkeyPatch):
+    drawn = []
+    monkeypatch.setattr(deltadiff_table_2, "draw_panels", lambda panels, title: drawn.extend(panels) or b"")
+    ends = [(0.01, 0.99), (0.2, 0.99), (0.01, 0.8), (0.001, 0.99)]
+    rows = {pair: [Row(cells={"set": "Tiny", "PSNR-Y": 20 + pair[0]})] for pair in ends}
+    deltadiff_table_2._plot("PSNR-Y", rows)
+    (panel,) = drawn
+    assert [(line.label, list(line.x)) for line in panel.series] == [
+        ("eta_T = 0.8", [0.01]),
+        ("eta_T = 0.99", [0.001, 0.01, 0.2]),
+    ]
+    assert all([y - 20 for y in line.y] == pytest.approx(list(line.x)) for line in panel.series)

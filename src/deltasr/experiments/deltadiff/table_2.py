@@ -59,7 +59,7 @@ def _ends(row: Row) -> tuple[float, float]:
 
 def _plot(title: str, rows: Mapping[tuple[float, float], list[Row]]) -> bytes:
     sets = [str(row.cells[SET]) for row in next(iter(rows.values()))]
-    lasts = list(dict.fromkeys(last for _, last in rows))
+    lasts = sorted({last for _, last in rows})
     panels = [
         Panel(
             title=name,
@@ -68,8 +68,8 @@ def _plot(title: str, rows: Mapping[tuple[float, float], list[Row]]) -> bytes:
             series=[
                 Series(
                     label=f"eta_T = {last:g}",
-                    x=[ends[0] for ends in rows if ends[1] == last],
-                    y=[float(rows[ends][index].cells[title] or 0) for ends in rows if ends[1] == last],
+                    x=[ends[0] for ends in sorted(rows) if ends[1] == last],
+                    y=[float(rows[ends][index].cells[title] or 0) for ends in sorted(rows) if ends[1] == last],
                 )
                 for last in lasts
             ],
