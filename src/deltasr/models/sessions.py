@@ -80,13 +80,10 @@ class OnnxRuntimeSession:
             raise CheckpointError(f"ONNX Runtime cannot load {self._source} ({reason(error)}).") from error
 
     def run(self, arrays: Arrays) -> NDArray[np.float32]:
-        return self._run_for(arrays, None)[0]
+        return self.run_for(arrays)[0]
 
-    def run_for(self, arrays: Arrays, outputs: Sequence[str]) -> list[NDArray[np.float32]]:
-        return self._run_for(arrays, outputs)
-
-    def _run_for(self, arrays: Arrays, outputs: Sequence[str] | None) -> list[NDArray[np.float32]]:
-        """The outputs of these names, or for None the first one."""
+    def run_for(self, arrays: Arrays, outputs: Sequence[str] | None = None) -> list[NDArray[np.float32]]:
+        """The outputs of these names, or the first one alone; raises as `run` does."""
         dials = {name: values for name, values in arrays.items() if values.ndim == 1}
         pictures = {name: values for name, values in arrays.items() if name not in dials}
         if not dials or max(prod(values.shape[-2:]) for values in pictures.values()) < _LARGE:
@@ -102,7 +99,7 @@ class OnnxRuntimeSession:
             own = {name: values[part] for name, values in pictures.items()}
             results.append(self._run(opened[place], own, outputs))
         self._with_constants = opened  # only those, since each one keeps the memory that it ran in
-        return [np.concatenate(parts) for parts in zip(*results, strict=True)]
+        return [np.concatenate(output) for output in zip(*results, strict=True)]
 
     def _open_at(self, dials: dict[str, float]) -> Any:
         try:
