@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-_NUMBER, _EIGHT_BYTES, _BYTES, _FOUR_BYTES = 0, 1, 2, 5
+_NUMBER, _BYTES = 0, 2
+_FIXED = {1: 8, 5: 4}
+"""Bytes of a value of fixed length, by its kind."""
+
 _LONGEST_NUMBER = 10
 """Bytes of a number of 64 bits, 7 bits in each."""
 
@@ -36,16 +39,16 @@ def fields(message: memoryview) -> Iterator[Field]:
         value = None
         if kind == _NUMBER:
             _, place = _number(message, place)
-        elif kind in (_BYTES, _EIGHT_BYTES, _FOUR_BYTES):
-            length = {_EIGHT_BYTES: 8, _FOUR_BYTES: 4}.get(kind, 0)
-            if kind == _BYTES:
-                length, place = _number(message, place)
-                value = message[place : place + length]
+        elif kind == _BYTES:
+            length, place = _number(message, place)
+            value = message[place : place + length]
             place += length
-            if place > len(message):
-                raise ValueError("a field that is longer than the file")
+        elif kind in _FIXED:
+            place += _FIXED[kind]
         else:
             raise ValueError("a field of an unknown kind")
+        if place > len(message):
+            raise ValueError("a field that is longer than the file")
         yield Field(tag >> 3, message[start:place], value)
 
 
