@@ -226,7 +226,7 @@ def _noise(plane: Floats, distance: int) -> Floats:
 def _percentiles(noise: Floats, percentages: Sequence[int]) -> list[float]:
     """Logarithms of percentiles, which are those of `np.percentile`; see `jpeg_traces.median`."""
     ordered = np.sort(noise)
-    places = np.array(percentages) / np.float32(100) * (len(ordered) - 1)
+    places = np.array(percentages) / 100 * (len(ordered) - 1)
     below = places.astype(np.intp)
     lower, upper = ordered[below], ordered[np.minimum(below + 1, len(ordered) - 1)]
     share, step = places - below, upper - lower

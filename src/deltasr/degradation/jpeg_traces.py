@@ -106,7 +106,10 @@ def find_traces(windows: Sequence[Floats], lumas: Sequence[Floats]) -> Traces:
 
 
 def median(values: NDArray) -> np.floating:
-    """`np.median` of all values, to the last bit; that loads `numpy.ma`, which takes longer than an estimate."""
+    """The median of all values of an array of any shape, at least one.
+
+    It is `np.median`'s to the last bit. That one loads `numpy.ma`, which takes longer than an estimate.
+    """
     ordered = np.sort(values, axis=None)
     return ordered[(ordered.size - 1) // 2 : ordered.size // 2 + 1].mean()
 
