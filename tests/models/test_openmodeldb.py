@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from deltasr.errors import ModelError
+from deltasr.errors import CheckpointError, ModelError
 from deltasr.models import catalogue
 
 
@@ -19,4 +21,15 @@ def test_names_of_another_form_are_refused(name: str):
 def test_without_the_package_it_is_named(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "openmodeldb", None)
     with pytest.raises(ModelError, match=r"needs the openmodeldb package: pip install -e '\.\[openmodeldb\]'\.$"):
+        catalogue.load("openmodeldb://4x-Name")
+
+
+def test_without_a_home_folder_to_cache_in_that_is_said(monkeypatch: pytest.MonkeyPatch):
+    def home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setitem(sys.modules, "openmodeldb", SimpleNamespace(OpenModelDB=dict))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", home)
+    with pytest.raises(CheckpointError, match=r"^OpenModelDB's index cannot be fetched \(Could not determine home"):
         catalogue.load("openmodeldb://4x-Name")

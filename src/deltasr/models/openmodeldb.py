@@ -53,8 +53,8 @@ def fetch(name: str) -> Path:
         from openmodeldb import OpenModelDB
     except ImportError as error:
         raise ModelError(f"{shown(name)} needs the openmodeldb package: pip install -e '.[openmodeldb]'.") from error
-    folder = user_cache.folder() / "openmodeldb"
     try:
+        folder = user_cache.folder() / "openmodeldb"
         database = OpenModelDB(cache_dir=str(folder))
         model = next((model for model in database if model.id == wanted), None)
     except Exception as error:  # the network, the disk and what the server says fail each in their own way
