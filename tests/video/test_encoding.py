@@ -16,7 +16,7 @@ from deltasr.video.frames import Look, frame_of
 pytest.importorskip("av", reason="needs the extra 'video'")
 
 HEIGHT, WIDTH = 64, 272
-"""17 blocks of 16 pixels in a row: x264's code for AVX-512 is wrong where 16 blocks do not divide the width."""
+"""17 blocks of 16 pixels in a row: x264's code for AVX-512 is wrong unless that number is a multiple of 16."""
 
 
 def settings_of(codec: str) -> EncoderSettings:

@@ -57,7 +57,7 @@ class EncoderSettings:
         """For the encoder, by FFmpeg's names."""
         options = {"crf": f"{self.crf:g}", **dict(CODECS[self.codec].options)}
         if self.codec == "h264" and has_avx512():
-            # x264's code for AVX-512 gives other bytes from run to run, where 16 blocks do not divide the width.
+            # By AVX-512 x264 gives other bytes from run to run, unless the blocks in a row are a multiple of 16.
             options["x264-params"] = "asm=avx2"
         return options
 
