@@ -18,14 +18,13 @@ and then python scripts/export_bundled.py NAME the ONNX files of both.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from deltasr.errors import CheckpointError, DeltasrError, reason
-from deltasr.files import write_whole
+from deltasr.files import sha256_of, write_whole
 from deltasr.inference.conditions import require_fidelity
 from deltasr.models import checkpoint
 from deltasr.models.catalogue import bundled_file
@@ -65,7 +64,7 @@ def main(run: Path, name: str, *, earlier: list[Path], half: bool, fidelity: flo
         facts = f"images {header.training['images']:,}, seconds {header.training['seconds']:,}"
         print(f"{folder.name}: {facts}, log in {kept.relative_to(LOGS.parent)}")
     print(f"in all: images {totals['images']:,}, seconds {totals['seconds']:,.1f}")
-    print(f"SHA-256 {hashlib.sha256(target.read_bytes()).hexdigest()}")
+    print(f"SHA-256 {sha256_of(target)}")
 
 
 def keep_logs(logs: Sequence[Log], name: str) -> list[Path]:

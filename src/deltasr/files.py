@@ -1,4 +1,4 @@
-"""Writing files atomically: a path has either its old content or all of the new."""
+"""Writing files atomically, so that a path has either its old content or all of the new; and digests of files."""
 
 from __future__ import annotations
 
@@ -20,6 +20,16 @@ from deltasr.errors import DeltasrError, OutputError, reason
 _NAME = re.compile(r"\.deltasr-([0-9a-f]{8})-([0-9]+)-[0-9a-f]{16}\.part")
 _CANNOT_SYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
 _cleared: set[Path] = set()
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal digits.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_whole(path: Path, content: bytes | str, *, what: str = "", error: type[DeltasrError] = OutputError) -> None:

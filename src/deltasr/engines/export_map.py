@@ -8,7 +8,6 @@ The graph takes `features` (N, width, h, w), which the file of the model gives, 
 from __future__ import annotations
 
 import copy
-import hashlib
 from pathlib import Path
 
 import msgspec
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 
 from deltasr.engines.export import LICENCE_OF_BUNDLED, content_of, require_exporter, traced, weights_digest
 from deltasr.errors import ModelError
+from deltasr.files import sha256_of
 from deltasr.models import error_map as error_maps
 from deltasr.models.base import Model
 from deltasr.models.error_map import ErrorMap
@@ -58,7 +58,7 @@ def export_map(model: Model, file: Path) -> bytes:
     graph, scale = _Graph(error_map).eval(), error_map.head.scale
     header = MapHeader(
         model_sha256=weights_digest(model),
-        map_sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
+        map_sha256=sha256_of(file),
         coverage=COVERAGE,
         steps_per_level=STEPS_PER_LEVEL,
     )

@@ -16,6 +16,7 @@ from deltasr.devices import find_device
 from deltasr.errors import SettingError, TrainingError
 from deltasr.experiments.costs import parameters_of
 from deltasr.experiments.experiment import Settings
+from deltasr.files import sha256_of
 from deltasr.models import catalogue, checkpoint
 from deltasr.models.base import Model
 from deltasr.training.data.cache import build_cache, find_pictures
@@ -143,7 +144,7 @@ def trained(
     assert settings.data is not None, "the catalogue checks what an experiment needs"
     start = "" if initial is None else initial.weights.parent.name
     for file in (*([] if first_stage is None else [first_stage]), *teachers):
-        start += hashlib.sha256(file.read_bytes()).hexdigest()
+        start += sha256_of(file)
     digest = hashlib.sha256(msgspec.json.encode(recipe) + start.encode()).hexdigest()[:8]
     folder = RunFolder(settings.output / "runs" / f"{label}-{digest}")
     if _is_over(folder, recipe):

@@ -6,7 +6,6 @@ factor and the sizes that it takes are not written in such a file, so they are f
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 from deltasr import processor
 from deltasr.arrays import Array, like, to_numpy
 from deltasr.errors import CheckpointError, ModelError
+from deltasr.files import sha256_of
 from deltasr.models import exported
 from deltasr.models.interface import ModelInterface, SizeRequirements
 from deltasr.models.sessions import OnnxRuntimeSession
@@ -70,8 +70,7 @@ class OnnxModel(ModelInterface):
         self.description = f"{path.name} x{self.scale}, by ONNX Runtime"
 
     def weights_sha256(self) -> str:
-        with self._path.open("rb") as content:
-            return hashlib.file_digest(content, "sha256").hexdigest()
+        return sha256_of(self._path)
 
     def _open(self) -> OnnxRuntimeSession:
         """A session with the present number of threads."""

@@ -7,7 +7,6 @@ names. Each file is kept in the user's cache folder and compared with the index'
 
 from __future__ import annotations
 
-import hashlib
 import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +15,7 @@ from typing import Any
 from deltasr import user_cache
 from deltasr.arguments import shown
 from deltasr.errors import CheckpointError, ModelError, reason
+from deltasr.files import sha256_of
 
 PREFIX = "openmodeldb://"
 PAGES = "https://openmodeldb.info/models/"
@@ -63,13 +63,13 @@ def fetch(name: str) -> Path:
         raise CheckpointError(f"OpenModelDB has no model {wanted}; names are the last parts of addresses at {PAGES}.")
     kind, digest = _choice(wanted, model.resources)
     target = folder / f"{wanted}.{kind}"
-    if target.is_file() and _digest(target) == digest:
+    if target.is_file() and sha256_of(target) == digest:
         return target
     try:
         # A folder for each download: what lies under a file's name already, the package takes without comparing.
         with TemporaryDirectory(dir=folder) as scratch:
             file = Path(database.download(model, dest=scratch, format=kind, quiet=True))
-            if _digest(file) != digest:
+            if sha256_of(file) != digest:
                 raise CheckpointError("its SHA-256 is not that of the index")
             file.replace(target)
     except Exception as error:  # as above
@@ -87,8 +87,3 @@ def _choice(model: str, resources: list[dict[str, Any]]) -> tuple[str, str]:
         f"OpenModelDB lists no file of {model} in {' or '.join(_FORMATS)} with its SHA-256; "
         f"see {PAGES}{model}, and give a file that you downloaded."
     )
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -7,7 +7,6 @@ one checkpoint.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from torch import Tensor
 
 from deltasr.diffusion.schedule import PRESETS, Schedule
 from deltasr.errors import CheckpointError, SettingError
+from deltasr.files import sha256_of
 from deltasr.models import checkpoint
 from deltasr.models.dasr import Dasr
 from deltasr.models.pytorch_file import read_state_dict
@@ -239,7 +239,7 @@ def import_published(
         state={key: value.to(torch.float16 if half else torch.float32) for key, value in weights.items()},
         training={
             "published": name,
-            "files": {kind: {"name": file.name, "sha256": _sha256(file)} for kind, (file, _) in found.items()},
+            "files": {kind: {"name": file.name, "sha256": sha256_of(file)} for kind, (file, _) in found.items()},
         },
     )
 
@@ -305,8 +305,3 @@ def _check(file: Path, expected: Mapping[str, Tensor], state: Mapping[str, Tenso
     for name, tensor in state.items():
         if not tensor.isfinite().all():
             raise CheckpointError(f"{file} is damaged: '{name}' has values that are not finite; download it again.")
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from deltasr.errors import DeltasrError, SettingError, TrainingError
+from deltasr.files import sha256_of
 from deltasr.inference.upscaler import Upscaler
 from deltasr.models import catalogue
 from deltasr.training.data.cache import CachedPicture, save_array, shape_of
@@ -78,8 +79,7 @@ def _content(name: str) -> str:
         file = catalogue.bundled_file(name, ".safetensors")
     if not file.is_file():
         return name
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return sha256_of(file)
 
 
 def teach(
