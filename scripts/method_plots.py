@@ -47,11 +47,11 @@ _INCHES = 1.25
 _QUALITY = 90
 
 
-def _example(side: int = _SIDE) -> Tensor:
+def _example() -> Tensor:
     """The middle of the example, in [0, 1]."""
     pixels = read_rgb8(_EXAMPLE)
-    top, left = ((whole - side) // 2 for whole in pixels.shape[:2])
-    return torch.from_numpy(pixels[top : top + side, left : left + side].copy()).permute(2, 0, 1)[None].float() / 255
+    top, left = ((whole - _SIDE) // 2 for whole in pixels.shape[:2])
+    return torch.from_numpy(pixels[top : top + _SIDE, left : left + _SIDE].copy()).permute(2, 0, 1)[None].float() / 255
 
 
 def _upsampled(lr: Tensor, scale: int) -> Tensor:
