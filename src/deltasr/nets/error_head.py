@@ -46,7 +46,10 @@ class ErrorHead(nn.Module):
         return F.pixel_shuffle(F.softplus(self._logits(features, result, dial_values)).clamp(max=_LARGEST), self.scale)
 
     def levels(self, features: Tensor, result: Tensor, dial_values: Tensor) -> Tensor:
-        """v itself: expm1(forward(...)), without the logarithm in between, since expm1(softplus(x)) is exp(x)."""
+        """v itself, (N, 1, scale h, scale w), from 0 to 256; arguments as for a call.
+
+        It is expm1 of what a call gives, without the logarithm in between, since expm1(softplus(x)) is exp(x).
+        """
         values = self._logits(features, result, dial_values).exp().clamp(max=math.expm1(_LARGEST))
         return F.pixel_shuffle(values, self.scale)
 
