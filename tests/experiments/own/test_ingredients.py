@@ -135,22 +135,25 @@ def test_a_cost_is_a_median_of_ratios_of_seconds_an_image(settings: Settings, mo
     assert relative_cost(recipe, larger, settings) == pytest.approx((6 / 2) / (4 / 4))
 
 
-def test_an_interrupted_clock_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(("preparation", "told"), [("caching", (1, 1)), ("teaching", (1.0,)), ("drawing", (1.0,))])
+def test_an_interrupted_clock_goes_on_and_leaves_preparations_out(
+    preparation: str, told: tuple[float, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     moment = [0.0]
     monkeypatch.setattr(cost_measuring.time, "process_time", lambda: moment[0])
     file = tmp_path / "runs" / "seconds.json"
 
-    def part(*, reading: float, steps: float) -> float:
+    def part(*, before: float, steps: float) -> float:
         clock = ProcessorClock(file)
-        moment[0] += reading
-        clock.caching(1, 1)
+        moment[0] += before
+        getattr(clock, preparation)(*told)
         moment[0] += steps
         clock.progress(16, 16, 1.0, 0.1)
         moment[0] += 100
         return clock.seconds
 
-    assert part(reading=5, steps=2) == 2
-    assert part(reading=5, steps=3) == 5
+    assert part(before=5, steps=2) == 2
+    assert part(before=5, steps=3) == 5
 
 
 def test_a_row_in_bf16_says_where_it_was_float32(settings: Settings, monkeypatch: pytest.MonkeyPatch):
