@@ -45,6 +45,16 @@ def test_a_new_block_is_near_the_identity(name: str):
     assert 0 < float((y - x).square().mean().sqrt()) < 0.15 * float(x.square().mean().sqrt())
 
 
+@pytest.mark.parametrize(("name", "learns"), [("residual", False), ("leaky", True)])
+def test_only_a_leaky_block_learns_where_it_is_silent(name: str, learns: bool):
+    block = trained(name)
+    assert isinstance(block, ResidualBlock)
+    with torch.no_grad():
+        block.conv1.bias.fill_(-100.0)  # type: ignore[union-attr]
+    block(features()).square().sum().backward()
+    assert bool(block.conv1.weight.grad.any()) is learns  # type: ignore[union-attr]
+
+
 @every_block
 def test_without_modulation_it_is_the_block_at_zero_modulation(name: str):
     block, x = trained(name), features()

@@ -43,7 +43,7 @@ def test_two_processes_share_a_batch(recipe: AnyRecipe, learn: Any, pictures: Pa
     command = ["train", str(pictures), "-o", str(shared), "--cache", str(decoded), "--config", str(config)]
     command += ["--recipe", BASES[type(recipe)]]
     done = subprocess.run(
-        [*launch, *command, "--device", "cpu"],
+        [*launch, *command, "--device", "cpu" if torch.accelerator.is_available() else "auto"],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,

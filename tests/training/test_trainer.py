@@ -53,6 +53,22 @@ def test_a_run_leaves_recipe_pictures_state_metrics_and_weights(learn: Any, reci
     assert recorder.notes[-1] == f"weights: {run.folder / 'model.safetensors'}"
 
 
+def test_a_network_whose_channels_are_silent_is_named(learn: Any, recipe: Recipe, recorder: Any, tmp_path: Path):
+    model = DeltaDiff()
+    with torch.no_grad():
+        for block in (*model.net.encoder, *model.net.body):
+            block.conv1.bias.fill_(-100.0)
+    checkpoint.save(model, tmp_path / "idle.safetensors")
+    run = learn(recipe, "idle", initial=tmp_path / "idle.safetensors", display=recorder)
+    (note,) = [note for note in recorder.notes if "silent" in note]
+    assert note.startswith("note: 100% of the channels inside the residual blocks are silent")
+    assert [line["silent_channels"] for line in _entries(run.folder, "validation")] == [1.0]
+
+    again = learn(recipe, "awake", display=(awake := type(recorder)()))
+    assert not [note for note in awake.notes if "silent" in note]
+    assert [line["silent_channels"] < 0.5 for line in _entries(again.folder, "validation")] == [True]
+
+
 def test_the_keys_of_a_state_never_change(learn: Any, recipe: Recipe):
     """Saved runs are resumed by later versions."""
     state = learn(replace(recipe, optimizer="muon")).state

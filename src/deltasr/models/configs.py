@@ -115,7 +115,7 @@ class DeltaDiffConfig(ShiftingConfig, frozen=True, kw_only=True, forbid_unknown_
     default_fidelity: Share = 1.0
     restoring: bool = False
     consistent: bool = True
-    block: Literal["residual", "naf", "large-kernel", "reparameterised"] = "residual"
+    block: Literal["residual", "leaky", "naf", "large-kernel", "reparameterised"] = "residual"
     shared: bool = True
     features: Literal["once", "every-step"] = "once"
 

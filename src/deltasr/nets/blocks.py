@@ -51,11 +51,25 @@ class ResidualBlock(nn.Module):
         nn.init.zeros_(self.conv2.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor, modulation: Tensor | None = None) -> Tensor:
-        return x + self.conv2(torch.relu(modulated(self.conv1(x), modulation)))
+        return x + self.conv2(self._activated(modulated(self.conv1(x), modulation)))
+
+    def _activated(self, x: Tensor) -> Tensor:
+        return torch.relu(x)
 
     def absorb(self, modulation: Tensor) -> None:
         """Change the weights so that without a modulation the output is that with this one, (1, 2 width, 1, 1)."""
         _scaled_and_shifted(self.conv1, modulation)
+
+
+class LeakyBlock(ResidualBlock):
+    """A `ResidualBlock` with a leaky ReLU (Maas et al., ICML 2013), in which channels that fall silent still learn.
+
+    Where steps are large, training pushes channels below zero: the mean of the features is larger than their variation,
+    so a kernel that answers to it negatively is the shortest way to a block that adds no noise.
+    """
+
+    def _activated(self, x: Tensor) -> Tensor:
+        return nn.functional.leaky_relu(x, negative_slope=0.1)
 
 
 class ChannelNorm(nn.Module):
@@ -209,10 +223,11 @@ class ReparameterisedBlock(nn.Module):
         self.conv1.absorb(modulation)
 
 
-Block = ResidualBlock | NafBlock | LargeKernelBlock | ReparameterisedBlock
+Block = ResidualBlock | LeakyBlock | NafBlock | LargeKernelBlock | ReparameterisedBlock
 
 BLOCKS: dict[str, type[Block]] = {
     "residual": ResidualBlock,
+    "leaky": LeakyBlock,
     "naf": NafBlock,
     "large-kernel": LargeKernelBlock,
     "reparameterised": ReparameterisedBlock,

@@ -207,7 +207,11 @@ class Metrics:
             TrainingError: the metrics cannot be written.
         """
         entry = {"bicubic_psnr_y": result.bicubic, "psnr_y_per_step": list(result.steps)}
-        measured = {"psnr_y_at_fidelity_0": result.natural, "psnr_y_degraded": result.degraded}
+        measured = {
+            "psnr_y_at_fidelity_0": result.natural,
+            "psnr_y_degraded": result.degraded,
+            "silent_channels": result.silent_channels,
+        }
         others = {name: value for name, value in measured.items() if value is not None}
         self._folder.log({"kind": "validation", "images": images, "seconds": round(seconds, 2), **entry, **others})
         scalars = {f"validation/psnr_y_step_{n}": value for n, value in enumerate(result.steps, start=1)}

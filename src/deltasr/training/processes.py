@@ -18,7 +18,7 @@ def accelerator_on(device: str) -> Any:
     """Accelerate's `Accelerator`.
 
     Args:
-        device: `auto`, or `cpu` even where there is an accelerator.
+        device: `auto`, an accelerator where there is one, or `cpu`.
 
     Raises:
         SettingError: this process has already set up Accelerate in another way.
@@ -32,7 +32,8 @@ def accelerator_on(device: str) -> Any:
     try:
         return Accelerator(
             kwargs_handlers=[InitProcessGroupKwargs(timeout=_LONGEST_WAIT)],
-            cpu=device == "cpu",
+            # with several processes and no accelerator Accelerate would let each of them run alone
+            cpu=device == "cpu" or not torch.accelerator.is_available(),
             mixed_precision="no",  # autocast is set where it is wanted
             dataloader_config=DataLoaderConfiguration(split_batches=True, non_blocking=True),
         )

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 _STEPS_BETWEEN_LOGS = 20
 
+_TOO_SILENT = 0.5
+"""Share of silent channels from which on a validation says so."""
+
 
 class Run:
     """A run in progress: a learner, its pictures, and the folder that both are recorded in.
@@ -264,6 +267,11 @@ class Run:
         self.best.consider(result.steps[-1], self.images, self.learner.average)
         metrics.validation(self.images, self.seconds, result)
         self.display.validation(self.images, result)
+        if (result.silent_channels or 0) > _TOO_SILENT:
+            self.display.note(
+                f"note: {result.silent_channels:.0%} of the channels inside the residual blocks are silent and add "
+                "nothing; a new run with a lower learning_rate makes better use of the network"
+            )
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from deltasr.evaluation.metrics import psnr_y, to_8_bit_levels
 from deltasr.inference.padding import pad
 from deltasr.models.base import Model
 from deltasr.nets.first_stage import BicubicCode, decode
+from deltasr.nets.silent_channels import watched_channels
 from deltasr.training.data.cache import CachedPicture
 
 _LARGEST_SIDE = 96
@@ -29,12 +30,15 @@ class Validation:
         natural: of the result of a model with a dial at fidelity 0; None for other models.
         degraded: of the result of a model that restores, on degraded LR pictures whose strengths (`degradation.web`)
             are evenly spaced from 0 to 1 and are its `restoration`; None for other models.
+        silent_channels: the share of channels inside residual blocks that are silent (`nets.silent_channels`), 0 to 1;
+            None for networks of other blocks.
     """
 
     bicubic: float
     steps: tuple[float, ...]
     natural: float | None = None
     degraded: float | None = None
+    silent_channels: float | None = None
 
 
 def split(
@@ -97,17 +101,24 @@ def validate(
     """
     bicubic = BicubicCode(scale=scale)
     rows = []
-    for place, picture in enumerate(pictures):
-        lr, hr = _centre(picture, scale, "bicubic" if model.restoring else degradation, place)
-        padded = _results(model, lr.to(device), hr.to(device))
-        if model.restoring:
-            strength = (place + 0.5) / len(pictures)
-            worse, _ = _centre(picture, scale, degradation, place, strength)
-            padded.append(model(pad(worse.to(device), model.size_requirements), restoration=strength))
-        results = [result[..., : hr.shape[-2], : hr.shape[-1]] for result in padded]
-        levels = [to_8_bit_levels(result.float().cpu()) for result in (decode(bicubic(lr), scale), *results)]
-        rows.append([min(_LARGEST_PSNR, float(psnr_y(level, hr, border=scale))) for level in levels])
+    with watched_channels(model) as channels:
+        for place, picture in enumerate(pictures):
+            lr, hr = _centre(picture, scale, "bicubic" if model.restoring else degradation, place)
+            padded = _results(model, lr.to(device), hr.to(device))
+            if model.restoring:
+                strength = (place + 0.5) / len(pictures)
+                worse, _ = _centre(picture, scale, degradation, place, strength)
+                padded.append(model(pad(worse.to(device), model.size_requirements), restoration=strength))
+            results = [result[..., : hr.shape[-2], : hr.shape[-1]] for result in padded]
+            levels = [to_8_bit_levels(result.float().cpu()) for result in (decode(bicubic(lr), scale), *results)]
+            rows.append([min(_LARGEST_PSNR, float(psnr_y(level, hr, border=scale))) for level in levels])
     means = torch.tensor(rows, dtype=torch.float64).mean(dim=0).tolist()
     degraded = means.pop() if model.restoring else None
     natural = means.pop() if model.dial else None
-    return Validation(bicubic=means[0], steps=tuple(means[1:]), natural=natural, degraded=degraded)
+    return Validation(
+        bicubic=means[0],
+        steps=tuple(means[1:]),
+        natural=natural,
+        degraded=degraded,
+        silent_channels=channels.share_of_silent(),
+    )

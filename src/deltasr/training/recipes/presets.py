@@ -25,15 +25,15 @@ _RRDB = RrdbRecipe(
 )  # fmt: skip
 
 _TINY = DeltaDiffRecipe(
-    size="tiny", images=224_000, optimizer="muon", learning_rate=2.5e-3, warmup=6_400, ema=0.999,
+    size="tiny", block="leaky", images=224_000, optimizer="muon", learning_rate=1e-3, warmup=6_400, ema=0.999,
 )  # fmt: skip
 _DIAL = replace(
     _TINY, dial=True, default_fidelity=0.25, lpips=0.05, grid=50.0, step_weights=(1.0, 1.0, 2.0, 6.0), images=84_000,
     learning_rate=1e-3, warmup=4_800, precision="bf16", channels_last=True,
 )  # fmt: skip
 _ON_A_GPU = DeltaDiffRecipe(
-    size="small", crop=48, batch=64, images=19_200_000, learning_rate=1e-3, warmup=64_000, precision="bf16",
-    channels_last=True, ema=0.999, workers=8, validate_every=640_000, save_every=320_000,
+    size="small", block="leaky", crop=48, batch=64, images=19_200_000, learning_rate=1e-3, warmup=64_000,
+    precision="bf16", channels_last=True, ema=0.999, workers=8, validate_every=640_000, save_every=320_000,
 )  # fmt: skip
 
 RECIPES: dict[str, AnyRecipe] = {
@@ -51,8 +51,8 @@ RECIPES: dict[str, AnyRecipe] = {
         _ON_A_GPU, dial=True, lpips=0.1, grid=50.0, learning_rate=5e-4, images=6_400_000,
     ),
     "deltadiff-base-x4": DeltaDiffRecipe(
-        size="base", crop=48, batch=64, images=32_000_000, learning_rate=5e-4, warmup=128_000, precision="bf16",
-        channels_last=True, ema=0.9995, workers=8, validate_every=640_000, save_every=320_000,
+        size="base", block="leaky", crop=48, batch=64, images=32_000_000, learning_rate=5e-4, warmup=128_000,
+        precision="bf16", channels_last=True, ema=0.9995, workers=8, validate_every=640_000, save_every=320_000,
     ),
     "resshift-paper": _PAPER,
     "resshift-journal": replace(
