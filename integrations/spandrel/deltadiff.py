@@ -35,6 +35,9 @@ STEPS, P, ETA_1, ETA_T = 4, 0.3, 0.01, 0.99
 BODY_BLOCKS = {48: 2, 64: 4, 128: 6}
 """Width of the network to the blocks that one step runs."""
 
+NEGATIVE_SLOPE = 0.1
+"""Of the leaky ReLUs of checkpoints that have any, which also have it among their weights."""
+
 _TIME_FREQUENCIES, _DIAL_FREQUENCIES, _HIDDEN = 8, 3, 64
 
 
@@ -60,19 +63,22 @@ def _bicubic_kernels(scale: int) -> Tensor:
 
 
 class _Block(nn.Module):
-    """Convolution, scale and shift, ReLU, convolution, with a skip."""
+    """Convolution, scale and shift, ReLU or leaky ReLU, convolution, with a skip."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, leaky: bool) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(width, width, 3, padding=1)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1)
+        self.leaky = leaky
+        if leaky:
+            self.register_buffer("negative_slope", torch.tensor(NEGATIVE_SLOPE))
 
     def forward(self, x: Tensor, modulation: Tensor | None) -> Tensor:
         hidden = self.conv1(x)
         if modulation is not None:
             scale, shift = modulation.chunk(2, dim=1)
             hidden = torch.addcmul(shift, hidden, 1 + scale)
-        return x + self.conv2(torch.relu(hidden))
+        return x + self.conv2(F.leaky_relu(hidden, NEGATIVE_SLOPE) if self.leaky else torch.relu(hidden))
 
 
 class _Modulation(nn.Module):
@@ -92,15 +98,15 @@ class _Modulation(nn.Module):
 class _Net(nn.Module):
     """An encoder that runs once per picture, and a body that runs once per step; both on the LR grid."""
 
-    def __init__(self, width: int, encoder_blocks: int, body_blocks: int, code: int, dials: int) -> None:
+    def __init__(self, width: int, encoder_blocks: int, body_blocks: int, code: int, dials: int, leaky: bool) -> None:
         super().__init__()
         asked = 2 * _DIAL_FREQUENCIES * dials
         self.head = nn.Conv2d(3, width, 3, padding=1)
-        self.encoder = nn.ModuleList(_Block(width) for _ in range(encoder_blocks))
+        self.encoder = nn.ModuleList(_Block(width, leaky) for _ in range(encoder_blocks))
         self.encoder_out = nn.Conv2d(width, width, 3, padding=1)
         self.time = _Modulation(2 * _TIME_FREQUENCIES + asked, width, body_blocks)
         self.state = nn.Conv2d(code, width, 1)
-        self.body = nn.ModuleList(_Block(width) for _ in range(body_blocks))
+        self.body = nn.ModuleList(_Block(width, leaky) for _ in range(body_blocks))
         self.tail = nn.Conv2d(width, code, 3, padding=1)
         self.fidelity = _Modulation(asked, width, encoder_blocks) if dials else None  # of all dials
 
@@ -125,10 +131,12 @@ class DeltaDiff(nn.Module):
     bicubic upsampling so far, `x_t - y_0`.
     """
 
-    def __init__(self, *, width: int, encoder_blocks: int, body_blocks: int, scale: int, dials: int) -> None:
+    def __init__(
+        self, *, width: int, encoder_blocks: int, body_blocks: int, scale: int, dials: int, leaky: bool
+    ) -> None:
         super().__init__()
         self.scale, self.dials = scale, dials
-        self.net = _Net(width, encoder_blocks, body_blocks, 3 * scale**2, dials)
+        self.net = _Net(width, encoder_blocks, body_blocks, 3 * scale**2, dials, leaky)
         self.register_buffer("kernels", _bicubic_kernels(scale), persistent=False)
 
     def forward(self, lr: Tensor) -> Tensor:
@@ -171,7 +179,14 @@ class DeltaDiffArch(Architecture[DeltaDiff]):
             raise UnsupportedModelError("Only DeltaDiff models whose steps share all weights are supported.")
         scale = math.isqrt(state_dict["net.tail.weight"].shape[0] // 3)
         dials = (state_dict["net.time.hidden.weight"].shape[1] - 2 * _TIME_FREQUENCIES) // (2 * _DIAL_FREQUENCIES)
-        model = DeltaDiff(width=width, encoder_blocks=encoder_blocks, body_blocks=body_blocks, scale=scale, dials=dials)
+        model = DeltaDiff(
+            width=width,
+            encoder_blocks=encoder_blocks,
+            body_blocks=body_blocks,
+            scale=scale,
+            dials=dials,
+            leaky="net.encoder.0.negative_slope" in state_dict,
+        )
         return ImageModelDescriptor(
             model,
             state_dict,

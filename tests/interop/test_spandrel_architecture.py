@@ -67,11 +67,14 @@ def test_a_bundled_file_gives_our_pixels(constants, name: str):
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize(("scale", "dial", "restoring"), [(4, False, False), (2, True, False), (3, True, True)])
+@pytest.mark.parametrize(
+    ("scale", "dial", "restoring", "block"),
+    [(4, False, False, "residual"), (2, True, False, "leaky"), (3, True, True, "leaky")],
+)
 def test_every_size_scale_and_number_of_dials(
-    constants, tmp_path: Path, size: str, scale: int, dial: bool, restoring: bool
+    constants, tmp_path: Path, size: str, scale: int, dial: bool, restoring: bool, block: str
 ):
-    ours = with_weights(DeltaDiff(size=size, scale=scale, dial=dial, restoring=restoring))
+    ours = with_weights(DeltaDiff(size=size, scale=scale, dial=dial, restoring=restoring, block=block))
     checkpoint.save(ours, tmp_path / "net.safetensors")
     theirs = spandrel.ModelLoader().load_from_file(tmp_path / "net.safetensors")
     for lr in (noise(1, 3, 1, 1), noise(2, 3, 7, 9)):

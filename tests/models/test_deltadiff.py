@@ -400,7 +400,7 @@ def test_a_dial_can_be_taken_away_at_its_faithful_end(block: str):
 def test_arguments_out_of_range_are_named():
     with pytest.raises(ModelError, match="no size 'huge'; choose one of tiny, small, base"):
         DeltaDiff(size="huge")
-    with pytest.raises(ModelError, match="no block 'brick'; choose one of residual, naf"):
+    with pytest.raises(ModelError, match="no block 'brick'; choose one of residual, leaky, naf"):
         DeltaDiff(block="brick")
     with pytest.raises(ModelError, match="no features 'never'; choose one of once, every-step"):
         DeltaDiff(features="never")

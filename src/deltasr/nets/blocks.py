@@ -16,6 +16,9 @@ from torch import Tensor, nn
 _NEW_BRANCH = 0.1
 """Factor of a block's branch at initialisation."""
 
+_NEGATIVE_SLOPE = 0.1
+"""Of a leaky ReLU."""
+
 
 def modulated(x: Tensor, modulation: Tensor | None) -> Tensor:
     """Features (N, width, h, w), scaled and shifted by a modulation (N or 1, 2 width, 1, 1) unless it is None."""
@@ -68,8 +71,15 @@ class LeakyBlock(ResidualBlock):
     so a kernel that answers to it negatively is the shortest way to a block that adds no noise.
     """
 
+    negative_slope: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width)
+        # part of the weights, so that programs that see nothing but these can tell the block from one with a ReLU
+        self.register_buffer("negative_slope", torch.tensor(_NEGATIVE_SLOPE))
+
     def _activated(self, x: Tensor) -> Tensor:
-        return nn.functional.leaky_relu(x, negative_slope=0.1)
+        return nn.functional.leaky_relu(x, _NEGATIVE_SLOPE)
 
 
 class ChannelNorm(nn.Module):

@@ -43,8 +43,8 @@ RECIPES: dict[str, AnyRecipe] = {
         early_steps=2, early=0.5,
     ),
     "deltadiff-photo-x4": replace(
-        _DIAL, block="residual", degradation="realesrgan", default_fidelity=1.0, lpips=0.1, step_weights=(), crop=32, batch=12,
-        images=48_000, warmup=2_400, workers=1, save_every=4_000,
+        _DIAL, block="residual", degradation="realesrgan", default_fidelity=1.0, lpips=0.1, step_weights=(), crop=32,
+        batch=12, images=48_000, warmup=2_400, workers=1, save_every=4_000,
     ),
     "deltadiff-small-x4": _ON_A_GPU,
     "deltadiff-small-dial-x4": replace(
