@@ -8,6 +8,7 @@ same bytes.
 
 from __future__ import annotations
 
+import argparse
 import io
 import math
 import sys
@@ -302,7 +303,9 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Draw the plots and pictures of docs/method.md.")
+    parser.add_argument("folder", type=Path, nargs="?", default=_ROOT / "docs" / "images")
     try:
-        main(Path(sys.argv[1]) if len(sys.argv) > 1 else _ROOT / "docs" / "images")
+        main(parser.parse_args().folder)
     except DeltasrError as error:
         sys.exit(f"method_plots: {error}")
