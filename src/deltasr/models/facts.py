@@ -58,7 +58,7 @@ def facts_of(path: str | os.PathLike[str]) -> Facts | None:
         name=header.name,
         description=header.description,
         scale=scale,
-        parameters=sum(map(prod, shapes.values())),
+        parameters=sum(prod(shape) for shape in shapes.values() if shape),  # single numbers are constants
         receptive_field=reach,
         dial=getattr(config, "dial", False),
         default_fidelity=getattr(config, "default_fidelity", 1.0),
