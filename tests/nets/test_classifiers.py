@@ -12,7 +12,7 @@ from torch import nn
 
 from deltasr.errors import SettingError
 from deltasr.nets.classifier_layers import LAYERS, ClassifierName, layer_index, layer_names
-from deltasr.nets.classifiers import STACKS, Fire, smallest_side
+from deltasr.nets.classifiers import STACKS, Fire, L2Pool2d, pool_by_l2, smallest_side
 
 NETWORKS: tuple[ClassifierName, ...] = get_args(ClassifierName)
 networks = pytest.mark.parametrize("network", NETWORKS)
@@ -114,3 +114,32 @@ def test_a_fire_block_s_expansion_is_its_result_before_the_activation():
     assert expanded.shape == (2, 12, 5, 5)
     assert (expanded < 0).any()
     assert torch.equal(block(x), expanded.relu())
+
+
+def test_pooling_by_l2_is_the_root_of_hann_s_mean_of_squares():
+    x = torch.randn(2, 3, 9, 12, generator=torch.Generator().manual_seed(0))
+    line = torch.tensor([0.25, 0.5, 0.25])
+    kernel = (line[:, None] * line).expand(3, 1, 3, 3)
+    expected = nn.functional.conv2d(x.square(), kernel, stride=2, padding=1, groups=3).sqrt()
+    torch.testing.assert_close(L2Pool2d()(x), expected, rtol=1e-5, atol=2e-4)
+    assert expected.shape == (2, 3, 5, 6)
+
+
+def test_the_slope_of_a_pooling_is_finite_where_all_is_0():
+    x = torch.zeros(1, 1, 8, 8, requires_grad=True)
+    L2Pool2d()(x).sum().backward()
+    assert x.grad is not None
+    assert x.grad.isfinite().all()
+
+
+@networks
+def test_every_pooling_of_a_network_is_replaced(network: ClassifierName):
+    layers = stack(network)
+    count = sum(isinstance(layer, nn.MaxPool2d) for layer in layers.modules())
+    pool_by_l2(layers)
+    assert not any(isinstance(layer, nn.MaxPool2d) for layer in layers.modules())
+    assert sum(isinstance(layer, L2Pool2d) for layer in layers.modules()) == count > 0
+    with torch.no_grad():
+        features = layers(torch.rand(1, 3, 64, 64))
+    assert features.isfinite().all()
+    assert features.abs().max() > 0

@@ -9,10 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deltasr.errors import ModelError
 from deltasr.nets.classifier_layers import ClassifierName
+
+_LEAST_POWER = 1e-8
+"""So that a root has a slope where a channel is 0."""
 
 
 class Fire(nn.Module):
@@ -94,6 +98,27 @@ def _vgg(*levels: int) -> nn.Sequential:
 
 STACKS: dict[ClassifierName, Callable[[], nn.Sequential]] = {"vgg19": vgg19, "alex": alexnet, "squeeze": squeezenet}
 """Each maps (N, 3, H, W), normalised as for ImageNet, to its last features."""
+
+
+class L2Pool2d(nn.Module):
+    """Halves height and width, rounded up, by the root of a weighted mean of squares.
+
+    The weights are Hann's window of 3x3 places. Every place counts, while the largest of a few values hides all others
+    (Ding et al. 2020, DISTS, arXiv:2004.07728, after Henaff and Simoncelli 2016, arXiv:1511.06394).
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, h, w) to (N, C, ceil(h / 2), ceil(w / 2)); beyond the border there are zeros."""
+        power = F.avg_pool2d(F.avg_pool2d(x.square(), 2, stride=1, padding=1), 2)
+        return (power + _LEAST_POWER).sqrt()
+
+
+def pool_by_l2(network: nn.Module) -> None:
+    """Put `L2Pool2d` in the place of each `MaxPool2d` of a network, whatever its window."""
+    for parent in network.modules():
+        for name, layer in parent.named_children():
+            if isinstance(layer, nn.MaxPool2d):
+                setattr(parent, name, L2Pool2d())
 
 
 def smallest_side(stack: nn.Sequential) -> int:

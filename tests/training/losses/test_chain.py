@@ -16,7 +16,8 @@ from deltasr.models.resshift import ResShift
 from deltasr.training.losses import chain as chain_objective
 from deltasr.training.losses.chain import ChainObjective, drawn_fidelities, shifted, teacher_forced_steps
 from deltasr.training.losses.objective import RngStreams
-from deltasr.training.losses.pixel import PIXEL_LOSSES, grid_distance
+from deltasr.training.losses.pixel import PIXEL_LOSSES, grid_distance, outside_local_range
+from deltasr.training.losses.spectrum import excess_power
 from deltasr.training.recipes.chain import DeltaDiffRecipe, ResShiftRecipe
 from deltasr.training.systems import build_model
 
@@ -326,6 +327,50 @@ def test_the_grid_s_term_is_of_the_last_step_whatever_the_fidelity(model: DeltaD
     assert objective.terms[-1] == "grid"
     expected = 3 * grid_distance(codes[-1], model.encode(hr))
     torch.testing.assert_close(objective(lr, hr, STREAMS).terms[-1], expected)
+
+
+def test_excess_power_counts_by_the_fidelity_of_each_picture(batch: tuple[Tensor, Tensor]):
+    model = DeltaDiff(size="tiny", dial=True)
+    with torch.no_grad():
+        model.net.tail.weight.normal_(0, 0.2)
+    lr, hr = (torch.cat([part, part.flip(0)]) for part in batch)
+    streams = RngStreams(seed=0, position=2)
+    wanted = drawn_fidelities(streams, 4)
+    codes: list[Tensor] = []
+    model(lr, fidelity=wanted, callback=lambda t, x_t, prediction: codes.append(prediction))
+    excess = excess_power(model.decode(codes[-1]), hr)
+    assert excess.min() > 0
+    objective = ChainObjective(model, _recipe(dial=True, lpips=1.0, spectrum=3.0), _Squared())
+    loss = objective(lr, hr, streams)
+    assert objective.terms[-2:] == ["lpips", "spectrum"]
+    torch.testing.assert_close(loss.terms[-1], 3 * ((1 - wanted) ** 2 * excess).mean())
+
+
+def test_what_leaves_the_local_range_counts_by_the_power_of_the_dial(batch: tuple[Tensor, Tensor]):
+    model = DeltaDiff(size="tiny", dial=True)
+    with torch.no_grad():
+        model.net.tail.weight.normal_(0, 0.2)
+    lr, hr = (torch.cat([part, part.flip(0)]) for part in batch)
+    streams = RngStreams(seed=0, position=2)
+    wanted = drawn_fidelities(streams, 4)
+    recipe = _recipe(dial=True, lpips=2.0, local_range=5.0, dial_power=3)
+    objective = ChainObjective(model, recipe, _Squared())
+    loss = objective(lr, hr, streams)
+    assert loss.picture is not None
+    assert objective.terms[-2:] == ["lpips", "local_range"]
+    torch.testing.assert_close(loss.shares, (1 - wanted) ** 3)
+    outside = outside_local_range(loss.picture, hr)
+    assert outside.min() > 0
+    torch.testing.assert_close(loss.terms[-1], 5 * ((1 - wanted) ** 3 * outside).mean())
+
+
+def test_excess_power_needs_neither_a_dial_nor_lpips(model: DeltaDiff, batch: tuple[Tensor, Tensor]):
+    lr, hr = batch
+    objective = ChainObjective(model, _recipe(spectrum=3.0), None)
+    loss = objective(lr, hr, STREAMS)
+    assert objective.terms[-1] == "spectrum"
+    assert loss.picture is not None
+    torch.testing.assert_close(loss.terms[-1], 3 * excess_power(loss.picture, hr).mean())
 
 
 def test_judges_see_pictures_moved_alike_and_differently_each_time():

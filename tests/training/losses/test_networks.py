@@ -13,6 +13,7 @@ from torch import nn
 from deltasr.errors import CheckpointError, SettingError, TrainingError
 from deltasr.evaluation.lpips import Lpips
 from deltasr.evaluation.lpips_source import LPIPS_VARIABLE
+from deltasr.nets.classifiers import L2Pool2d
 from deltasr.training.losses.networks import find_loss_networks
 from deltasr.training.losses.perceptual import PerceptualLoss
 from deltasr.training.recipes.base import Recipe
@@ -74,6 +75,20 @@ def test_the_variable_s_weights_serve_too(shared: Path, nowhere: None, monkeypat
     lpips = find_loss_networks(DeltaDiffRecipe(lpips=0.1, lpips_network="alex"), None)["lpips"]
     assert isinstance(lpips, Lpips)
     assert lpips.net == "alex"
+
+
+def test_poolings_are_replaced_if_the_recipe_says_so(shared: Path):
+    recipes = DeltaDiffRecipe(lpips=0.1), DeltaDiffRecipe(lpips=0.1, lpips_pooling="l2")
+    usual, smooth = (find_loss_networks(recipe, shared / "models")["lpips"] for recipe in recipes)
+    assert isinstance(usual, Lpips)
+    assert isinstance(smooth, Lpips)
+    assert [isinstance(layer, nn.MaxPool2d) for layer in usual.features].count(True) == 3
+    assert [isinstance(layer, L2Pool2d) for layer in smooth.features].count(True) == 3
+    assert not any(isinstance(layer, nn.MaxPool2d) for layer in smooth.modules())
+    hr = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    assert smooth(hr, hr).item() == 0
+    assert smooth(hr * 0.5, hr).item() > 0
+    assert smooth(hr * 0.5, hr).item() != pytest.approx(usual(hr * 0.5, hr).item(), rel=1e-3)
 
 
 def test_a_package_s_weights_are_fixed(nowhere: None, monkeypatch: pytest.MonkeyPatch):

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from deltasr.training.losses.pixel import PIXEL_LOSSES, charbonnier, grid_distance
+from deltasr.training.losses.pixel import PIXEL_LOSSES, charbonnier, grid_distance, outside_local_range
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,30 @@ def test_a_pattern_in_a_part_of_the_picture_is_seen_and_small_codes_are_one_wind
     part[:, 5, :8, :8] = 0.16
     assert grid_distance(part, target).item() == pytest.approx(0.16**2 / 48 / 4, rel=1e-5)
     assert grid_distance(part[..., :6, :6], target[..., :6, :6]).item() == pytest.approx(0.16**2 / 48, rel=1e-5)
+
+
+def test_what_leaves_the_range_of_the_neighbours_counts_by_its_distance():
+    hr = torch.zeros(2, 3, 12, 12)
+    hr[..., 6:] = 0.8
+    picture = hr.clone()
+    picture[0, 0, 4, 1] = 0.3  # a dot on the dark side, far from the edge
+    picture[0, 1, 4, 10] = 0.5  # a dark one on the bright side
+    picture[1, 2, 4, 5] = 0.7  # near the edge, where HR has both
+    dots, none = outside_local_range(picture, hr).tolist()
+    assert dots == pytest.approx((0.3 + 0.3) / (3 * 12 * 12), rel=1e-5)
+    assert none == 0
+
+
+@pytest.mark.parametrize("distance", [2, 3])
+def test_neighbours_are_two_pixels_away_at_the_most(distance: int):
+    hr = torch.zeros(1, 1, 12, 12)
+    hr[..., 6, 6] = 1
+    moved = hr.roll(distance, dims=-1)
+    assert (outside_local_range(moved, hr).item() > 0) == (distance > 2)
+
+
+def test_smooth_pictures_stay_in_the_range():
+    hr = torch.rand(1, 3, 24, 24, generator=torch.Generator().manual_seed(0))
+    smooth = torch.nn.functional.avg_pool2d(hr, 5, stride=1, padding=2, count_include_pad=False)
+    assert outside_local_range(smooth, hr).item() == 0
+    assert outside_local_range(hr, smooth).item() > 0

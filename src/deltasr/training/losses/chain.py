@@ -15,8 +15,9 @@ from deltasr.diffusion.process import forward_marginals, reverse_step, start
 from deltasr.diffusion.schedule import Schedule
 from deltasr.models.chain import ChainModel
 from deltasr.training.losses.objective import Loss, Objective, RngStreams
-from deltasr.training.losses.pixel import PIXEL_LOSSES, grid_distance, per_picture_mean
-from deltasr.training.recipes.chain import ChainRecipe
+from deltasr.training.losses.pixel import PIXEL_LOSSES, grid_distance, outside_local_range, per_picture_mean
+from deltasr.training.losses.spectrum import excess_power
+from deltasr.training.recipes.chain import ChainRecipe, DeltaDiffRecipe
 
 _STRIDE = 8
 """Stride of the deepest layers of perceptual networks, in pixels."""
@@ -47,12 +48,17 @@ def shifted(pictures: Tensor, streams: RngStreams) -> Tensor:
     return F.pad(pictures, (left, _STRIDE - left, top, _STRIDE - top), mode="reflect")
 
 
+def _weighted_mean(values: Tensor, weights: Tensor | None, count: int) -> Tensor:
+    """The mean over `count` pictures of which some count by weights, all of them if None, and those left out by 0."""
+    return (values if weights is None else weights * values).sum() / count
+
+
 class ChainObjective(Objective):
     """The loss of every step's prediction, in the first stage's codes.
 
     On-policy terms are `step-1` (the first step taken, t = T) to `step-T`; a teacher-forced batch has the one term
-    `teacher-forced`, of a random step for each picture. Either may be followed by `grid` and `lpips`. With a dial,
-    losses on the result count by `(1 - fidelity)^2`.
+    `teacher-forced`, of a random step for each picture. Either may be followed by `grid`, `lpips`, `spectrum` and
+    `local_range`. With a dial, all of these but `grid` count by `(1 - fidelity)^dial_power`, as an adversarial loss.
 
     Args:
         model: what to train.
@@ -66,6 +72,7 @@ class ChainObjective(Objective):
         super().__init__()
         self.model, self.lpips = model, lpips
         self.unroll, self.lpips_weight = recipe.unroll, recipe.lpips
+        self.dial_power = recipe.dial_power if isinstance(recipe, DeltaDiffRecipe) else 0
         self.drawn, self.shifted = drawn_fidelities, shifted
         if recipe.compile:  # a generator's seed is no part of a graph
             self.drawn, self.shifted = (
@@ -73,7 +80,8 @@ class ChainObjective(Objective):
                 for draw in (drawn_fidelities, shifted)
             )
         self.grid_weight = recipe.grid
-        self.needs_picture = bool(recipe.lpips or recipe.adversarial)
+        self.spectrum_weight, self.local_range_weight = recipe.spectrum, recipe.local_range
+        self.needs_picture = bool(recipe.lpips or recipe.adversarial or recipe.spectrum or recipe.local_range)
         self.pixel_loss = PIXEL_LOSSES[recipe.loss]
         weights = recipe.step_weights or (1.0,) * recipe.steps
         self.weights = [weight / sum(weights) for weight in weights]
@@ -89,7 +97,12 @@ class ChainObjective(Objective):
     def terms(self) -> list[str]:  # type: ignore[override]
         """Names of the loss terms, in order."""
         own = [f"step-{number}" for number in range(1, self.model.schedule.steps + 1)]
-        rest = ["grid"] * (self.grid_weight > 0) + ["lpips"] * (self.lpips is not None)
+        rest = (
+            ["grid"] * (self.grid_weight > 0)
+            + ["lpips"] * (self.lpips is not None)
+            + ["spectrum"] * (self.spectrum_weight > 0)
+            + ["local_range"] * (self.local_range_weight > 0)
+        )
         return (["teacher-forced"] if self.unroll == "teacher-forced" else own) + rest
 
     def forward(
@@ -111,7 +124,7 @@ class ChainObjective(Objective):
             fidelity, compared = (
                 part.to(lr.device, non_blocking=True) for part in (drawn, (drawn < 1).nonzero()[:, 0])
             )
-            shares = (1 - fidelity).square()
+            shares = (1 - fidelity) ** self.dial_power
             terms, prediction = self._on_policy(lr, x_0, streams, fidelity, restoration)
         else:
             terms, prediction = self._on_policy(lr, x_0, streams, None, restoration)
@@ -120,10 +133,16 @@ class ChainObjective(Objective):
         if not self.needs_picture:
             return Loss(torch.stack(terms))
         picture = self.model.decode(prediction).float()
+        counted = None if shares is None else shares[compared]
         if self.lpips is not None:
             distances = self.lpips(*(self.shifted(part[compared], streams) for part in (picture, hr)))
-            counted = distances if shares is None else shares[compared] * distances
-            terms.append(self.lpips_weight * counted.sum() / len(lr))
+            terms.append(self.lpips_weight * _weighted_mean(distances, counted, len(lr)))
+        if self.spectrum_weight:
+            excess = excess_power(picture[compared], hr[compared])
+            terms.append(self.spectrum_weight * _weighted_mean(excess, counted, len(lr)))
+        if self.local_range_weight:
+            outside = outside_local_range(picture[compared], hr[compared])
+            terms.append(self.local_range_weight * _weighted_mean(outside, counted, len(lr)))
         return Loss(torch.stack(terms), picture, shares)
 
     def _is_early(self, streams: RngStreams) -> bool:

@@ -9,6 +9,7 @@ from torch import nn
 
 from deltasr.errors import ModelError, SettingError, TrainingError
 from deltasr.evaluation.lpips_source import LPIPS_VARIABLE, find_lpips
+from deltasr.nets.classifiers import pool_by_l2
 from deltasr.training.losses.perceptual import PerceptualLoss
 from deltasr.training.recipes.base import Recipe
 from deltasr.training.recipes.picture import PictureRecipe
@@ -55,7 +56,10 @@ def _lpips(recipe: Recipe, source: Path | None) -> nn.Module | None:
             f"The recipe has a loss through LPIPS-{recipe.lpips_network}, whose weights are nowhere: give them by "
             f"--networks FILE or {LPIPS_VARIABLE}, or set lpips to 0."
         )
-    return found[f"LPIPS-{recipe.lpips_network}"].requires_grad_(False)
+    network = found[f"LPIPS-{recipe.lpips_network}"].requires_grad_(False)
+    if recipe.lpips_pooling == "l2":
+        pool_by_l2(network)
+    return network
 
 
 def _perceptual(recipe: Recipe, source: Path | None) -> nn.Module | None:

@@ -13,6 +13,7 @@ PixelLoss = Callable[[Tensor, Tensor], Tensor]
 
 _CHARBONNIER_EPSILON = 1e-3
 _WINDOW = 8
+_NEIGHBOURS = 5
 
 
 def l1(prediction: Tensor, target: Tensor) -> Tensor:
@@ -42,6 +43,25 @@ def grid_distance(prediction: Tensor, target: Tensor) -> Tensor:
     """
     window = [min(_WINDOW, side) for side in prediction.shape[-2:]]
     return F.avg_pool2d(prediction - target, window).square().mean()
+
+
+def outside_local_range(pictures: Tensor, hr: Tensor) -> Tensor:
+    """How far pictures leave the range of values that HR has around each place.
+
+    A value darker than all HR values of its channel in the 5x5 pixels around it, or brighter, counts by its distance to
+    that range. Blurred pictures hardly leave it, nor do textures as strong as those of HR; dots and halos do. The same
+    range is what temporal anti-aliasing clamps to (Karis, High Quality Temporal Supersampling, SIGGRAPH 2014).
+
+    Args:
+        pictures: (N, C, H, W).
+        hr: the same.
+
+    Returns:
+        The mean distance of each picture, (N,).
+    """
+    highest = F.max_pool2d(hr, _NEIGHBOURS, stride=1, padding=_NEIGHBOURS // 2)
+    lowest = -F.max_pool2d(-hr, _NEIGHBOURS, stride=1, padding=_NEIGHBOURS // 2)
+    return ((lowest - pictures).relu() + (pictures - highest).relu()).mean(dim=(1, 2, 3))
 
 
 def per_picture_mean(loss: PixelLoss, prediction: Tensor, target: Tensor) -> Tensor:

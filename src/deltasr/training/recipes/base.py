@@ -67,6 +67,8 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
         validate_every, save_every: images between two validations and two saved states.
         lpips: weight of LPIPS between the result and the HR picture.
         lpips_network: the network whose features it compares: `squeeze`, `alex` or `vgg`.
+        lpips_pooling: between that network's layers: `max`, as LPIPS is defined, or `l2`
+            (`nets.classifiers.L2Pool2d`), which sees every place.
         adversarial: weight of the loss through the discriminator.
         adversarial_loss: `bce` (non-saturating binary cross-entropy) or `relativistic` (average, ESRGAN).
         discriminator: a name in `nets.discriminators.DISCRIMINATORS`.
@@ -107,6 +109,7 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
     save_every: Positive = 8_000
     lpips: Weight = 0.0
     lpips_network: Literal["squeeze", "alex", "vgg"] = "squeeze"
+    lpips_pooling: Literal["max", "l2"] = "max"
     adversarial: Weight = 0.0
     adversarial_loss: Literal["bce", "relativistic"] = "relativistic"
     discriminator: Literal["simple", "unet", "patch"] = "simple"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from statistics import fmean
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from msgspec import Meta
 
 from deltasr.diffusion.schedule import Schedule, geometric_schedule
 from deltasr.models.configs import DeltaDiffConfig, FirstStage, NoiseStrength, ShiftingConfig
@@ -32,12 +34,18 @@ class ChainRecipe(_ShiftingRecipe, frozen=True, kw_only=True, forbid_unknown_fie
         step_weights: weight of each step's loss, first step first; empty for equal ones. Normalised to sum 1.
         grid: weight of patterns that repeat with the LR grid in the picture that LPIPS compares, but not in the HR one
             (`losses.grid_distance`): dots that perceptual losses reward. Of pixel-unshuffled codes only.
+        spectrum: weight of power that the picture that LPIPS compares has at any frequency and HR has not
+            (`losses.excess_power`): patterns of any period.
+        local_range: weight of what lies outside the range that HR has around each place in the picture that LPIPS
+            compares (`losses.outside_local_range`): single dots, halos.
     """
 
     unroll: Literal["through", "detached", "teacher-forced"] = "through"
     loss: Literal["l1", "l2", "charbonnier"] = "l1"
     step_weights: tuple[Weight, ...] = ()
     grid: Weight = 0.0
+    spectrum: Weight = 0.0
+    local_range: Weight = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -84,18 +92,21 @@ else:
 class DeltaDiffRecipe(_DeltaDiffRecipe, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="deltadiff"):
     """How to train `models.deltadiff.DeltaDiff`; its options are keys, but for `consistent`.
 
-    With `dial`, one network is trained for all fidelities in [0, 1]: `lpips` and `adversarial` are multiplied by
-    (1 - fidelity)^2. Of every four crops one is trained at fidelity 1, one at 0 and two in between. `restoring` is for
-    the degradation `web`.
+    With `dial`, one network is trained for all fidelities in [0, 1]: `lpips`, `spectrum`, `local_range` and
+    `adversarial` are multiplied by (1 - fidelity)^dial_power. Of every four crops one is trained at fidelity 1, one at
+    0 and two in between. `restoring` is for the degradation `web`.
 
     Attributes:
         early_steps: steps of the chain in the first part of the run, which fewer make shorter; 0 for `steps` from the
             beginning. The chain has the same `p`, `eta_1` and `eta_T` then.
         early: share of the run's images that this part has.
+        dial_power: how fast the losses on the result fade towards fidelity 1; the larger their weights, the higher a
+            power spreads the settings evenly.
     """
 
     early_steps: Count = 0
     early: Fraction = 0.75
+    dial_power: Annotated[int, Meta(ge=1, le=16)] = 2
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -62,8 +62,8 @@ def ignored(recipe: Recipe, *, against_bf16: str | None) -> list[str]:
 
 
 _NEEDS = {
-    "dial": ("default_fidelity",),
-    "lpips": ("lpips_network",),
+    "dial": ("default_fidelity", "dial_power"),
+    "lpips": ("lpips_network", "lpips_pooling"),
     "perceptual": ("features", "feature_layer", "feature_activation", "feature_distance"),
     "adversarial": ("adversarial_loss", "discriminator", "discriminator_width", "discriminator_learning_rate"),
 }
