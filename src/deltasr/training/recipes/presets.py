@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec.structs import replace
 
 from deltasr.errors import SettingError
@@ -31,6 +33,9 @@ _DIAL = replace(
     _TINY, dial=True, default_fidelity=0.25, lpips=0.05, grid=50.0, step_weights=(1.0, 1.0, 2.0, 6.0), images=84_000,
     learning_rate=1e-3, warmup=4_800, precision="bf16", channels_last=True,
 )  # fmt: skip
+_WITHOUT_PATTERNS: dict[str, Any] = {
+    "lpips": 0.3, "lpips_pooling": "l2", "spectrum": 0.12, "local_range": 5.0, "dial_power": 3,
+}  # fmt: skip
 _ON_A_GPU = DeltaDiffRecipe(
     size="small", block="leaky", crop=48, batch=64, images=19_200_000, learning_rate=1e-3, warmup=64_000,
     precision="bf16", channels_last=True, ema=0.999, workers=8, validate_every=640_000, save_every=320_000,
@@ -39,8 +44,8 @@ _ON_A_GPU = DeltaDiffRecipe(
 RECIPES: dict[str, AnyRecipe] = {
     "deltadiff-tiny-x4": _TINY,
     "deltadiff-x4": replace(
-        _DIAL, degradation="web", restoring=True, graphics=0.15, lpips=0.1, images=232_000, warmup=1_600,
-        early_steps=2, early=0.5,
+        _DIAL, default_fidelity=0.5, degradation="web", restoring=True, graphics=0.15, **_WITHOUT_PATTERNS, crop=40,
+        batch=8, images=64_000, warmup=800, learning_rate=7e-4, early_steps=2, early=0.2,
     ),
     "deltadiff-photo-x4": replace(
         _DIAL, block="residual", degradation="realesrgan", default_fidelity=1.0, lpips=0.1, step_weights=(), crop=32,
@@ -48,7 +53,7 @@ RECIPES: dict[str, AnyRecipe] = {
     ),
     "deltadiff-small-x4": _ON_A_GPU,
     "deltadiff-small-dial-x4": replace(
-        _ON_A_GPU, dial=True, lpips=0.1, grid=50.0, learning_rate=5e-4, images=6_400_000,
+        _ON_A_GPU, dial=True, grid=50.0, **_WITHOUT_PATTERNS, learning_rate=5e-4, images=6_400_000,
     ),
     "deltadiff-base-x4": DeltaDiffRecipe(
         size="base", block="leaky", crop=48, batch=64, images=32_000_000, learning_rate=5e-4, warmup=128_000,
