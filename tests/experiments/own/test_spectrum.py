@@ -63,6 +63,8 @@ def test_the_truth_has_ratio_1_and_a_pattern_is_found(given: Settings, monkeypat
     assert float(rows["0"]["largest"] or 0) > 2
     assert str(rows["0"]["at"]).startswith("0.5")
     assert float(rows["0"]["beyond 1/8"] or 0) > 1
+    assert rows["1"]["outside 5x5"] == 0
+    assert 0 < float(rows["0"]["outside 5x5"] or 0) < 8
 
 
 def test_the_default_model_is_measured_where_none_is_given(given: Settings):

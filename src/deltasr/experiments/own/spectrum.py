@@ -1,14 +1,16 @@
-"""Patterns that a model adds: power spectra of its results over those of HR, along the fidelity dial."""
+"""Patterns and dots that a model adds, along the fidelity dial: power spectra over those of HR, and local ranges."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from deltasr.evaluation import spectra
 from deltasr.evaluation.metrics import luma
@@ -23,6 +25,7 @@ from deltasr.imaging import Picture
 from deltasr.inference.upscaler import Upscaler
 from deltasr.models import catalogue
 from deltasr.models.base import Model
+from deltasr.training.losses.pixel import outside_local_range
 
 FIDELITIES = (0.0, 0.5, 1.0)
 """Fidelities at which a dial is measured, besides its default."""
@@ -30,8 +33,8 @@ FIDELITIES = (0.0, 0.5, 1.0)
 DEFAULT_GOAL, NATURAL_GOAL = 1.15, 1.25
 """The largest ratio aimed at: at the default fidelity, and at fidelity 0."""
 
-_MODEL, _FIDELITY, _LARGEST, _AT, _SPREAD, _REPEATING, _BEYOND = (
-    "model", "fidelity", "largest", "at", "spread", "at multiples of 1/4", "beyond 1/8"
+_MODEL, _FIDELITY, _LARGEST, _AT, _SPREAD, _REPEATING, _BEYOND, _OUTSIDE = (
+    "model", "fidelity", "largest", "at", "spread", "at multiples of 1/4", "beyond 1/8", "outside 5x5"
 )  # fmt: skip
 _COLUMNS = (
     Column(title=_MODEL),
@@ -42,6 +45,7 @@ _COLUMNS = (
     Column(title=_SPREAD, digits=3),
     Column(title=_REPEATING, digits=3),
     Column(title=_BEYOND, digits=3),
+    Column(title=_OUTSIDE, digits=3),
 )
 
 
@@ -54,6 +58,7 @@ class _Measured:
     dataset: str
     results: Sequence[Floats]
     references: Sequence[Floats]
+    outside: float
 
     @property
     def label(self) -> str:
@@ -72,6 +77,7 @@ class _Measured:
             _SPREAD: peak.spread,
             _REPEATING: spectra.largest(self.results, self.references, spectra.repeating(SCALE)).ratio,
             _BEYOND: self._beyond_the_lr_grid(),
+            _OUTSIDE: self.outside,
         }
         return Row(cells=cells)
 
@@ -124,6 +130,8 @@ def _run(settings: Settings) -> Result:
             f"{_LARGEST}: over all frequencies from {spectra.LEAST_RADIUS:g} cycles per pixel on; {_AT}: its vertical "
             f"and horizontal frequency; {_SPREAD}: its standard error over pictures; {_REPEATING}: over those that "
             f"repeat with the LR grid; {_BEYOND}: all the power that the LR grid cannot hold, together.",
+            f"{_OUTSIDE}: how far the values of results leave the range that HR has in the 5x5 pixels around them, "
+            "as a mean over all values and pictures, in levels of 255: dots and halos.",
             f"Aimed at: {_LARGEST} below {DEFAULT_GOAL:g} at the default fidelity, below {NATURAL_GOAL:g} at 0.",
             *(f"{name}: {model.default_fidelity:g} is its default." for name, model in models.items() if model.dial),
         ),
@@ -145,9 +153,20 @@ def _measure(name: str, model: Model, test_set: TestSet, settings: Settings) -> 
     measured = []
     for fidelity in sorted({*FIDELITIES, model.default_fidelity}) if model.dial else (None,):
         settings.say(f"measuring {name if fidelity is None else f'{name}@{fidelity:g}'} on {dataset}")
-        results = [_spectrum(_upscaled(upscaler, lr, fidelity)) for _, lr in pictures]
+        results, outside = [], []
+        for hr, lr in pictures:
+            result = _upscaled(upscaler, lr, fidelity)
+            results.append(_spectrum(result))
+            outside.append(outside_local_range(_batch(result), _batch(hr)).item() * 255)
         measured.append(
-            _Measured(model=name, fidelity=fidelity, dataset=dataset, results=results, references=references)
+            _Measured(
+                model=name,
+                fidelity=fidelity,
+                dataset=dataset,
+                results=results,
+                references=references,
+                outside=fmean(outside),
+            )
         )
     return measured
 
@@ -158,8 +177,12 @@ def _upscaled(upscaler: Upscaler, lr: NDArray[np.uint8], fidelity: float | None)
 
 def _spectrum(pixels: NDArray[np.uint8]) -> Floats:
     """Of the luma of a picture, (H, W, 3)."""
-    rgb = torch.from_numpy(pixels).permute(2, 0, 1)[None].double() / 255
-    return spectra.power_spectrum(luma(rgb)[0, 0].numpy())
+    return spectra.power_spectrum(luma(_batch(pixels))[0, 0].numpy())
+
+
+def _batch(pixels: NDArray[np.uint8]) -> Tensor:
+    """(H, W, 3) in 8 bits to (1, 3, H, W) in [0, 1]."""
+    return torch.from_numpy(pixels).permute(2, 0, 1)[None].double() / 255
 
 
 def _written(peak: Peak) -> str:
