@@ -124,6 +124,23 @@ def test_the_longer_side_may_be_the_width(tmp_path):
     assert (result.height, result.width) == (25, 50)
 
 
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (("--map", "error"), "bicubic has no error map; choose deltadiff-x4"),
+        (("--fidelity", 0.5), "bicubic has no fidelity dial"),
+        (("--restoration", 0.5), "bicubic has no restoration dial"),
+    ],
+)
+def test_a_dry_run_refuses_what_a_run_would(asked, message, tmp_path, capsys):
+    _save(tmp_path / "in/a.png")
+    for dry in ((), ("--dry-run",)):
+        assert _run(tmp_path / "in", "-o", tmp_path / "out", *asked, *dry) == 1
+        output = capsys.readouterr()
+        assert message in output.err
+        assert "to do" not in output.out
+
+
 def test_a_dry_run_says_what_would_be_written_and_writes_nothing(tmp_path, capsys):
     _save(tmp_path / "in/a.png")
     _save(tmp_path / "in/b.jpg")

@@ -189,6 +189,7 @@ def test_an_error_map_that_is_not_possible_is_refused_for_one_picture_alone_and_
 ):
     load = error_map.load
     monkeypatch.setattr("deltasr.models.error_map.load", lambda model, file: load(model, map_file))
+    monkeypatch.setattr("deltasr.models.catalogue.has_error_map", lambda name: True)
     (tmp_path / "in").mkdir()
     for width in (6, 9):
         write_picture(picture(7, width), tmp_path / "in" / f"{width}.png")

@@ -315,7 +315,7 @@ def _files(
     from deltasr.distribution.ledger import Ledger
     from deltasr.distribution.places import is_remote
     from deltasr.errors import SettingError
-    from deltasr.inference.batch import foresee_file
+    from deltasr.inference.batch import foresee_file, require_possible
     from deltasr.planning import plan_jobs, run_jobs, settled
 
     remote = any(map(is_remote, (*inputs, output or Path())))
@@ -343,6 +343,7 @@ def _files(
                 then(outcome)
 
         if dry and facts is not None:
+            require_possible(facts, request)
             take(plan.failures)
             foresee = partial(foresee_file, model=facts, request=request)
             take(known(job) or next(run_jobs([job], foresee, existing="overwrite")) for job in plan.jobs)

@@ -255,6 +255,23 @@ def upscale_picture(
     )
 
 
+def require_possible(model: Facts, request: Request) -> None:
+    """Make sure that a model, which is not loaded for that, can do what a request asks of every picture.
+
+    Raises:
+        ModelError: it has no error map, and one is asked for.
+        SettingError: it has not the dial of a setting, or the setting is none of the dial's.
+    """
+    from deltasr.inference.conditions import require_fidelity, require_restoration
+    from deltasr.models import catalogue
+    from deltasr.models.error_map_interface import no_map
+
+    require_fidelity(model, request.fidelity)
+    require_restoration(model, request.restoration)
+    if request.map == "error" and not catalogue.has_error_map(model.name):
+        raise no_map(model.name, catalogue.with_error_maps())
+
+
 def foresee_file(job: Job, *, model: Facts, request: Request) -> Outcome:
     """The outcome that `upscale_file` would have, without upscaling and without torch; the picture is read.
 

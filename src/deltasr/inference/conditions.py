@@ -13,6 +13,7 @@ from deltasr.errors import SettingError
 from deltasr.imaging import Picture
 from deltasr.imaging.picture import OWN_TEXT
 from deltasr.models import catalogue
+from deltasr.models.facts import Facts
 from deltasr.models.interface import ModelInterface
 
 Restoration = float | Literal["auto"]
@@ -47,7 +48,7 @@ class Conditions:
         return {**noise, **fidelity, **restoration}
 
 
-def require_fidelity(model: ModelInterface, fidelity: float | None) -> None:
+def require_fidelity(model: ModelInterface | Facts, fidelity: float | None) -> None:
     """Make sure that a model can be run with a fidelity; None, its own default, is always possible.
 
     Raises:
@@ -63,7 +64,7 @@ def require_fidelity(model: ModelInterface, fidelity: float | None) -> None:
         raise SettingError(f"A fidelity of {shown(fidelity)} is not possible; give a number from 0 to 1.")
 
 
-def require_restoration(model: ModelInterface, restoration: Restoration) -> None:
+def require_restoration(model: ModelInterface | Facts, restoration: Restoration) -> None:
     """Make sure that a model can be run with a restoration; `auto` is always possible.
 
     Raises:
