@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
 
 from deltasr import user_cache
+from deltasr.errors import OutputError
 
 
 @pytest.fixture(autouse=True)
@@ -75,3 +77,16 @@ def test_a_lock_that_stays_taken_or_cannot_be_made_stops_nobody(folder, monkeypa
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "a.json"))
     with user_cache.alone("trial"):
         pass
+
+
+def test_without_a_home_folder_nothing_is_remembered_and_nobody_waits(monkeypatch):
+    def home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", home)
+    with user_cache.alone("trial"):
+        user_cache.remember("a.json", "one", 1)
+    assert user_cache.remembered("a.json", int) == {}
+    with pytest.raises(OutputError, match="set XDG_CACHE_HOME to a folder"):
+        user_cache.folder()

@@ -20,21 +20,28 @@ _PATIENCE = 120
 
 
 def folder() -> Path:
-    """The folder, which need not exist."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "deltasr"
+    """The folder, which need not exist.
+
+    Raises:
+        OutputError: the user has no home folder, as in some containers, and XDG_CACHE_HOME is not set.
+    """
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "deltasr"
+    except RuntimeError as error:
+        raise OutputError("There is no home folder to keep files in; set XDG_CACHE_HOME to a folder.") from error
 
 
 def remembered(name: str, kind: type[Value]) -> dict[str, Value]:
     """The values that earlier processes saved in a file, by their keys; empty where it cannot be read."""
     try:
         return msgspec.json.decode((folder() / name).read_bytes(), type=dict[str, kind])  # type: ignore[valid-type]
-    except (OSError, RuntimeError, msgspec.MsgspecError):
+    except (OSError, OutputError, msgspec.MsgspecError):
         return {}
 
 
 def remember(name: str, key: str, value: Any) -> None:
     """Save a value for later processes, if the file can be written; the other values stay."""
-    with suppress(OutputError, RuntimeError), alone(name):  # the latter where there is no home folder
+    with suppress(OutputError), alone(name):
         content = msgspec.json.format(msgspec.json.encode(remembered(name, object) | {key: value}))
         write_whole(folder() / name, content, what="The result of the trial")
 
@@ -51,7 +58,7 @@ def alone(what: str) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     lock = None
-    with suppress(OSError, RuntimeError, NotImplementedError, Timeout):
+    with suppress(OSError, OutputError, NotImplementedError, Timeout):
         folder().mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder() / f"{what}.lock")
         lock.acquire(timeout=_PATIENCE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import sys
 import threading
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -142,6 +143,16 @@ def test_a_network_is_exported_once(tried, small_net, exported_small_net, monkey
     choice.exported(small_net, refresh=True)
     assert len(made) == 2
     assert len(list((cache / "exported").iterdir())) == 1
+
+
+def test_without_a_home_folder_a_network_is_exported_each_time(small_net, exported_small_net, monkeypatch):
+    def home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", home)
+    monkeypatch.setattr("deltasr.engines.export.export", lambda model: exported_small_net)
+    assert choice.exported(small_net).content == choice.exported(small_net, refresh=True).content
 
 
 def test_few_exported_networks_are_kept(tried, small_net, monkeypatch, cache):

@@ -31,5 +31,5 @@ def test_without_a_home_folder_to_cache_in_that_is_said(monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "openmodeldb", SimpleNamespace(OpenModelDB=dict))
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr(Path, "home", home)
-    with pytest.raises(CheckpointError, match=r"^OpenModelDB's index cannot be fetched \(Could not determine home"):
+    with pytest.raises(CheckpointError, match=r"^OpenModelDB's index cannot be fetched \(There is no home folder"):
         catalogue.load("openmodeldb://4x-Name")

@@ -300,13 +300,15 @@ def exported(model: Model, *, refresh: bool = False) -> Exported:
     if (ours := _of_package(model.name)) is not None and ours.header.sha256 == weights:
         return Exported(ours.files[0], ours.header, {})
     digest = hashlib.sha256(f"{weights} {version('torch')} {version('deltasr')}".encode()).hexdigest()
-    file = user_cache.folder() / _FOLDER / f"{digest[:32]}.onnx"
-    with suppress(OSError):
+    name = f"{digest[:32]}.onnx"
+    with suppress(OutputError, OSError):
+        file = user_cache.folder() / _FOLDER / name
         if refresh:
             file.unlink(missing_ok=True)
         return Exported(file.read_bytes(), header_of(model), {})
     result = export(model)
     with suppress(OutputError, OSError):
+        file = user_cache.folder() / _FOLDER / name
         write_whole(file, result.content)
         for old in sorted(file.parent.glob("*.onnx"), key=lambda path: path.stat().st_mtime)[:-_KEPT]:
             old.unlink()
