@@ -21,6 +21,7 @@ from deltasr.models.interpolation import Interpolation
 from deltasr.resampling.tensors import downscale
 
 BOWL = Path(__file__).resolve().parents[1] / "data" / "bowl.png"
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 def test_names_begin_with_the_default():
@@ -149,15 +150,20 @@ def test_on_degraded_pictures_the_model_for_photos_beats_bicubic_and_the_clean_o
 
 
 @pytest.mark.parametrize("name", catalogue.dials())
-def test_a_bundled_dial_turns_from_natural_to_faithful(name: str, pair: tuple[torch.Tensor, torch.Tensor]):
-    model, (lr, hr) = catalogue.load(name), pair
-    if "photo" in name:
-        lr = to_8_bit_levels(degrade(hr, kind="realesrgan", seed=0))
-    with torch.inference_mode():
-        results = [to_8_bit_levels(model(lr, fidelity=wanted)) for wanted in (0.0, 0.5, 1.0)]
-    scores = [float(psnr_y(result, hr, border=4)) for result in results]
-    assert scores == sorted(scores)
-    assert scores[0] < scores[-1] - 0.1
+def test_a_bundled_dial_turns_from_natural_to_faithful(name: str):
+    """In the mean of three photographs and a drawing; of a single picture nobody promises it."""
+    model = catalogue.load(name)
+    scores = []
+    for path in (BOWL, *(EXAMPLES / f"{stem}.png" for stem in ("koala", "frog", "comic"))):
+        lr, hr = _pair(path)
+        if "photo" in name:
+            lr = to_8_bit_levels(degrade(hr, kind="realesrgan", seed=0))
+        with torch.inference_mode():
+            results = [to_8_bit_levels(model(lr, fidelity=wanted)) for wanted in (0.0, 0.5, 1.0)]
+        scores.append([float(psnr_y(result, hr, border=4)) for result in results])
+    natural, between, faithful = map(fmean, zip(*scores, strict=True))
+    assert natural < between < faithful
+    assert natural < faithful - 0.1
 
 
 @pytest.mark.parametrize(("smooth", "sharp"), catalogue.COUNTERPARTS.items())
