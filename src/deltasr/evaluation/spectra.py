@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from deltasr.errors import PictureError
 
@@ -18,7 +20,6 @@ TILE = 64
 LEAST_RADIUS = 1 / 16
 """Cycles per pixel below which a frequency counts as near 0: half of what the LR grid of scale 4 holds."""
 
-_STEP = TILE // 2
 _SMOOTHED = 3
 """Frequencies each way over which power is averaged; a wave fills about as many through the window."""
 
@@ -56,11 +57,24 @@ def power_spectrum(luma: Floats) -> Floats:
     """
     if min(luma.shape) < TILE:
         raise PictureError(f"A picture of {luma.shape[1]}x{luma.shape[0]} pixels has no tile of {TILE}x{TILE}.")
-    tiles = np.lib.stride_tricks.sliding_window_view(luma, (TILE, TILE))[::_STEP, ::_STEP]
-    window = np.hanning(TILE + 1)[:-1]
-    faded = (tiles - tiles.mean(axis=(-2, -1), keepdims=True)) * np.outer(window, window)
-    power: Floats = (np.abs(np.fft.fft2(faded)) ** 2).mean(axis=(0, 1))
+    power: Floats = torch.fft.fft2(faded_tiles(torch.from_numpy(luma), TILE)).abs().square().mean(dim=(0, 1)).numpy()
     return np.fft.fftshift(power)
+
+
+def faded_tiles(pictures: Tensor, side: int) -> Tensor:
+    """Tiles that overlap by half, without their means, that fade out at their edges by Hann's window.
+
+    Args:
+        pictures: (..., H, W), of any range, both sides at least `side`.
+        side: of the tiles, in pixels.
+
+    Returns:
+        (..., rows, columns, side, side).
+    """
+    line = torch.hann_window(side, dtype=pictures.dtype, device=pictures.device)
+    step = (side + 1) // 2
+    tiles = pictures.unfold(-2, side, step).unfold(-2, side, step)
+    return (tiles - tiles.mean(dim=(-2, -1), keepdim=True)) * (line[:, None] * line)
 
 
 def frequencies() -> Floats:

@@ -260,7 +260,7 @@ def require_possible(model: Facts, request: Request) -> None:
 
     Raises:
         ModelError: it has no error map, and one is asked for.
-        SettingError: it has not the dial of a setting, or the setting is none of the dial's.
+        SettingError: it has no fidelity or restoration dial, and one is set; or the setting is out of range.
     """
     from deltasr.inference.conditions import require_fidelity, require_restoration
     from deltasr.models import catalogue

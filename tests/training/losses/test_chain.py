@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -329,39 +330,32 @@ def test_the_grid_s_term_is_of_the_last_step_whatever_the_fidelity(model: DeltaD
     torch.testing.assert_close(objective(lr, hr, STREAMS).terms[-1], expected)
 
 
-def test_excess_power_counts_by_the_fidelity_of_each_picture(batch: tuple[Tensor, Tensor]):
+@pytest.mark.parametrize(
+    ("name", "distance", "power"), [("spectrum", excess_power, 2), ("local_range", outside_local_range, 3)]
+)
+def test_losses_on_the_result_count_by_the_power_of_the_dial(
+    name: str, distance: Callable[[Tensor, Tensor], Tensor], power: int, batch: tuple[Tensor, Tensor]
+):
     model = DeltaDiff(size="tiny", dial=True)
     with torch.no_grad():
-        model.net.tail.weight.normal_(0, 0.2)
+        for weight in (model.net.tail.weight, model.net.time.out.weight, model.net.fidelity.out.weight):
+            weight.normal_(0, 0.2)
     lr, hr = (torch.cat([part, part.flip(0)]) for part in batch)
     streams = RngStreams(seed=0, position=2)
     wanted = drawn_fidelities(streams, 4)
+    expected = distance(model.decode(_last_code(model, lr, wanted)), hr)
+    assert expected.min() > 0
+    objective = ChainObjective(model, _recipe(dial=True, lpips=1.0, dial_power=power, **{name: 3.0}), _Squared())
+    loss = objective(lr, hr, streams)
+    assert objective.terms[-2:] == ["lpips", name]
+    torch.testing.assert_close(loss.shares, (1 - wanted) ** power)
+    torch.testing.assert_close(loss.terms[-1], 3 * ((1 - wanted) ** power * expected).mean())
+
+
+def _last_code(model: DeltaDiff, lr: Tensor, fidelity: Tensor) -> Tensor:
     codes: list[Tensor] = []
-    model(lr, fidelity=wanted, callback=lambda t, x_t, prediction: codes.append(prediction))
-    excess = excess_power(model.decode(codes[-1]), hr)
-    assert excess.min() > 0
-    objective = ChainObjective(model, _recipe(dial=True, lpips=1.0, spectrum=3.0), _Squared())
-    loss = objective(lr, hr, streams)
-    assert objective.terms[-2:] == ["lpips", "spectrum"]
-    torch.testing.assert_close(loss.terms[-1], 3 * ((1 - wanted) ** 2 * excess).mean())
-
-
-def test_what_leaves_the_local_range_counts_by_the_power_of_the_dial(batch: tuple[Tensor, Tensor]):
-    model = DeltaDiff(size="tiny", dial=True)
-    with torch.no_grad():
-        model.net.tail.weight.normal_(0, 0.2)
-    lr, hr = (torch.cat([part, part.flip(0)]) for part in batch)
-    streams = RngStreams(seed=0, position=2)
-    wanted = drawn_fidelities(streams, 4)
-    recipe = _recipe(dial=True, lpips=2.0, local_range=5.0, dial_power=3)
-    objective = ChainObjective(model, recipe, _Squared())
-    loss = objective(lr, hr, streams)
-    assert loss.picture is not None
-    assert objective.terms[-2:] == ["lpips", "local_range"]
-    torch.testing.assert_close(loss.shares, (1 - wanted) ** 3)
-    outside = outside_local_range(loss.picture, hr)
-    assert outside.min() > 0
-    torch.testing.assert_close(loss.terms[-1], 5 * ((1 - wanted) ** 3 * outside).mean())
+    model(lr, fidelity=fidelity, callback=lambda t, x_t, prediction: codes.append(prediction))
+    return codes[-1]
 
 
 def test_excess_power_needs_neither_a_dial_nor_lpips(model: DeltaDiff, batch: tuple[Tensor, Tensor]):

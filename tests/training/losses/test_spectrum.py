@@ -43,8 +43,7 @@ def test_a_pattern_counts_whatever_its_period(frequency: tuple[float, float]):
     hr = _noise(0)
     patterned = hr + _wave(*frequency)
     assert excess_power(patterned, hr).min() > 0.01
-    missing = excess_power(hr, patterned)
-    assert missing.tolist() == [0, 0] or missing.max() < 0.1 * excess_power(patterned, hr).min()
+    assert excess_power(hr, patterned).max() < 0.1 * excess_power(patterned, hr).min()
 
 
 def test_only_the_picture_with_the_pattern_counts():

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
+
+from deltasr.evaluation.spectra import faded_tiles
 
 _TILE = 32
 _LEAST_NOISE = 1 / 255
 """Standard deviation of white noise, in a picture of [0, 1], whose power is added to both spectra."""
+
+_HANN_POWER = 3 / 8
+"""The mean square of Hann's window along a line."""
 
 
 def excess_power(pictures: Tensor, hr: Tensor) -> Tensor:
@@ -31,17 +34,8 @@ def excess_power(pictures: Tensor, hr: Tensor) -> Tensor:
         (N,), at least 0.
     """
     side = min(_TILE, *hr.shape[-2:])
-    line = torch.hann_window(side, dtype=hr.dtype, device=hr.device)
-    window = line[:, None] * line
-    floor = _LEAST_NOISE**2 * window.square().sum()
-    of_pictures, of_hr = (_power(one, window) + floor for one in (pictures, hr))
+    floor = (_LEAST_NOISE * _HANN_POWER * side) ** 2
+    of_pictures, of_hr = (
+        torch.fft.rfft2(faded_tiles(one, side)).abs().square().mean(dim=(2, 3)) + floor for one in (pictures, hr)
+    )
     return (of_pictures / of_hr).log().relu().mean(dim=(1, 2, 3))
-
-
-def _power(pictures: Tensor, window: Tensor) -> Tensor:
-    """Mean power of the tiles by channel and frequency, (N, C, side, side // 2 + 1); `window` is (side, side)."""
-    side = len(window)
-    step = math.ceil(side / 2)
-    tiles = pictures.unfold(-2, side, step).unfold(-2, side, step)
-    faded = (tiles - tiles.mean(dim=(-2, -1), keepdim=True)) * window
-    return torch.fft.rfft2(faded).abs().square().mean(dim=(2, 3))

@@ -48,6 +48,14 @@ def test_pillow_alone_has_a_font_for_tests(tmp_path, monkeypatch):
         training_fonts(tmp_path)
 
 
+def test_fonts_are_found_without_a_home_folder(monkeypatch):
+    def home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", home)
+    assert "Aileron" in families(find_fonts())
+
+
 @needs_matplotlib
 def test_fonts_of_signs_are_left_out():
     found = families(find_fonts(system=False))
