@@ -55,6 +55,14 @@ def test_a_dry_run_says_what_would_be_written(clip: Path, command_line: CommandL
     assert "1 to do" in printed
 
 
+def test_a_dry_run_refuses_a_dial_that_the_model_has_not(clip: Path, command_line: CommandLine):
+    asked = ("upscale", clip, "--model", "bicubic", "--fidelity", "0.5")
+    for dry in ((), ("--dry-run",)):
+        status, printed, errors = command_line(*asked, *dry)
+        assert (status, printed) == (1, "")
+        assert "bicubic has no fidelity dial" in errors
+
+
 def test_one_bad_video_does_not_stop_the_others(clip: Path, command_line: CommandLine):
     (bad := clip.with_name("bad.mov")).write_bytes(b"no video")
     status, printed, errors = command_line("upscale", bad, clip, "-o", clip.parent / "out", "--model", "bicubic")

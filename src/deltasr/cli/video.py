@@ -32,6 +32,7 @@ def upscale_videos(
         SettingError: there are other inputs than videos, or a setting is wrong for all of them.
         ModelError: the model cannot be loaded.
     """
+    from deltasr.inference.batch import require_possible
     from deltasr.models import catalogue
     from deltasr.models.facts import told_by
     from deltasr.planning import run_jobs, settled
@@ -39,6 +40,8 @@ def upscale_videos(
 
     require_for_videos(request)
     facts = catalogue.facts(model) or told_by(catalogue.load(model))
+    if load_upscaler is None:
+        require_possible(facts, request)
     jobs = _jobs(inputs, output, mark=request.mark(facts.scale))
     to_do = [job for job in jobs if settled(job, existing) is None]
     upscaler = load_upscaler() if load_upscaler is not None and to_do else None
